@@ -1,0 +1,2 @@
+//! The `wayfarer` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Collectors of events: wire formats, log readers, enrichment, bots, reduction of personal data.

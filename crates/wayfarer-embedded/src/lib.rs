@@ -1,0 +1,1 @@
+//! The whole loop in an application's own process.

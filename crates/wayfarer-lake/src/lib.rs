@@ -1,0 +1,1 @@
+//! Where events are kept: write-ahead log, hot rows, Parquet files in a DuckLake catalog.

@@ -1,0 +1,1 @@
+//! Small explainable models over visitors' histories.

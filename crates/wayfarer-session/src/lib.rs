@@ -1,0 +1,1 @@
+//! Web sessions that lose nothing: the session core, its store trait, codecs, signals and conformance suite.

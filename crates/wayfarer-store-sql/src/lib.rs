@@ -1,0 +1,1 @@
+//! Wayfarer session stores in SQL databases.
