@@ -1,0 +1,76 @@
+//! What the tests need beside Rust, and how it gets here: programs from Debian's packages, Python packages in a virtual
+//! environment under the target folder. A tool that is missing is installed, as root or by sudo; where neither may, the one
+//! line that installs it is the error.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use crate::run;
+
+/// A program that tests start.
+struct Tool {
+    /// How to see that it is there.
+    probe: (&'static str, &'static [&'static str]),
+    /// The packages that bring it.
+    debian: &'static [&'static str],
+}
+
+const TOOLS: &[Tool] = &[
+    Tool { probe: ("cc", &["--version"]), debian: &["gcc", "libc6-dev"] },
+    Tool { probe: ("python3", &["-c", "import venv, ensurepip"]), debian: &["python3-venv"] },
+    Tool { probe: ("chromium", &["--version"]), debian: &["chromium"] },
+    Tool { probe: ("chromedriver", &["--version"]), debian: &["chromium-driver"] },
+];
+
+/// The Python packages of the tests, one version for everybody.
+const PYTHON: &[&str] = &[
+    "duckdb==1.5.5",
+    "duckdb-extension-ducklake==1.5.5",
+    "duckdb-extension-sqlite-scanner==1.5.5",
+];
+
+/// Sees to it that every tool is there.
+pub(crate) fn provide() -> Result<()> {
+    let missing: Vec<&str> = TOOLS
+        .iter()
+        .filter(|tool| !run::succeeds(tool.probe.0, tool.probe.1))
+        .flat_map(|tool| tool.debian.iter().copied())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages = missing.join(" ");
+    let sudo: &[&str] = if run::succeeds("sh", &["-c", "test \"$(id -u)\" = 0"]) {
+        &[]
+    } else if run::succeeds("sudo", &["-n", "true"]) {
+        &["sudo", "-n"]
+    } else {
+        bail!("the tests need {packages}; install them with\n  sudo apt-get install -y {packages}");
+    };
+    apt(sudo, &["update", "-q"])?;
+    apt(sudo, &[&["install", "-y", "-q", "--no-install-recommends"], &missing[..]].concat())
+}
+
+fn apt(sudo: &[&str], arguments: &[&str]) -> Result<()> {
+    let words = [sudo, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"], arguments].concat();
+    run::run(&mut run::command(words[0], &words[1..]))
+}
+
+/// The Python interpreter of the tests, with its packages.
+pub(crate) fn python() -> Result<PathBuf> {
+    let folder = run::target()?.join("test-python");
+    let python = folder.join("bin/python");
+    let stamp = folder.join("packages");
+    let wanted = PYTHON.join("\n");
+    if std::fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
+        return Ok(python);
+    }
+    run::run(run::command("python3", &["-m", "venv"]).arg(&folder))?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    run::run(
+        run::command(&python.to_string_lossy(), &[&pip, PYTHON].concat()).env_remove("PYTHONPATH"),
+    )?;
+    std::fs::write(&stamp, wanted)?;
+    Ok(python)
+}
