@@ -1,1 +1,30 @@
 //! Where events are kept: write-ahead log, hot rows, Parquet files in a DuckLake catalog.
+//!
+//! An event goes through [`Lake::append`] into the log (`wal/`), where it is durable; then into hot rows in memory, where
+//! every view sees it; and after some seconds, sorted, into a Parquet file (`lake/`) that one transaction of the catalog
+//! (`lake.sqlite`) names together with the place up to which the log is no longer needed. The catalog is a DuckLake 1.0:
+//! DuckDB opens it as it is. The formats stand in `docs/design/wal-format.md` and `docs/design/lake-layout.md`.
+//!
+//! Readers take a [`View`] and ask it for [`Run`]s of columns. What the columns mean is `wayfarer-event`'s; who may write
+//! to a folder is decided above this crate.
+//!
+//! Start with [`Lake`], then [`View`].
+
+mod error;
+mod lake;
+mod live;
+mod options;
+mod scan;
+mod status;
+pub mod storage;
+mod stored;
+mod view;
+
+pub use error::{Error, ErrorKind, Result};
+pub use lake::{Appended, Ids, Lake};
+pub use live::{Live, Subscription};
+pub use options::{Clock, Options, Random};
+pub use scan::{Block, Run, Scan, Values};
+pub use status::Status;
+pub use stored::{Stored, own_id};
+pub use view::{Export, Position, View};

@@ -1,0 +1,84 @@
+//! How a lake is run: its clock, its storage, and the bounds of what it holds in memory and on disk.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use wayfarer_event::Micros;
+
+use crate::storage::{Disk, Storage};
+
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Micros + Send + Sync>;
+
+/// Gives random numbers.
+pub type Random = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// How a lake is run. The default fits a server of a few hundred MB.
+///
+/// ```
+/// use std::time::Duration;
+/// use wayfarer_lake::Options;
+///
+/// let options = Options { seal_after: Duration::from_secs(60), ..Options::default() };
+/// assert!(options.seal_bytes < options.hot_bytes);
+/// ```
+#[derive(Clone)]
+pub struct Options {
+    /// Tells the time of a seal and the age of hot rows. Events bring their own times.
+    pub clock: Clock,
+    /// Asked once in the life of a folder, for the number of its writer.
+    pub random: Random,
+    /// Where the log and the Parquet files lie.
+    pub storage: Arc<dyn Storage>,
+    /// The most memory for rows that are not in Parquet yet, in bytes. Above it, appends answer
+    /// [`Busy`](crate::ErrorKind::Busy).
+    pub hot_bytes: usize,
+    /// Hot rows are sealed into Parquet when they take this much memory, in bytes. Less than half of `hot_bytes`, so that
+    /// appends go on meanwhile.
+    pub seal_bytes: usize,
+    /// Hot rows are sealed when the oldest of them is this old.
+    pub seal_after: Duration,
+    /// The most bytes of one batch in the log.
+    pub batch_bytes: usize,
+    /// A segment of the log is closed when it is this long, in bytes.
+    pub segment_bytes: u64,
+    /// How many days an id of [`Ids::Window`](crate::Ids::Window) is remembered at the least, unless `window_ids` is less.
+    pub window_days: u32,
+    /// How many ids of [`Ids::Window`](crate::Ids::Window) are remembered at the most; 16 bytes of disk each.
+    pub window_ids: u64,
+    /// How many events wait for a slow [`Subscription`](crate::Subscription) at the most.
+    pub live_events: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            clock: Arc::new(|| jiff::Timestamp::now().into()),
+            random: Arc::new(random),
+            storage: Arc::new(Disk),
+            hot_bytes: 160 << 20,
+            seal_bytes: 48 << 20,
+            seal_after: Duration::from_secs(10),
+            batch_bytes: 32 << 20,
+            segment_bytes: 64 << 20,
+            window_days: 7,
+            window_ids: 20_000_000,
+            live_events: 10_000,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("storage", &self.storage)
+            .field("hot_bytes", &self.hot_bytes)
+            .field("seal_bytes", &self.seal_bytes)
+            .field("seal_after", &self.seal_after)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A number that no other writer is likely to have drawn, also where the system has no source of randomness.
+fn random() -> u64 {
+    getrandom::u64().unwrap_or_else(|_| jiff::Timestamp::now().as_nanosecond() as u64)
+}
