@@ -1,1 +1,34 @@
-//! Web sessions that lose nothing: the session core, its store trait, codecs, signals and conformance suite.
+//! Web sessions that lose nothing.
+//!
+//! Start with [`Session`], what a handler works with; then [`SessionStore`], where sessions are kept.
+
+mod clock;
+mod error;
+mod expiry;
+#[cfg(feature = "axum")]
+mod extract;
+mod journal;
+mod key;
+mod memory;
+mod random;
+mod session;
+mod signal;
+mod store;
+mod ticket;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use error::{BoxError, Error, ErrorKind};
+pub use expiry::Expiry;
+#[cfg(feature = "axum")]
+pub use extract::MissingSession;
+pub use journal::{Brought, Journal, Sent, StoreCall};
+pub use key::{Handle, ParseSubjectError, SessionKey, StoreKey, Subject};
+pub use memory::MemoryStore;
+pub use random::{Random, SystemRandom};
+pub use session::Session;
+pub use signal::{RequestContext, Signal, SignalBus, SignalKind, SignalReceiver};
+pub use store::{
+    Capabilities, Created, Loaded, Met, Record, Rotated, Saved, SessionStore, StoreError,
+    StoreErrorKind, Version,
+};
+pub use ticket::{CookieKeys, Ticket};

@@ -1,0 +1,183 @@
+//! Sessions in the memory of this process. They end with it.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::{
+    key::StoreKey,
+    store::{
+        Capabilities, Created, Loaded, Met, Record, Rotated, Saved, SessionStore, StoreError,
+        Version,
+    },
+};
+
+/// Keeps sessions in memory. Clones share them.
+///
+/// Expired and deleted sessions lie there, without their data, until [`SessionStore::purge`] forgets them; run a purge
+/// from time to time.
+#[derive(Clone, Default)]
+pub struct MemoryStore(Arc<Mutex<HashMap<StoreKey, Slot>>>);
+
+/// What lies under a key: a session, or the mark that there was one.
+enum Slot {
+    Session { record: Record, version: u64 },
+    Dead { until: Timestamp },
+}
+
+impl Slot {
+    fn new(record: &Record, version: u64) -> Slot {
+        Slot::Session { record: record.clone(), version }
+    }
+
+    fn until(&self) -> Timestamp {
+        match self {
+            Slot::Session { record, .. } => record.expires_at,
+            Slot::Dead { until } => *until,
+        }
+    }
+}
+
+impl MemoryStore {
+    /// A store with nothing in it.
+    #[must_use]
+    pub fn new() -> MemoryStore {
+        MemoryStore::default()
+    }
+
+    fn slots(&self) -> MutexGuard<'_, HashMap<StoreKey, Slot>> {
+        // Every change under this lock is one assignment, so a panic leaves nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Shows how many sessions there are, dead ones included.
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("slots", &self.slots().len()).finish()
+    }
+}
+
+/// The live session under `key`, to be looked at or replaced.
+fn live<'a>(
+    slots: &'a mut HashMap<StoreKey, Slot>,
+    key: &StoreKey,
+    now: Timestamp,
+) -> Option<(&'a mut Record, &'a mut u64)> {
+    match slots.get_mut(key) {
+        Some(Slot::Session { record, version }) if record.expires_at > now => {
+            Some((record, version))
+        }
+        _ => None,
+    }
+}
+
+#[async_trait]
+impl SessionStore for MemoryStore {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            cas: true,
+            final_delete: true,
+            atomic_rotate: true,
+            purge: true,
+            ..Capabilities::none()
+        }
+    }
+
+    async fn create(
+        &self,
+        key: &StoreKey,
+        record: &Record,
+        _now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        Ok(match self.slots().entry(key.clone()) {
+            Entry::Occupied(_) => Created::Taken,
+            Entry::Vacant(free) => {
+                free.insert(Slot::new(record, 1));
+                Created::Stored(Version::number(1))
+            }
+        })
+    }
+
+    async fn load(&self, key: &StoreKey, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        Ok(live(&mut self.slots(), key, now).map(|(record, version)| Loaded {
+            record: record.clone(),
+            version: Version::number(*version),
+        }))
+    }
+
+    async fn save(
+        &self,
+        key: &StoreKey,
+        record: &Record,
+        expected: &Version,
+        now: Timestamp,
+    ) -> Result<Saved, StoreError> {
+        let mut slots = self.slots();
+        let Some((stored, version)) = live(&mut slots, key, now) else { return Ok(Saved::Gone) };
+        if expected.as_number() != Some(*version) {
+            return Ok(Saved::Conflict);
+        }
+        *stored = record.clone();
+        *version += 1;
+        Ok(Saved::Stored(Version::number(*version)))
+    }
+
+    async fn touch(
+        &self,
+        key: &StoreKey,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Met, StoreError> {
+        let mut slots = self.slots();
+        let Some((record, _)) = live(&mut slots, key, now) else { return Ok(Met::Gone) };
+        record.expires_at = expires_at;
+        Ok(Met::Live)
+    }
+
+    async fn rotate(
+        &self,
+        from: &StoreKey,
+        to: &StoreKey,
+        record: &Record,
+        expected: &Version,
+        now: Timestamp,
+    ) -> Result<Rotated, StoreError> {
+        let mut slots = self.slots();
+        let Some((_, version)) = live(&mut slots, from, now) else { return Ok(Rotated::Gone) };
+        let version = *version;
+        if expected.as_number() != Some(version) {
+            return Ok(Rotated::Conflict);
+        }
+        if slots.contains_key(to) {
+            return Ok(Rotated::Taken);
+        }
+        slots.insert(to.clone(), Slot::new(record, version + 1));
+        slots.insert(from.clone(), Slot::Dead { until: record.expires_at });
+        Ok(Rotated::Stored(Version::number(version + 1)))
+    }
+
+    async fn delete(&self, key: &StoreKey, now: Timestamp) -> Result<Met, StoreError> {
+        let mut slots = self.slots();
+        let Some((record, _)) = live(&mut slots, key, now) else { return Ok(Met::Gone) };
+        let until = record.expires_at;
+        slots.insert(key.clone(), Slot::Dead { until });
+        Ok(Met::Live)
+    }
+
+    async fn purge(&self, limit: u32, now: Timestamp) -> Result<u32, StoreError> {
+        let mut slots = self.slots();
+        let mut forgotten = 0;
+        slots.retain(|_, slot| {
+            let forget = slot.until() <= now && forgotten < limit;
+            forgotten += u32::from(forget);
+            !forget
+        });
+        Ok(forgotten)
+    }
+}

@@ -1,0 +1,361 @@
+//! The store trait: where sessions are kept, as records that a store does not look into.
+//!
+//! The contract stands beside each method of [`SessionStore`], outcomes are in the types, and the conformance suite
+//! (feature `conformance`) checks a store against the contract. What a store cannot promise, its [`Capabilities`] say.
+//!
+//! Time is an argument of every method: a store reads no clock.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::{
+    error::BoxError,
+    key::{StoreKey, Subject},
+};
+
+/// What a store keeps of a session.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The session as its codec wrote it. A store gives it back byte for byte.
+    pub data: Arc<[u8]>,
+    /// From this instant on the session is dead. Stores keep it to the precision that they declare.
+    pub expires_at: Timestamp,
+    /// The session's internal id, where there is one: stores that can enumerate index it.
+    pub subject: Option<Subject>,
+    /// The account, where one is known: stores that can enumerate index it.
+    pub user: Option<Arc<str>>,
+}
+
+/// Shows sizes and times, never data.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("bytes", &self.data.len())
+            .field("expires_at", &self.expires_at)
+            .field("subject", &self.subject)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Names one state of a stored session. A save succeeds only upon the state that it started from.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Version(Token);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Token {
+    Number(u64),
+    Content(Arc<[u8]>),
+}
+
+impl Version {
+    /// A version that the store counts.
+    #[must_use]
+    pub fn number(number: u64) -> Version {
+        Version(Token::Number(number))
+    }
+
+    /// A version that is the stored content itself, for tables that have no room for a number.
+    #[must_use]
+    pub fn content(content: Arc<[u8]>) -> Version {
+        Version(Token::Content(content))
+    }
+
+    /// The number, if it is one.
+    #[must_use]
+    pub fn as_number(&self) -> Option<u64> {
+        match self.0 {
+            Token::Number(number) => Some(number),
+            Token::Content(_) => None,
+        }
+    }
+
+    /// The content, if it is that.
+    #[must_use]
+    pub fn as_content(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Token::Number(_) => None,
+            Token::Content(content) => Some(content),
+        }
+    }
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Token::Number(number) => write!(f, "Version({number})"),
+            Token::Content(_) => f.write_str("Version(content)"),
+        }
+    }
+}
+
+/// A live session, as a store has it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What was stored.
+    pub record: Record,
+    /// The state that this is.
+    pub version: Version,
+}
+
+/// What came of [`SessionStore::create`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Created {
+    /// It is stored.
+    Stored(Version),
+    /// The key is in use, or was: by a live session, an expired one, or one that was deleted. Nothing was changed.
+    Taken,
+}
+
+/// What came of [`SessionStore::save`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Saved {
+    /// It is stored, and this is its state now.
+    Stored(Version),
+    /// Somebody else stored another state meanwhile. Nothing was changed: load again and merge.
+    Conflict,
+    /// The session was deleted, rotated away or ran out. Nothing was changed, and it stays gone.
+    Gone,
+}
+
+/// What came of [`SessionStore::rotate`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Rotated {
+    /// It lies under the new key, and the old one is dead.
+    Stored(Version),
+    /// Somebody else stored another state meanwhile. Nothing was changed: load again and merge.
+    Conflict,
+    /// The session was deleted, rotated away or ran out. Nothing was changed, and it stays gone.
+    Gone,
+    /// The new key is in use. Nothing was changed: draw another.
+    Taken,
+}
+
+/// What came of a call that either met a live session or did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Met {
+    /// There was a live session, and the call did its work on it.
+    Live,
+    /// There was none. Nothing was changed.
+    Gone,
+}
+
+/// What a store promises. Everything else it does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// A save upon an old version is refused, whoever wrote meanwhile.
+    pub cas: bool,
+    /// A deleted key stays dead: until the session would have run out, `create` answers [`Created::Taken`] for it.
+    pub final_delete: bool,
+    /// Rotation is one step: nobody ever sees both keys alive or both dead.
+    pub atomic_rotate: bool,
+    /// Expired sessions lie there until they are purged. A store without this forgets them by itself.
+    pub purge: bool,
+    /// Sessions survive a restart of the application.
+    pub durable: bool,
+    /// How exactly `expires_at` is kept, in microseconds. 1 is exact.
+    pub expiry_precision_us: u64,
+    /// A record may have this many bytes of data. `None`: only memory limits it.
+    pub max_bytes: Option<usize>,
+}
+
+impl Capabilities {
+    /// A store that promises nothing. Set the fields that hold.
+    #[must_use]
+    pub const fn none() -> Capabilities {
+        Capabilities {
+            cas: false,
+            final_delete: false,
+            atomic_rotate: false,
+            purge: false,
+            durable: false,
+            expiry_precision_us: 1,
+            max_bytes: None,
+        }
+    }
+}
+
+/// Why a store could not do what it was asked: what kind of trouble, during which call, and the source.
+#[derive(Debug, thiserror::Error)]
+#[error("{call} failed: {source}")]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    call: &'static str,
+    source: BoxError,
+}
+
+/// What kind of trouble a store has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// It cannot be reached, is too busy, or refused the call. Trying again later may help.
+    Unavailable,
+    /// What lies there is not what this store writes. It is left as it is.
+    Unreadable,
+    /// The record is larger than the store takes.
+    TooLarge,
+}
+
+impl StoreError {
+    /// Trouble of this kind during `call`.
+    #[must_use]
+    pub fn new(
+        kind: StoreErrorKind,
+        call: &'static str,
+        source: impl Into<BoxError>,
+    ) -> StoreError {
+        StoreError { kind, call, source: source.into() }
+    }
+
+    /// What kind of trouble it is.
+    #[must_use]
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+}
+
+/// Where sessions are kept.
+///
+/// A session is **live** under a key from its creation until its `expires_at` (that instant excluded), or until it is
+/// deleted or rotated away. Every method is atomic against every other, except where the capabilities say otherwise.
+/// Dropping a method's future may leave its work done or not done, but never half done.
+#[async_trait]
+pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
+    /// What this store promises. The answer never changes.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Stores a new session. Never overwrites anything: a key in use answers [`Created::Taken`].
+    ///
+    /// # Errors
+    /// When the store is in trouble.
+    async fn create(
+        &self,
+        key: &StoreKey,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Created, StoreError>;
+
+    /// The live session under `key`. Changes nothing.
+    ///
+    /// # Errors
+    /// When the store is in trouble, or what lies there is not a record of this store's.
+    async fn load(&self, key: &StoreKey, now: Timestamp) -> Result<Option<Loaded>, StoreError>;
+
+    /// Stores a new state of a live session, if `expected` is still its state. Never creates a session.
+    ///
+    /// A store without `cas` may answer [`Saved::Stored`] upon an old version, but still never creates a session.
+    ///
+    /// # Errors
+    /// When the store is in trouble.
+    async fn save(
+        &self,
+        key: &StoreKey,
+        record: &Record,
+        expected: &Version,
+        now: Timestamp,
+    ) -> Result<Saved, StoreError>;
+
+    /// Lets a live session live until `expires_at`, and leaves its version as it is: a touch makes no save fail.
+    ///
+    /// # Errors
+    /// When the store is in trouble.
+    async fn touch(
+        &self,
+        key: &StoreKey,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Met, StoreError>;
+
+    /// Stores a new state of a live session under `to`, and ends `from`, if `expected` is still its state. `to` must be
+    /// free; `from` is afterwards as dead as after a delete.
+    ///
+    /// # Errors
+    /// When the store is in trouble.
+    async fn rotate(
+        &self,
+        from: &StoreKey,
+        to: &StoreKey,
+        record: &Record,
+        expected: &Version,
+        now: Timestamp,
+    ) -> Result<Rotated, StoreError>;
+
+    /// Ends a session for good. [`Met::Gone`] if there was no live one.
+    ///
+    /// # Errors
+    /// When the store is in trouble. The session may then still be live.
+    async fn delete(&self, key: &StoreKey, now: Timestamp) -> Result<Met, StoreError>;
+
+    /// Forgets at most `limit` sessions that ran out before `now`, and says how many it forgot. Call it again while it
+    /// answers `limit`. A store that forgets by itself answers 0.
+    ///
+    /// # Errors
+    /// When the store is in trouble.
+    async fn purge(&self, limit: u32, now: Timestamp) -> Result<u32, StoreError>;
+}
+
+/// A shared store is a store.
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
+    }
+
+    async fn create(
+        &self,
+        key: &StoreKey,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        (**self).create(key, record, now).await
+    }
+
+    async fn load(&self, key: &StoreKey, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        (**self).load(key, now).await
+    }
+
+    async fn save(
+        &self,
+        key: &StoreKey,
+        record: &Record,
+        expected: &Version,
+        now: Timestamp,
+    ) -> Result<Saved, StoreError> {
+        (**self).save(key, record, expected, now).await
+    }
+
+    async fn touch(
+        &self,
+        key: &StoreKey,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Met, StoreError> {
+        (**self).touch(key, expires_at, now).await
+    }
+
+    async fn rotate(
+        &self,
+        from: &StoreKey,
+        to: &StoreKey,
+        record: &Record,
+        expected: &Version,
+        now: Timestamp,
+    ) -> Result<Rotated, StoreError> {
+        (**self).rotate(from, to, record, expected, now).await
+    }
+
+    async fn delete(&self, key: &StoreKey, now: Timestamp) -> Result<Met, StoreError> {
+        (**self).delete(key, now).await
+    }
+
+    async fn purge(&self, limit: u32, now: Timestamp) -> Result<u32, StoreError> {
+        (**self).purge(limit, now).await
+    }
+}
