@@ -1,0 +1,5 @@
+//! The fold engine.
+
+mod hooks;
+
+pub use hooks::Hooks;

@@ -1,0 +1,94 @@
+//! The reports: one file each, one row each in the table [`reports`].
+//!
+//! The table feeds the HTTP API, the help of the command line and the documentation. [`answer`] is the door: it checks the
+//! request against the row of its report, resolves what all reports share ([`Job`]: the period, the filter), and runs it.
+
+mod parameter;
+
+use serde_json::Value;
+
+pub use parameter::Parameter;
+
+use crate::{Answer, Context, Error, Request, error::nearest};
+
+/// One report: its name, what it tells, what it reads, what it gives.
+#[derive(Debug)]
+pub struct Report {
+    name: &'static str,
+    doc: &'static str,
+    parameters: &'static [Parameter],
+    fields: &'static [(&'static str, &'static str)],
+    run: fn(&Context, &Request) -> Result<Answer, Error>,
+}
+
+impl Report {
+    /// The name by which it is asked for.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it tells, in a sentence without its full stop.
+    #[must_use]
+    pub fn doc(&self) -> &'static str {
+        self.doc
+    }
+
+    /// What it reads of a [`Request`], besides `report` and `site`.
+    pub fn parameters(&self) -> impl Iterator<Item = Parameter> {
+        Parameter::COMMON.iter().chain(self.parameters).copied()
+    }
+
+    /// The fields of its rows, each with what it means.
+    #[must_use]
+    pub fn fields(&self) -> &'static [(&'static str, &'static str)] {
+        self.fields
+    }
+
+    /// Refuses a request with a field that this report does not read.
+    fn check(&self, request: &Request) -> Result<(), Error> {
+        let Ok(Value::Object(fields)) = serde_json::to_value(request) else { return Ok(()) };
+        let unread = Parameter::ALL.iter().find(|parameter| {
+            is_given(fields.get(parameter.name()))
+                && !self.parameters().any(|read| read == **parameter)
+        });
+        match unread {
+            Some(parameter) => Err(Error::parameter(
+                parameter.name(),
+                format!("is not a parameter of the report `{}`", self.name),
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_given(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null | Value::Bool(false)) => false,
+        Some(Value::Array(items)) => !items.is_empty(),
+        Some(_) => true,
+    }
+}
+
+static REPORTS: &[Report] = &[];
+
+/// Every report, in the order in which people meet them.
+#[must_use]
+pub fn reports() -> &'static [Report] {
+    REPORTS
+}
+
+/// Answers a request. Blocks, and keeps as many threads busy as the context allows: call it where blocking is allowed.
+///
+/// # Errors
+/// When the request cannot be understood ([`Error::is_request`]), the lake cannot be read, or the caller cancelled.
+pub fn answer(context: &Context, request: &Request) -> Result<Answer, Error> {
+    let Some(report) = REPORTS.iter().find(|report| report.name == request.report) else {
+        return Err(Error::UnknownReport {
+            name: request.report.clone(),
+            nearest: nearest(&request.report, REPORTS.iter().map(Report::name)).map(Into::into),
+        });
+    };
+    report.check(request)?;
+    (report.run)(context, request)
+}

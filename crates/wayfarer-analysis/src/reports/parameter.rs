@@ -1,0 +1,69 @@
+//! The table of what a report may read of a request.
+
+macro_rules! parameters {
+    ($($variant:ident $name:literal $value:literal $doc:literal;)*) => {
+        /// A field of a [`Request`](crate::Request) that a report may read.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "`doc` says it, and feeds help and documentation")]
+        pub enum Parameter {
+            $($variant,)*
+        }
+
+        impl Parameter {
+            /// Every parameter.
+            pub const ALL: &[Parameter] = &[$(Parameter::$variant),*];
+
+            /// Its name in the request and, after `--` and with hyphens, on the command line.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Parameter::$variant => $name),* }
+            }
+
+            /// What stands for its value in help: `EXPR`, `DIM`; empty for a switch.
+            #[must_use]
+            pub fn value(self) -> &'static str {
+                match self { $(Parameter::$variant => $value),* }
+            }
+
+            /// What it does, in a sentence without its full stop.
+            #[must_use]
+            pub fn doc(self) -> &'static str {
+                match self { $(Parameter::$variant => $doc),* }
+            }
+        }
+    };
+}
+
+parameters! {
+    From "from" "D" "First day, month or year, or the last so many days (7d); everything there is by default";
+    To "to" "D" "Last day, month or year, included; up to now by default";
+    Filter "filter" "EXPR" "Which events count, such as name = 'purchase' and value > 10";
+    Bots "bots" "" "Count bots too";
+    By "by" "DIM" "The dimension to break down by";
+    Metrics "metrics" "LIST" "The metrics to give, with commas between";
+    Interval "interval" "UNIT" "hour, day, week or month";
+    Unit "unit" "UNIT" "visitor or user";
+    Limit "limit" "N" "The most rows to give";
+    Order "order" "FIELD" "The field to order by, largest first; -FIELD for smallest first. Of a funnel: sequential, strict, any";
+    Compare "compare" "previous" "Beside each number that of the period of equal length before";
+    Visitor "visitor" "V" "One visitor, by sixteen hexadecimal digits";
+    User "user" "U" "One account";
+    Steps "steps" "EXPR" "A step of the funnel; given once for each step";
+    Window "window" "TIME" "How long it may take, such as 1d; 2h/step for each step on its own";
+    Exclude "exclude" "EXPR" "Events that end an attempt";
+    Start "start" "EXPR" "The event that it begins with";
+    Return "return" "EXPR" "The event that counts as coming back";
+    End "end" "EXPR" "The event that it leads to";
+    FirstEver "first_ever" "" "Cohorts by the first start event ever, not the first in the period";
+    Unbounded "unbounded" "" "Who comes back later counts as back in every period before";
+    Top "top" "N" "How many of the most frequent are told apart";
+    Pattern "pattern" "PATTERN" "A sequence of events, such as a->[^b]*->c";
+    Against "against" "EXPR" "The other segment of a comparison";
+    Attribution "attribution" "WHICH" "first, last, all or a step's number: whose value of the dimension counts";
+}
+
+impl Parameter {
+    /// What every report reads.
+    pub const COMMON: &[Parameter] =
+        &[Parameter::From, Parameter::To, Parameter::Filter, Parameter::Bots];
+}

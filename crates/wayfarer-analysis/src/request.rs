@@ -1,0 +1,195 @@
+//! What goes into a report and what comes out of it: [`Request`], [`Context`] and [`Answer`].
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use wayfarer_event::Micros;
+use wayfarer_lake::View;
+
+use crate::{VisitRule, fold::Hooks};
+
+/// A question to the lake, as somebody asks it: every field as text or number, as it stands in a query string.
+///
+/// Which fields a report reads is in its [`parameters`](crate::Report::parameters). A field that it does not read is
+/// refused, so that nobody takes an answer for that of another question.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Request {
+    /// Name of the report.
+    pub report: String,
+    /// Whose events.
+    pub site: String,
+    /// First day (`2026-03-01`), month (`2026-03`), year (`2026`), a number of days back (`7d`), or an instant in RFC 3339.
+    /// Everything there is by default.
+    pub from: Option<String>,
+    /// Last day, month or year, included; or an instant, excluded. Up to now by default.
+    pub to: Option<String>,
+    /// Which events count.
+    pub filter: Option<String>,
+    /// The dimension to break down by.
+    pub by: Option<String>,
+    /// The metrics to give, in this order. Empty: those that the report gives by default.
+    #[serde(deserialize_with = "list")]
+    pub metrics: Vec<String>,
+    /// `hour`, `day`, `week` or `month`.
+    pub interval: Option<String>,
+    /// `visitor` or `user`.
+    pub unit: Option<String>,
+    /// The most rows to give.
+    pub limit: Option<usize>,
+    /// The field to order rows by, largest first; `-field` for smallest first. `funnel`: `sequential`, `strict` or `any`.
+    pub order: Option<String>,
+    /// `previous`: beside each number that of the period of equal length before.
+    pub compare: Option<String>,
+    /// Count bots too.
+    pub bots: bool,
+    /// One visitor: sixteen hexadecimal digits.
+    pub visitor: Option<String>,
+    /// One account.
+    pub user: Option<String>,
+    /// The steps of a funnel, each a filter.
+    #[serde(deserialize_with = "list")]
+    pub steps: Vec<String>,
+    /// How long a funnel may take, such as `1d`, `30m`; `2h/step` for each step on its own.
+    pub window: Option<String>,
+    /// Events that end an attempt at a funnel.
+    pub exclude: Option<String>,
+    /// The event that brings a visitor into a cohort or onto a path.
+    pub start: Option<String>,
+    /// The event that counts as coming back.
+    #[serde(rename = "return")]
+    pub returning: Option<String>,
+    /// The event that a path leads to, or that earns what is attributed.
+    pub end: Option<String>,
+    /// Cohorts by the first start event ever, not the first in the period.
+    pub first_ever: bool,
+    /// A visitor counts as back in every period up to the last one in which it came.
+    pub unbounded: bool,
+    /// How many of the most frequent are told apart.
+    pub top: Option<usize>,
+    /// A sequence of events such as `a->[^b]*->c`.
+    pub pattern: Option<String>,
+    /// A filter that chooses the other segment of a comparison.
+    pub against: Option<String>,
+    /// `first`, `last`, `all` or a step's number: whose value of the dimension counts.
+    pub attribution: Option<String>,
+}
+
+/// A list as a list, or as one text with commas between (outside of quotes and brackets): query strings know no lists.
+fn list<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum List {
+        Many(Vec<String>),
+        One(String),
+    }
+    Ok(match List::deserialize(d)? {
+        List::Many(many) => many,
+        List::One(one) => split(&one),
+    })
+}
+
+/// Splits at commas that stand outside of quotes and brackets.
+fn split(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let (mut quoted, mut depth) = (false, 0_i32);
+    for c in text.chars() {
+        match c {
+            '\'' => quoted = !quoted,
+            '(' if !quoted => depth += 1,
+            ')' if !quoted => depth -= 1,
+            _ => {}
+        }
+        if c == ',' && !quoted && depth <= 0 {
+            parts.push(String::new());
+        } else if let Some(part) = parts.last_mut() {
+            part.push(c);
+        }
+    }
+    parts.into_iter().map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+}
+
+/// What a report knows of the world besides the question.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Context {
+    /// The events: one consistent view of the lake.
+    pub view: View,
+    /// Time zone of the site: its days are the report's days.
+    pub timezone: TimeZone,
+    /// The present, for `7d`, "active now" and cells that are not complete yet.
+    pub now: Micros,
+    /// What a visit is.
+    pub visits: VisitRule,
+    /// What the site's owner wants to happen.
+    pub goals: Vec<Goal>,
+    /// How many threads may work at once; at least one does.
+    pub threads: usize,
+    /// Progress and cancellation.
+    pub hooks: Hooks,
+}
+
+impl Context {
+    /// A context with the usual visit rule, no goals, and as many threads as the machine has.
+    #[must_use]
+    pub fn new(view: View, timezone: TimeZone, now: Micros) -> Context {
+        Context {
+            view,
+            timezone,
+            now,
+            visits: VisitRule::default(),
+            goals: Vec::new(),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            hooks: Hooks::default(),
+        }
+    }
+}
+
+/// An event that the site's owner wants to happen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Goal {
+    /// How people call it.
+    pub name: String,
+    /// Which events reach it.
+    pub filter: String,
+}
+
+/// The answer of a report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Name of the report.
+    pub report: String,
+    /// Whose events.
+    pub site: String,
+    /// The first day that it covers, in the site's time zone; `null` where there are no events at all.
+    pub from: Option<String>,
+    /// The last day that it covers.
+    pub to: Option<String>,
+    /// Whether every number is exact.
+    pub exact: bool,
+    /// The rows, with the fields that the report documents, in that order.
+    pub rows: Vec<Row>,
+    /// What must be known beside the rows: what was left out and why, totals, the position that was read.
+    pub meta: Row,
+}
+
+/// A row of an answer: fields by name, in order.
+pub type Row = Map<String, Value>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_may_come_as_one_text() {
+        let request: Request =
+            serde_json::from_str(r#"{"metrics":"visitors, visits","steps":["a = 'x,y'"]}"#)
+                .unwrap();
+        assert_eq!(request.metrics, ["visitors", "visits"]);
+        assert_eq!(request.steps, ["a = 'x,y'"]);
+        assert_eq!(
+            split("name in ('a','b'), path = 'x,y',"),
+            ["name in ('a','b')", "path = 'x,y'"]
+        );
+    }
+}
