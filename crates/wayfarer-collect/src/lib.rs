@@ -9,12 +9,19 @@
 //! What this crate leaves to others: storing (the lake), keeping salts ([`Salts`] is a trait), HTTP. It reads no clock:
 //! the time of arrival is a field of the door. Start with [`Collector`].
 
+mod address;
+mod agent;
 mod body;
+mod cache;
+mod campaign;
 mod collector;
+mod language;
 pub mod logs;
 mod reject;
 mod salts;
 mod site;
+mod source;
+mod visitor;
 
 pub use body::{BodyError, MAX_EVENTS, parse_body};
 pub use collector::{Collector, Door, DoorKind, Outcome};

@@ -4,7 +4,7 @@ use wayfarer_event::Invalid;
 
 /// Why one event was refused. Its `Display` is one sentence for the sender, without a full stop.
 ///
-/// No variant holds a value that the sender claimed: a reason may be logged and stored.
+/// [`Reject::Malformed`] may quote what was sent: a reason is for the sender, not for logs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reject {
