@@ -96,6 +96,13 @@ impl Collector {
         }
     }
 
+    /// The visitor of a site who is known by this id: what [`collect`](Collector::collect) writes for an event that claims
+    /// it, as `session` ([`VisitorKind::Subject`]) or as `visitor` ([`VisitorKind::FirstParty`]).
+    #[must_use]
+    pub fn visitor(&self, site: &str, kind: VisitorKind, claimed: &str) -> VisitorId {
+        visitor::hash(&self.salts.identity(), site, kind, &[claimed.as_bytes()])
+    }
+
     pub(crate) fn salts(&self) -> &dyn Salts {
         &*self.salts
     }
