@@ -1,9 +1,9 @@
 //! How the lake is, for people and for metrics.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How the lake is at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// All rows: those in Parquet files and the hot ones.
     pub rows: u64,
