@@ -1,0 +1,89 @@
+//! The tables of the control store, as the list of steps that made them.
+//!
+//! A step that has been released never changes; a later version of the store is one more step.
+
+use std::path::Path;
+
+use sqlx::{AssertSqlSafe, SqlitePool};
+
+use crate::OpenError;
+
+/// `PRAGMA application_id` of a control store: "WAYF".
+const APPLICATION: i64 = 0x5741_5946;
+
+/// Step `n` (from 0) brings a store of version `n` to version `n + 1`.
+pub(super) const STEPS: &[&str] = &["
+    CREATE TABLE secret (
+        name TEXT PRIMARY KEY,
+        value BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE site (
+        name TEXT PRIMARY KEY,
+        timezone TEXT NOT NULL,
+        created_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE site_host (
+        site TEXT NOT NULL REFERENCES site (name) ON DELETE CASCADE,
+        host TEXT NOT NULL,
+        PRIMARY KEY (site, host)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE token (
+        id TEXT PRIMARY KEY,
+        site TEXT NOT NULL REFERENCES site (name) ON DELETE CASCADE,
+        scope TEXT NOT NULL CHECK (scope IN ('browser', 'server')),
+        hash BLOB NOT NULL UNIQUE,
+        created_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE daily_salt (
+        day TEXT PRIMARY KEY,
+        salt BLOB NOT NULL,
+        used_at INTEGER NOT NULL
+    ) STRICT;
+"];
+
+/// Brings the store to the version of `steps`, after a copy of an older one was put beside it.
+pub(super) async fn migrate(
+    pool: &SqlitePool,
+    file: &Path,
+    steps: &[&'static str],
+) -> Result<(), OpenError> {
+    let found = version(pool).await?;
+    let known = steps.len();
+    if found > known {
+        return Err(OpenError::Newer { what: "control store", path: file.to_owned(), found, known });
+    }
+    if found == known {
+        return Ok(());
+    }
+    if found > 0 {
+        back_up(pool, file, found).await?;
+    }
+    for (version, step) in (1..).zip(steps).skip(found) {
+        run(pool, version, step).await?;
+    }
+    Ok(())
+}
+
+async fn version(pool: &SqlitePool) -> Result<usize, OpenError> {
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(pool).await?;
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+async fn back_up(pool: &SqlitePool, file: &Path, version: usize) -> Result<(), OpenError> {
+    let copy = file.with_extension(format!("v{version}.backup.sqlite"));
+    if copy.exists() {
+        return Ok(());
+    }
+    sqlx::query("VACUUM INTO ?").bind(copy.to_string_lossy().as_ref()).execute(pool).await?;
+    Ok(())
+}
+
+async fn run(pool: &SqlitePool, version: usize, step: &'static str) -> Result<(), OpenError> {
+    let mut transaction = pool.begin().await?;
+    sqlx::raw_sql(step).execute(&mut *transaction).await?;
+    let marks =
+        format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {version}");
+    sqlx::raw_sql(AssertSqlSafe(marks)).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}

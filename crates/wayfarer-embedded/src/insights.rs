@@ -1,0 +1,107 @@
+//! Insights out: what the models say of a visitor, answered from memory.
+//!
+//! A model is trained from a view of the lake, then shown every event that came after that view, so that each event counts
+//! once.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock, RwLockWriteGuard},
+};
+
+use async_trait::async_trait;
+use wayfarer_event::{InsightError, InsightSource, Insights, Micros, VisitorId, VisitorKind, Who};
+use wayfarer_lake::Stored;
+use wayfarer_learn::NextPages;
+
+use crate::{Error, ErrorKind, Wayfarer};
+
+/// The models of every site.
+#[derive(Default)]
+pub(crate) struct Learned {
+    sites: RwLock<HashMap<String, Model>>,
+}
+
+struct Model {
+    pages: NextPages,
+    /// Events from this place on are not in the training.
+    known_to: u64,
+}
+
+impl Learned {
+    /// Shows a live event to the model of its site. `false`: there is no model yet, it must be trained.
+    pub(crate) fn observe(&self, stored: &Stored) -> bool {
+        let mut sites = self.write();
+        let Some(model) = sites.get_mut(stored.event.site.as_str()) else { return false };
+        if stored.seq >= model.known_to {
+            model.pages.observe(stored);
+        }
+        true
+    }
+
+    fn suggest(&self, site: &str, visitor: VisitorId, now: Micros) -> Insights {
+        let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
+        sites.get(site).map(|model| model.pages.suggest(visitor, now)).unwrap_or_default()
+    }
+
+    fn put(&self, site: &str, model: Model) {
+        self.write().insert(site.to_owned(), model);
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<String, Model>> {
+        self.sites.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wayfarer {
+    /// Trains the model of a site from what is in the lake now.
+    pub(crate) async fn train(&self, site: &str) -> Result<(), Error> {
+        let zone = self.control().site(site).map_or(jiff::tz::TimeZone::UTC, |s| s.timezone.clone());
+        let context = self.context(zone);
+        let (name, learned) = (site.to_owned(), Arc::clone(self.learned()));
+        let training = tokio::task::spawn_blocking(move || {
+            let known_to = context.view.position().next_seq;
+            let pages = NextPages::train(&context, &name)?;
+            learned.put(&name, Model { pages, known_to });
+            Ok(())
+        });
+        training.await.map_err(|e| Error::new(ErrorKind::Internal, "training failed").with(e))?
+    }
+
+    /// What the models say of a visitor of a site, now.
+    ///
+    /// # Errors
+    /// When there is no such site.
+    pub fn insights(&self, site: &str, who: &Who) -> Result<Insights, Error> {
+        let site = self.known_site(site)?;
+        let (kind, claimed) = match who {
+            Who::Session(subject) => (VisitorKind::Subject, subject),
+            Who::Visitor(id) => (VisitorKind::FirstParty, id),
+        };
+        let visitor = self.collector().visitor(&site.name, kind, claimed);
+        Ok(self.learned().suggest(&site.name, visitor, Micros::from(self.now())))
+    }
+
+    /// What `session.insights()` asks, for the applications of a site in this process.
+    #[must_use]
+    pub fn insight_source(&self, site: &str) -> Arc<dyn InsightSource> {
+        Arc::new(Source { wayfarer: self.clone(), site: site.to_owned() })
+    }
+}
+
+/// The insights of one site, in process.
+struct Source {
+    wayfarer: Wayfarer,
+    site: String,
+}
+
+#[async_trait]
+impl InsightSource for Source {
+    async fn insights(&self, who: &Who) -> Result<Insights, InsightError> {
+        match self.wayfarer.insights(&self.site, who) {
+            Ok(insights) => Ok(insights),
+            // The site comes to be with its first event: until then nobody has done anything.
+            Err(error) if error.kind() == ErrorKind::UnknownSite => Ok(Insights::default()),
+            Err(error) => Err(InsightError::Unavailable(error.to_string())),
+        }
+    }
+}

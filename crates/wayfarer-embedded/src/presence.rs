@@ -1,0 +1,201 @@
+//! Who is there now: the visitors of the last five minutes, kept in memory from live events.
+//!
+//! Bots are left out. The memory is bounded: above [`MOST`] visitors of a site the ones that were quiet longest give way,
+//! and the count says that it is a lower bound. After a restart the list fills again within five minutes.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+use wayfarer_event::{Micros, VisitorId, name};
+use wayfarer_lake::Stored;
+
+/// How long after an event its visitor is held to be there.
+const THERE: i64 = 5 * Micros::MINUTE;
+/// The most visitors of one site that are told apart.
+const MOST: usize = 50_000;
+
+/// A visitor who is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Present {
+    /// Who.
+    pub visitor: VisitorId,
+    /// The page of the last page view.
+    pub path: Option<String>,
+    /// How many pages were viewed since the visitor came.
+    pub pageviews: u32,
+    /// First event since the visitor came.
+    pub since: Micros,
+    /// Last event.
+    pub last: Micros,
+}
+
+/// Who is there, of every site.
+#[derive(Debug, Default)]
+pub struct Presence {
+    sites: Mutex<HashMap<String, There>>,
+}
+
+#[derive(Debug, Default)]
+struct There {
+    visitors: HashMap<VisitorId, Present>,
+    /// The last time that somebody had to give way.
+    crowded_at: Option<Micros>,
+}
+
+impl Presence {
+    /// How many visitors of a site are there, and whether they are all: `false` means that there are more.
+    #[must_use]
+    pub fn count(&self, site: &str, now: Micros) -> (usize, bool) {
+        let mut sites = self.sites();
+        let Some(there) = sites.get_mut(site) else { return (0, true) };
+        there.leave(now);
+        (there.visitors.len(), there.crowded_at.is_none())
+    }
+
+    /// Those who were active last, latest first, at most `limit`.
+    #[must_use]
+    pub fn latest(&self, site: &str, now: Micros, limit: usize) -> Vec<Present> {
+        let mut sites = self.sites();
+        let Some(there) = sites.get_mut(site) else { return Vec::new() };
+        there.leave(now);
+        let mut all: Vec<&Present> = there.visitors.values().collect();
+        all.sort_by_key(|present| (std::cmp::Reverse(present.last), present.visitor));
+        all.into_iter().take(limit).cloned().collect()
+    }
+
+    /// Takes notice of what happened.
+    pub(crate) fn observe(&self, events: &[Stored]) {
+        let mut sites = self.sites();
+        for stored in events.iter().filter(|stored| stored.event.bot_reason.is_none()) {
+            let event = &stored.event;
+            if event.received_at.0.saturating_sub(event.ts.0) > THERE {
+                continue;
+            }
+            sites.entry(event.site.to_string()).or_default().see(stored);
+        }
+    }
+
+    fn sites(&self) -> MutexGuard<'_, HashMap<String, There>> {
+        self.sites.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl There {
+    fn see(&mut self, stored: &Stored) {
+        let event = &stored.event;
+        if self.visitors.len() >= MOST && !self.visitors.contains_key(&event.visitor) {
+            self.make_room(event.received_at);
+        }
+        let present = self.visitors.entry(event.visitor).or_insert_with(|| Present {
+            visitor: event.visitor,
+            path: None,
+            pageviews: 0,
+            since: event.ts,
+            last: event.ts,
+        });
+        present.since = present.since.min(event.ts);
+        let newest = event.ts >= present.last;
+        present.last = present.last.max(event.ts);
+        if event.name == name::PAGE_VIEW {
+            present.pageviews += 1;
+            if newest || present.path.is_none() {
+                present.path = event.path.as_ref().map(ToString::to_string);
+            }
+        }
+    }
+
+    /// Forgets who left.
+    fn leave(&mut self, now: Micros) {
+        let oldest = now.plus(-THERE);
+        self.visitors.retain(|_, present| present.last >= oldest);
+        if self.crowded_at.is_some_and(|at| at < oldest) {
+            self.crowded_at = None;
+        }
+    }
+
+    /// Forgets who left; if that is not enough, the quieter half of those who are there.
+    fn make_room(&mut self, now: Micros) {
+        self.leave(now);
+        if self.visitors.len() < MOST {
+            return;
+        }
+        let mut times: Vec<Micros> = self.visitors.values().map(|present| present.last).collect();
+        let (_, &mut middle, _) = times.select_nth_unstable(MOST / 2);
+        self.visitors.retain(|_, present| present.last > middle);
+        self.crowded_at = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wayfarer_event::Event;
+
+    use super::*;
+
+    fn seen(visitor: u64, name: &str, path: &str, second: i64) -> Stored {
+        let ts = Micros(second * Micros::SECOND);
+        let event = Event {
+            site: "s".into(),
+            visitor: VisitorId(visitor),
+            name: name.into(),
+            path: Some(path.into()),
+            ts,
+            received_at: ts,
+            ..Event::default()
+        };
+        Stored { event, writer: 1, seq: 1 }
+    }
+
+    fn at(second: i64) -> Micros {
+        Micros(second * Micros::SECOND)
+    }
+
+    #[test]
+    fn a_visitor_is_there_for_five_minutes() {
+        let presence = Presence::default();
+        presence.observe(&[seen(1, "page_view", "/", 0), seen(2, "click", "/a", 200)]);
+        assert_eq!(presence.count("s", at(300)), (2, true));
+        assert_eq!(presence.count("s", at(301)), (1, true));
+        assert_eq!(presence.count("other", at(0)), (0, true));
+    }
+
+    #[test]
+    fn the_page_is_that_of_the_last_page_view() {
+        let presence = Presence::default();
+        presence.observe(&[
+            seen(1, "page_view", "/a", 10),
+            seen(1, "page_view", "/b", 20),
+            seen(1, "page_view", "/late", 15),
+            seen(1, "click", "/c", 30),
+        ]);
+        let [present] = &presence.latest("s", at(30), 9)[..] else { panic!() };
+        assert_eq!(present.path.as_deref(), Some("/b"));
+        assert_eq!((present.pageviews, present.since, present.last), (3, at(10), at(30)));
+    }
+
+    #[test]
+    fn bots_and_old_events_are_nobody() {
+        let presence = Presence::default();
+        let mut bot = seen(1, "page_view", "/", 0);
+        bot.event.bot_reason = Some("agent".into());
+        let mut old = seen(2, "page_view", "/", 0);
+        old.event.received_at = at(301);
+        presence.observe(&[bot, old]);
+        assert_eq!(presence.count("s", at(0)), (0, true));
+    }
+
+    #[test]
+    fn a_crowd_is_bounded_and_says_so() {
+        let presence = Presence::default();
+        let crowd: Vec<Stored> =
+            (0..=MOST as u64).map(|v| seen(v, "page_view", "/", v as i64 / 1000)).collect();
+        presence.observe(&crowd);
+        let (count, all) = presence.count("s", at(51));
+        assert!(count < MOST && count > MOST / 3, "{count}");
+        assert!(!all);
+        assert_eq!(presence.latest("s", at(51), 1)[0].visitor, VisitorId(MOST as u64));
+    }
+}

@@ -1,0 +1,68 @@
+//! Reports: on threads of their own, some at a time, cancelled when nobody waits any more.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use tokio::sync::Semaphore;
+use wayfarer_analysis::{Answer, Context, Request, fold::Hooks};
+use wayfarer_event::Micros;
+
+use crate::{Error, ErrorKind, Wayfarer};
+
+impl Wayfarer {
+    /// Answers a report of one site, over everything that was acknowledged before the call.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownSite`]; [`ErrorKind::Invalid`] for a question that cannot be answered, with the reason;
+    /// [`ErrorKind::Busy`] if too many wait already.
+    pub async fn report(&self, request: Request) -> Result<Answer, Error> {
+        let site = self.known_site(&request.site)?;
+        let limits = self.report_limits();
+        let _place = limits
+            .waiting
+            .try_acquire()
+            .map_err(|_| Error::new(ErrorKind::Busy, "too many reports are waiting"))?;
+        let running = limits.running.clone().acquire_owned().await;
+        let context = self.context(site.timezone.clone());
+        let _cancel = CancelOnDrop(context.hooks.clone());
+        let answered = tokio::task::spawn_blocking(move || {
+            let _running = running;
+            wayfarer_analysis::answer(&context, &request)
+        });
+        Ok(answered.await.map_err(|e| Error::new(ErrorKind::Internal, "a report failed").with(e))??)
+    }
+
+    /// What reports on a site with this time zone know of the world, as of now.
+    pub(crate) fn context(&self, zone: TimeZone) -> Context {
+        let options = self.options();
+        let mut context = Context::new(self.lake().view(), zone, Micros::from(self.now()));
+        context.visits = options.visits;
+        context.threads = options.report_threads;
+        context
+    }
+}
+
+/// Stops a report when whoever asked is gone.
+struct CancelOnDrop(Hooks);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// How many reports may run, and how many may wait.
+#[derive(Debug)]
+pub(crate) struct ReportLimits {
+    running: Arc<Semaphore>,
+    waiting: Semaphore,
+}
+
+impl ReportLimits {
+    pub(crate) fn new(running: usize, waiting: usize) -> ReportLimits {
+        ReportLimits {
+            running: Arc::new(Semaphore::new(running.max(1))),
+            waiting: Semaphore::new(running.max(1) + waiting),
+        }
+    }
+}
