@@ -3,9 +3,7 @@
 use async_trait::async_trait;
 use std::sync::Arc;
 use wayfarer_collect::{Door, DoorKind, Outcome, Reject, Site};
-use wayfarer_event::{
-    Client, Event, EventSink, Micros, RawEvent, Receipt, Rejection, SinkError,
-};
+use wayfarer_event::{Client, Event, EventSink, Micros, RawEvent, Receipt, Rejection, SinkError};
 use wayfarer_lake::Ids;
 
 use crate::{Error, ErrorKind, SiteSpec, Wayfarer};
@@ -55,11 +53,7 @@ impl Wayfarer {
     }
 
     /// What the collector says of each claim.
-    fn claim(
-        &self,
-        raws: Vec<Result<RawEvent, Reject>>,
-        door: &Door<'_>,
-    ) -> (Vec<Event>, Receipt) {
+    fn claim(&self, raws: Vec<Result<RawEvent, Reject>>, door: &Door<'_>) -> (Vec<Event>, Receipt) {
         let mut events = Vec::with_capacity(raws.len());
         let mut receipt = Receipt::default();
         for (index, raw) in raws.into_iter().enumerate() {
@@ -97,7 +91,8 @@ struct Sink {
 impl EventSink for Sink {
     async fn send(&self, events: Vec<RawEvent>) -> Result<Receipt, SinkError> {
         let now = Micros::from(self.wayfarer.now());
-        let site = self.wayfarer.control().ensure_site(&self.site, now).await.map_err(sink_error)?;
+        let site =
+            self.wayfarer.control().ensure_site(&self.site, now).await.map_err(sink_error)?;
         let raws = events.into_iter().map(Ok).collect();
         self.wayfarer.collect(&site, raws, Sender::in_process()).await.map_err(sink_error)
     }

@@ -119,10 +119,7 @@ impl Error {
         Error { kind, context: context.into(), source: None }
     }
 
-    pub(crate) fn with(
-        self,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Error {
+    pub(crate) fn with(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
         Error { source: Some(source.into()), ..self }
     }
 

@@ -201,11 +201,15 @@ fn import_error(error: ImportError) -> Error {
 }
 
 fn unknown_zone(zone: &str) -> Error {
-    Error::new(ErrorKind::Invalid, format!("`{zone}` is no time zone: use one such as Europe/Berlin"))
+    Error::new(
+        ErrorKind::Invalid,
+        format!("`{zone}` is no time zone: use one such as Europe/Berlin"),
+    )
 }
 
 fn unknown_format(name: &str) -> Error {
-    let known: Vec<&str> = wayfarer_collect::logs::FORMATS.iter().map(|format| format.name).collect();
+    let known: Vec<&str> =
+        wayfarer_collect::logs::FORMATS.iter().map(|format| format.name).collect();
     Error::new(
         ErrorKind::Invalid,
         format!("there is no format `{name}`: use auto, {}", known.join(", ")),

@@ -55,7 +55,8 @@ impl Learned {
 impl Wayfarer {
     /// Trains the model of a site from what is in the lake now.
     pub(crate) async fn train(&self, site: &str) -> Result<(), Error> {
-        let zone = self.control().site(site).map_or(jiff::tz::TimeZone::UTC, |s| s.timezone.clone());
+        let zone =
+            self.control().site(site).map_or(jiff::tz::TimeZone::UTC, |s| s.timezone.clone());
         let context = self.context(zone);
         let (name, learned) = (site.to_owned(), Arc::clone(self.learned()));
         let training = tokio::task::spawn_blocking(move || {

@@ -29,7 +29,9 @@ impl Wayfarer {
             let _running = running;
             wayfarer_analysis::answer(&context, &request)
         });
-        Ok(answered.await.map_err(|e| Error::new(ErrorKind::Internal, "a report failed").with(e))??)
+        Ok(answered
+            .await
+            .map_err(|e| Error::new(ErrorKind::Internal, "a report failed").with(e))??)
     }
 
     /// What reports on a site with this time zone know of the world, as of now.

@@ -14,8 +14,8 @@ use wayfarer_event::Micros;
 use wayfarer_lake::Lake;
 
 use crate::{
-    Control, Error, OpenError, Options, Presence, folder::Folder, follow::follow, insights::Learned,
-    report::ReportLimits,
+    Control, Error, OpenError, Options, Presence, folder::Folder, follow::follow,
+    insights::Learned, report::ReportLimits,
 };
 
 /// How often daily salts are looked through for those that nobody uses any more.
@@ -59,7 +59,9 @@ pub struct Status {
 
 impl std::fmt::Debug for Wayfarer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Wayfarer").field("folder", &self.inner.folder.path()).finish_non_exhaustive()
+        f.debug_struct("Wayfarer")
+            .field("folder", &self.inner.folder.path())
+            .finish_non_exhaustive()
     }
 }
 
@@ -98,7 +100,8 @@ impl Wayfarer {
         for site in self.lake().view().sites() {
             self.train(&site).await?;
         }
-        let (salts, clock) = (Arc::clone(self.control().salts()), Arc::clone(&self.options().clock));
+        let (salts, clock) =
+            (Arc::clone(self.control().salts()), Arc::clone(&self.options().clock));
         let rounds = expire_salts(salts, clock, self.inner.closing.subscribe());
         let mut tasks = self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.push(tokio::spawn(follow(self.clone(), subscription)));
@@ -194,7 +197,10 @@ impl Wayfarer {
 
 fn lake_options(options: &Options) -> wayfarer_lake::Options {
     let clock = Arc::clone(&options.clock);
-    wayfarer_lake::Options { clock: Arc::new(move || Micros::from(clock.now())), ..options.lake.clone() }
+    wayfarer_lake::Options {
+        clock: Arc::new(move || Micros::from(clock.now())),
+        ..options.lake.clone()
+    }
 }
 
 async fn expire_salts(

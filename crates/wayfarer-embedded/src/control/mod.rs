@@ -16,11 +16,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+pub(crate) use self::salts::SaltBox;
 pub use self::{
     sites::SiteSpec,
     tokens::{Grant, NewToken, Scope, TokenInfo},
 };
-pub(crate) use self::salts::SaltBox;
 use wayfarer_session::Random;
 
 use crate::OpenError;
@@ -44,10 +44,7 @@ impl std::fmt::Debug for Control {
 }
 
 impl Control {
-    pub(crate) async fn open(
-        folder: &Path,
-        random: Arc<dyn Random>,
-    ) -> Result<Control, OpenError> {
+    pub(crate) async fn open(folder: &Path, random: Arc<dyn Random>) -> Result<Control, OpenError> {
         let file = folder.join(FILE);
         let pool = connect(&file).await?;
         schema::migrate(&pool, &file, schema::STEPS).await?;

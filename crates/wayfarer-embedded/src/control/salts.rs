@@ -52,7 +52,8 @@ impl SaltBox {
     ) -> Result<SaltBox, OpenError> {
         let identity = identity(&pool, random.as_ref()).await?;
         let mut days = HashMap::new();
-        for row in sqlx::query("SELECT day, salt, used_at FROM daily_salt").fetch_all(&pool).await? {
+        for row in sqlx::query("SELECT day, salt, used_at FROM daily_salt").fetch_all(&pool).await?
+        {
             let day: String = row.try_get("day")?;
             let salt: Vec<u8> = row.try_get("salt")?;
             let (Ok(day), Ok(salt)) = (day.parse(), Salt::try_from(salt)) else {
@@ -148,8 +149,8 @@ impl Salts for SaltBox {
             let problem = "too many days have visitors at one time".to_owned();
             return Err(SaltError { day, problem });
         }
-        let salt = draw(self.random.as_ref())
-            .map_err(|e| SaltError { day, problem: e.to_string() })?;
+        let salt =
+            draw(self.random.as_ref()).map_err(|e| SaltError { day, problem: e.to_string() })?;
         days.insert(day, Daily { salt, used: true, saved_at: None });
         Ok(salt)
     }

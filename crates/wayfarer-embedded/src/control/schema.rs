@@ -50,7 +50,12 @@ pub(super) async fn migrate(
     let found = version(pool).await?;
     let known = steps.len();
     if found > known {
-        return Err(OpenError::Newer { what: "control store", path: file.to_owned(), found, known });
+        return Err(OpenError::Newer {
+            what: "control store",
+            path: file.to_owned(),
+            found,
+            known,
+        });
     }
     if found == known {
         return Ok(());
@@ -81,8 +86,7 @@ async fn back_up(pool: &SqlitePool, file: &Path, version: usize) -> Result<(), O
 async fn run(pool: &SqlitePool, version: usize, step: &'static str) -> Result<(), OpenError> {
     let mut transaction = pool.begin().await?;
     sqlx::raw_sql(step).execute(&mut *transaction).await?;
-    let marks =
-        format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {version}");
+    let marks = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {version}");
     sqlx::raw_sql(AssertSqlSafe(marks)).execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(())

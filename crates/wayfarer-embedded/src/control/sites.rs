@@ -75,7 +75,8 @@ fn zone(name: &str) -> Result<TimeZone, Error> {
 
 /// A host in lower case, as browsers name it.
 fn tidy_host(host: &str) -> Result<String, Error> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '[' | ']' | ':');
+    let fits =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '[' | ']' | ':');
     let port = !host.starts_with('[') && host.contains(':');
     if host.is_empty() || host.len() > limit::HOST || port || !host.chars().all(fits) {
         return Err(invalid(format!("`{host}` is no host name: use one such as shop.example.org")));

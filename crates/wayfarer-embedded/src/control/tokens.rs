@@ -65,7 +65,10 @@ impl FromStr for Scope {
         match text {
             "browser" => Ok(Scope::Browser),
             "server" => Ok(Scope::Server),
-            _ => Err(Error::new(ErrorKind::Invalid, format!("`{text}` is no scope: use browser or server"))),
+            _ => Err(Error::new(
+                ErrorKind::Invalid,
+                format!("`{text}` is no scope: use browser or server"),
+            )),
         }
     }
 }
