@@ -10,14 +10,23 @@
 //!
 //! Start with [`fold`] to write a report, with [`answer`] to ask for one.
 
+mod dimension;
 mod error;
+mod facts;
 pub mod filter;
 pub mod fold;
+mod job;
+mod measure;
+mod metric;
+mod order;
+mod period;
 mod reports;
 mod request;
 mod visit;
 
+pub use dimension::dimensions;
 pub use error::Error;
+pub use metric::metrics;
 pub use reports::{Parameter, Report, answer, reports};
 pub use request::{Answer, Context, Goal, Request, Row};
 pub use visit::VisitRule;

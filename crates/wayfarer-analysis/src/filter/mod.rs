@@ -17,3 +17,5 @@ mod tests;
 pub use error::{FilterError, FilterErrorKind};
 pub use expr::{Expr, Field, Literal, Op, Test, Value};
 pub use parser::parse;
+
+pub(crate) use props::{find as find_prop, text as prop_text};

@@ -3,7 +3,11 @@
 //! The table feeds the HTTP API, the help of the command line and the documentation. [`answer`] is the door: it checks the
 //! request against the row of its report, resolves what all reports share ([`Job`]: the period, the filter), and runs it.
 
+mod breakdown;
+mod overview;
 mod parameter;
+mod trend;
+mod visits;
 
 use serde_json::Value;
 
@@ -70,7 +74,7 @@ fn is_given(value: Option<&Value>) -> bool {
     }
 }
 
-static REPORTS: &[Report] = &[];
+static REPORTS: &[Report] = &[overview::REPORT, trend::REPORT, breakdown::REPORT, visits::REPORT];
 
 /// Every report, in the order in which people meet them.
 #[must_use]

@@ -1,0 +1,111 @@
+//! What is known of one visit as a whole.
+
+use std::ops::Range;
+
+use wayfarer_event::{Column, name};
+
+use crate::{
+    filter::Expr,
+    fold::{History, NumberSlot, Plan, TestSlot, Visit},
+    job::{named, page_view},
+    metric::VisitTally,
+};
+
+/// Active time from which on a visit is engaged, in milliseconds.
+const ENGAGED_MS: f64 = 10_000.0;
+
+/// Names of events that nobody does on purpose: they are no interaction.
+const PASSIVE: [&str; 3] = [name::PAGE_VIEW, name::ENGAGEMENT, name::SESSION];
+
+/// Reads facts from histories.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FactsReader {
+    page_view: TestSlot,
+    passive: TestSlot,
+    active: NumberSlot,
+    goal: Option<TestSlot>,
+}
+
+/// One visit as a whole.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Facts {
+    /// How many page views it has.
+    pub(crate) pageviews: u64,
+    /// From its first event to its last, in microseconds.
+    pub(crate) duration: i64,
+    /// Active time in milliseconds, if any of its events tells one.
+    pub(crate) active: Option<f64>,
+    /// One page view and no interaction.
+    pub(crate) bounce: bool,
+    /// Over ten seconds of active time, or two page views, or a goal. Where no active time is known, the time between its
+    /// first and last event stands in.
+    pub(crate) engaged: bool,
+}
+
+impl FactsReader {
+    pub(crate) fn new(plan: &mut Plan, goal: Option<&Expr>) -> FactsReader {
+        FactsReader {
+            page_view: plan.test(&page_view()),
+            passive: plan.test(&Expr::Any(PASSIVE.map(named).to_vec())),
+            active: plan.number(Column::ActiveMs),
+            goal: goal.map(|goal| plan.test(goal)),
+        }
+    }
+
+    /// The facts of a visit.
+    pub(crate) fn read(&self, history: &History<'_>, visit: &Visit) -> Facts {
+        let pageviews = count(history.test(self.page_view), &visit.rows);
+        let interactions = visit.rows.len() as u64 - count(history.test(self.passive), &visit.rows);
+        let known =
+            history.number(self.active)[visit.rows.clone()].iter().filter(|ms| !ms.is_nan());
+        let active = known.copied().reduce(|one, other| one + other);
+        let duration = visit.end - visit.start;
+        let goals = self.goal.map_or(0, |goal| count(history.test(goal), &visit.rows));
+        Facts {
+            pageviews,
+            duration,
+            active,
+            bounce: pageviews == 1 && interactions == 0,
+            engaged: active.unwrap_or(duration as f64 / 1e3) > ENGAGED_MS
+                || pageviews >= 2
+                || goals > 0,
+        }
+    }
+
+    /// The row whose values hold for the whole visit: its first page view, or its first row where it has none.
+    pub(crate) fn first(&self, history: &History<'_>, visit: &Visit) -> usize {
+        let page_view = history.test(self.page_view);
+        visit.rows.clone().find(|&row| page_view[row]).unwrap_or(visit.rows.start)
+    }
+
+    /// The last page view, if there is one.
+    pub(crate) fn last_page(&self, history: &History<'_>, visit: &Visit) -> Option<usize> {
+        let page_view = history.test(self.page_view);
+        visit.rows.clone().rev().find(|&row| page_view[row])
+    }
+
+    /// The first page view, if there is one.
+    pub(crate) fn first_page(&self, history: &History<'_>, visit: &Visit) -> Option<usize> {
+        let page_view = history.test(self.page_view);
+        visit.rows.clone().find(|&row| page_view[row])
+    }
+}
+
+fn count(truths: &[bool], rows: &Range<usize>) -> u64 {
+    truths[rows.clone()].iter().map(|truth| u64::from(*truth)).sum()
+}
+
+impl VisitTally {
+    /// Counts one visit.
+    pub(crate) fn count(&mut self, facts: &Facts) {
+        self.count += 1;
+        self.bounces += u64::from(facts.bounce);
+        self.engaged += u64::from(facts.engaged);
+        self.pageviews += facts.pageviews;
+        self.duration += u128::from(facts.duration.unsigned_abs());
+        if let Some(active) = facts.active {
+            self.timed += 1;
+            self.active += active as u64;
+        }
+    }
+}

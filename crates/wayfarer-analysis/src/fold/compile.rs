@@ -1,0 +1,217 @@
+//! Turns a filter into one that works on columns: each text of a dictionary is asked once, each row only looks up.
+//!
+//! A part of the filter that looks at one column becomes a table over that column's dictionary. What joins columns is done
+//! with whole vectors of truths. Only *true* counts in the end, so negations are first pushed down to the parts that look at
+//! one column (which De Morgan's laws allow in the logic of three values, too), and what is unknown there is false.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, StringArray};
+use wayfarer_lake::{Block, Values};
+
+use super::plan::{Plan, column_of};
+use crate::filter::{Expr, Field, Literal, Op, Test, Value};
+
+/// A filter over the columns of one run.
+#[derive(Clone, Debug)]
+pub(super) enum Program {
+    All(Vec<Program>),
+    Any(Vec<Program>),
+    Column(ColumnTest),
+}
+
+impl Program {
+    /// Compiles a filter whose columns the plan already has.
+    pub(super) fn new(expr: &Expr, plan: &mut Plan) -> Program {
+        build(expr, false, plan)
+    }
+
+    /// Which rows of the block the filter selects.
+    pub(super) fn select(&mut self, block: &Block) -> Vec<bool> {
+        match self {
+            Program::All(parts) => join(parts, block, true, |one, other| one & other),
+            Program::Any(parts) => join(parts, block, false, |one, other| one | other),
+            Program::Column(test) => test.select(block),
+        }
+    }
+}
+
+fn join(
+    parts: &mut [Program],
+    block: &Block,
+    of_none: bool,
+    both: fn(bool, bool) -> bool,
+) -> Vec<bool> {
+    let Some((first, rest)) = parts.split_first_mut() else { return vec![of_none; block.len()] };
+    let mut truths = first.select(block);
+    for part in rest {
+        for (truth, other) in truths.iter_mut().zip(part.select(block)) {
+            *truth = both(*truth, other);
+        }
+    }
+    truths
+}
+
+fn build(expr: &Expr, negated: bool, plan: &mut Plan) -> Program {
+    if let Some(column) = only_column(expr, plan) {
+        let expr = if negated { Expr::Not(Box::new(expr.clone())) } else { expr.clone() };
+        return Program::Column(ColumnTest { column, expr, table: None });
+    }
+    match expr {
+        Expr::Not(inner) => build(inner, !negated, plan),
+        Expr::All(parts) if !negated => Program::All(build_each(parts, negated, plan, Expr::All)),
+        Expr::Any(parts) if negated => Program::All(build_each(parts, negated, plan, Expr::All)),
+        Expr::All(parts) | Expr::Any(parts) => {
+            Program::Any(build_each(parts, negated, plan, Expr::Any))
+        }
+        Expr::Test(..) => Program::All(Vec::new()),
+    }
+}
+
+/// Builds the parts, and puts those that look at the same column together into one table.
+fn build_each(
+    parts: &[Expr],
+    negated: bool,
+    plan: &mut Plan,
+    join: fn(Vec<Expr>) -> Expr,
+) -> Vec<Program> {
+    let mut programs: Vec<Program> = Vec::new();
+    for part in parts {
+        let program = build(part, negated, plan);
+        if let Program::Column(test) = &program
+            && let Some(same) = programs.iter_mut().find_map(|other| other.on_column(test.column))
+        {
+            let before = std::mem::replace(&mut same.expr, Expr::All(Vec::new()));
+            same.expr = join(vec![before, test.expr.clone()]);
+        } else {
+            programs.push(program);
+        }
+    }
+    programs
+}
+
+impl Program {
+    fn on_column(&mut self, column: usize) -> Option<&mut ColumnTest> {
+        match self {
+            Program::Column(test) if test.column == column => Some(test),
+            _ => None,
+        }
+    }
+}
+
+/// The column of the plan that the filter looks at, if it looks at just one.
+fn only_column(expr: &Expr, plan: &mut Plan) -> Option<usize> {
+    let fields = expr.fields();
+    let (first, rest) = fields.split_first()?;
+    let column = column_of(first);
+    rest.iter().all(|field| column_of(field) == column).then(|| plan.column(first))
+}
+
+/// A filter that looks at one column.
+#[derive(Clone, Debug)]
+pub(super) struct ColumnTest {
+    column: usize,
+    expr: Expr,
+    /// What each text of a dictionary gives; kept while blocks share the dictionary.
+    table: Option<Table>,
+}
+
+#[derive(Clone, Debug)]
+struct Table {
+    dictionary: Arc<StringArray>,
+    truths: Vec<bool>,
+    of_null: bool,
+}
+
+impl ColumnTest {
+    fn select(&mut self, block: &Block) -> Vec<bool> {
+        match block.columns.get(self.column) {
+            Some(Values::Text { codes, dictionary }) => {
+                let table = self.table(dictionary);
+                codes
+                    .iter()
+                    .map(|&code| table.truths.get(code as usize).copied().unwrap_or(table.of_null))
+                    .collect()
+            }
+            Some(Values::Int { values, nulls }) => self.numbers(
+                values,
+                nulls.as_ref(),
+                |value| Value::Int(value),
+                |value| value as f64,
+            ),
+            Some(Values::Float { values, nulls }) => {
+                self.numbers(values, nulls.as_ref(), Value::Number, |value| value)
+            }
+            Some(Values::Unsigned { values }) => {
+                self.numbers(values, None, Value::Id, |value| value as f64)
+            }
+            None => vec![false; block.len()],
+        }
+    }
+
+    fn table(&mut self, dictionary: &Arc<StringArray>) -> &Table {
+        let known = self.table.take().filter(|table| Arc::ptr_eq(&table.dictionary, dictionary));
+        let table = known.unwrap_or_else(|| Table::new(&self.expr, dictionary));
+        self.table.insert(table)
+    }
+
+    fn numbers<T: Copy>(
+        &self,
+        values: &[T],
+        nulls: Option<&arrow_buffer::NullBuffer>,
+        value: impl Fn(T) -> Value<'static>,
+        number: impl Fn(T) -> f64,
+    ) -> Vec<bool> {
+        let mut truths: Vec<bool> = match &self.expr {
+            Expr::Test(_, Test::Compare(op, Literal::Number(literal))) => {
+                compare(values, *op, *literal, number)
+            }
+            expr => values.iter().map(|&v| holds(expr, |_| value(v))).collect(),
+        };
+        if let Some(nulls) = nulls {
+            let of_null = holds(&self.expr, |_| Value::Null);
+            for (truth, is_valid) in truths.iter_mut().zip(nulls.iter()) {
+                *truth = if is_valid { *truth } else { of_null };
+            }
+        }
+        truths
+    }
+}
+
+impl Table {
+    fn new(expr: &Expr, dictionary: &Arc<StringArray>) -> Table {
+        let truth = |text: Option<&str>| holds(expr, |field| field_value(field, text));
+        Table {
+            dictionary: Arc::clone(dictionary),
+            truths: (0..dictionary.len()).map(|code| truth(Some(dictionary.value(code)))).collect(),
+            of_null: truth(None),
+        }
+    }
+}
+
+/// The value of a field where `text` is that of its column.
+fn field_value<'a>(field: &Field, text: Option<&'a str>) -> Value<'a> {
+    match field {
+        Field::Column(_) => text.map_or(Value::Null, Value::Text),
+        Field::Prop(name) => Value::of_prop(text, name),
+    }
+}
+
+fn holds<'a>(expr: &Expr, value: impl Fn(&Field) -> Value<'a>) -> bool {
+    expr.eval(&value) == Some(true)
+}
+
+/// One loop for each operator, so that each becomes vector instructions.
+fn compare<T: Copy>(values: &[T], op: Op, literal: f64, number: impl Fn(T) -> f64) -> Vec<bool> {
+    let each = |holds: fn(f64, f64) -> bool| -> Vec<bool> {
+        values.iter().map(|&value| holds(number(value), literal)).collect()
+    };
+    match op {
+        Op::Eq => each(|a, b| a == b),
+        Op::Ne => each(|a, b| a != b),
+        Op::Lt => each(|a, b| a < b),
+        Op::Le => each(|a, b| a <= b),
+        Op::Gt => each(|a, b| a > b),
+        Op::Ge => each(|a, b| a >= b),
+    }
+}

@@ -1,0 +1,187 @@
+//! Turns a block of the lake into [`Rows`]: filters decided, texts as codes of the task, numbers as plain vectors.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, StringArray};
+use arrow_buffer::{NullBuffer, ScalarBuffer};
+use hashbrown::HashMap;
+use wayfarer_event::Column;
+use wayfarer_lake::{Block, Values};
+
+use super::{
+    Rows,
+    compile::Program,
+    plan::Plan,
+    words::{NULL, Words},
+};
+use crate::{
+    Error,
+    filter::{Expr, Field, Test, find_prop, prop_text},
+};
+
+/// A block, ready to be folded.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) visitors: ScalarBuffer<u64>,
+    pub(super) seqs: ScalarBuffer<u64>,
+    pub(super) writers: ScalarBuffer<u64>,
+    /// Which rows are left out of the report as those of bots; `None` when none is.
+    pub(super) hidden: Option<Vec<bool>>,
+    pub(super) rows: Rows,
+}
+
+/// Loads the blocks of one run. What it works out for a dictionary it keeps while blocks share the dictionary.
+#[derive(Clone, Debug)]
+pub(super) struct Loader {
+    keys: Vec<KeyLoader>,
+    numbers: Vec<usize>,
+    tests: Vec<Program>,
+    bots: Option<Program>,
+}
+
+impl Loader {
+    /// A loader for the plan. Gives the plan the columns that only the loader needs.
+    pub(super) fn new(plan: &mut Plan, with_bots: bool) -> Loader {
+        let keys = plan.keys.clone().into_iter().map(|field| KeyLoader::new(field, plan)).collect();
+        let numbers = plan.numbers.clone();
+        let numbers = numbers.iter().map(|&column| plan.column(&Field::Column(column))).collect();
+        let tests = plan.tests.clone();
+        let tests = tests.iter().map(|expr| Program::new(expr, plan)).collect();
+        let bots = (!with_bots).then(|| {
+            let is_null = Expr::Test(Field::Column(Column::BotReason), Test::IsNull);
+            plan.column(&Field::Column(Column::BotReason));
+            Program::new(&Expr::Not(Box::new(is_null)), plan)
+        });
+        Loader { keys, numbers, tests, bots }
+    }
+
+    /// Loads a block.
+    pub(super) fn load(&mut self, block: Block, words: &mut [Words]) -> Result<Loaded, Error> {
+        let mut keys = Vec::with_capacity(self.keys.len());
+        for (key, words) in self.keys.iter_mut().zip(words) {
+            keys.push(key.codes(&block, words)?);
+        }
+        let hidden = self.bots.as_mut().map(|bots| bots.select(&block));
+        let rows = Rows {
+            keys,
+            numbers: self.numbers.iter().map(|&column| numbers(&block, column)).collect(),
+            tests: self.tests.iter_mut().map(|test| test.select(&block)).collect(),
+            times: into_vec(block.ts),
+        };
+        Ok(Loaded {
+            visitors: block.visitor,
+            seqs: block.seq,
+            writers: block.writer,
+            hidden: hidden.filter(|hidden| hidden.contains(&true)),
+            rows,
+        })
+    }
+}
+
+/// The values of a buffer, without a copy where nobody else has it.
+fn into_vec(buffer: ScalarBuffer<i64>) -> Vec<i64> {
+    buffer.into_inner().into_vec().unwrap_or_else(|shared| shared.typed_data().to_vec())
+}
+
+fn numbers(block: &Block, column: usize) -> Vec<f64> {
+    match block.columns.get(column) {
+        Some(Values::Int { values, nulls }) => {
+            with_nulls(values.iter().map(|&value| value as f64).collect(), nulls.as_ref())
+        }
+        Some(Values::Float { values, nulls }) => with_nulls(values.to_vec(), nulls.as_ref()),
+        Some(Values::Unsigned { values }) => values.iter().map(|&value| value as f64).collect(),
+        Some(Values::Text { .. }) | None => vec![f64::NAN; block.len()],
+    }
+}
+
+fn with_nulls(mut values: Vec<f64>, nulls: Option<&NullBuffer>) -> Vec<f64> {
+    if let Some(nulls) = nulls {
+        for (value, is_valid) in values.iter_mut().zip(nulls.iter()) {
+            *value = if is_valid { *value } else { f64::NAN };
+        }
+    }
+    values
+}
+
+/// Turns one field into codes of the task.
+#[derive(Clone, Debug)]
+struct KeyLoader {
+    column: usize,
+    field: Field,
+    /// The code of the task for each code of the dictionary; [`UNSEEN`] before the first row that has it.
+    dictionary: Option<(Arc<StringArray>, Vec<u32>)>,
+    integers: HashMap<i64, u32>,
+}
+
+/// Not a code: nothing is known yet of this text.
+const UNSEEN: u32 = u32::MAX;
+
+impl KeyLoader {
+    fn new(field: Field, plan: &mut Plan) -> KeyLoader {
+        KeyLoader { column: plan.column(&field), field, dictionary: None, integers: HashMap::new() }
+    }
+
+    fn codes(&mut self, block: &Block, words: &mut Words) -> Result<Vec<u32>, Error> {
+        match block.columns.get(self.column) {
+            Some(Values::Text { codes, dictionary }) => self.texts(codes, dictionary, words),
+            Some(Values::Int { values, nulls }) => self.integers(values, nulls.as_ref(), words),
+            _ => Ok(vec![NULL; block.len()]),
+        }
+    }
+
+    fn texts(
+        &mut self,
+        codes: &[u32],
+        dictionary: &Arc<StringArray>,
+        words: &mut Words,
+    ) -> Result<Vec<u32>, Error> {
+        let known = self.dictionary.take().filter(|(known, _)| Arc::ptr_eq(known, dictionary));
+        let (_, map) = self.dictionary.insert(
+            known.unwrap_or_else(|| (Arc::clone(dictionary), vec![UNSEEN; dictionary.len()])),
+        );
+        let mut result = Vec::with_capacity(codes.len());
+        for &code in codes {
+            let Some(mapped) = map.get_mut(code as usize) else {
+                result.push(NULL);
+                continue;
+            };
+            if *mapped == UNSEEN {
+                *mapped = code_of(&self.field, dictionary.value(code as usize), words)?;
+            }
+            result.push(*mapped);
+        }
+        Ok(result)
+    }
+
+    fn integers(
+        &mut self,
+        values: &[i64],
+        nulls: Option<&NullBuffer>,
+        words: &mut Words,
+    ) -> Result<Vec<u32>, Error> {
+        let mut result = Vec::with_capacity(values.len());
+        for (row, value) in values.iter().enumerate() {
+            if nulls.is_some_and(|nulls| nulls.is_null(row)) {
+                result.push(NULL);
+            } else if let Some(&code) = self.integers.get(value) {
+                result.push(code);
+            } else {
+                let code = words.code(&value.to_string())?;
+                self.integers.insert(*value, code);
+                result.push(code);
+            }
+        }
+        Ok(result)
+    }
+}
+
+/// The code of a field where `text` is that of its column.
+fn code_of(field: &Field, text: &str, words: &mut Words) -> Result<u32, Error> {
+    match field {
+        Field::Column(_) => words.code(text),
+        Field::Prop(name) => match find_prop(text, name) {
+            None | Some("null") => Ok(NULL),
+            Some(json) => words.code(&prop_text(json)),
+        },
+    }
+}

@@ -1,0 +1,85 @@
+//! What a walk must read: the columns, keys, numbers and tests that its folds ask for.
+
+use wayfarer_event::Column;
+
+use crate::{
+    VisitRule,
+    filter::{Expr, Field},
+};
+
+/// A field that a fold groups by: [`History::key`](super::History::key) gives its codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeySlot(pub(super) usize);
+
+/// A number that a fold reads: [`History::number`](super::History::number) gives its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NumberSlot(pub(super) usize);
+
+/// A condition that a fold asks of each row: [`History::test`](super::History::test) tells whether it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TestSlot(pub(super) usize);
+
+/// What the folds of one walk need to see. Nothing else is decoded.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    pub(super) columns: Vec<Column>,
+    pub(super) keys: Vec<Field>,
+    pub(super) numbers: Vec<Column>,
+    pub(super) tests: Vec<Expr>,
+    pub(super) visits: Option<VisitRule>,
+    pub(super) ever: bool,
+}
+
+impl Plan {
+    /// Asks for a field as a key: each text gets a small number.
+    pub fn key(&mut self, field: &Field) -> KeySlot {
+        self.column(field);
+        KeySlot(place(&mut self.keys, field))
+    }
+
+    /// Asks for a column of numbers.
+    pub fn number(&mut self, column: Column) -> NumberSlot {
+        self.column(&Field::Column(column));
+        NumberSlot(place(&mut self.numbers, &column))
+    }
+
+    /// Asks whether a filter selects a row.
+    pub fn test(&mut self, expr: &Expr) -> TestSlot {
+        for field in expr.fields() {
+            self.column(field);
+        }
+        self.tests.push(expr.clone());
+        TestSlot(self.tests.len() - 1)
+    }
+
+    /// Asks for whole visits: those that start in the period are seen to their end, and those that run into it from
+    /// their start.
+    pub fn visits(&mut self, rule: VisitRule) {
+        self.visits = Some(rule);
+    }
+
+    /// Asks for all that a visitor did before the period, too.
+    pub fn ever(&mut self) {
+        self.ever = true;
+    }
+
+    pub(super) fn column(&mut self, field: &Field) -> usize {
+        place(&mut self.columns, &column_of(field))
+    }
+}
+
+/// The column in which a field is kept.
+pub(super) fn column_of(field: &Field) -> Column {
+    match field {
+        Field::Column(column) => *column,
+        Field::Prop(_) => Column::Props,
+    }
+}
+
+/// The place of `wanted`, which is put at the end if it is not there.
+fn place<T: PartialEq + Clone>(items: &mut Vec<T>, wanted: &T) -> usize {
+    items.iter().position(|item| item == wanted).unwrap_or_else(|| {
+        items.push(wanted.clone());
+        items.len() - 1
+    })
+}

@@ -1,0 +1,232 @@
+//! Splits the visitors of a site among threads and walks each one's history once.
+//!
+//! **Visits at the edges of the period.** A visit belongs to the period in which it starts. To know where the visits start
+//! that reach into the period, a walk that needs visits looks back a little before it. A visitor whose rows go back to the
+//! very edge of that look-back, with no gap to tell where the visit began, is put off, and walked again with a look-back
+//! eight times as long, until the gap is found or there is nothing earlier. After the period a walk reads on as long as a
+//! visit can last. So visits are exact, and the look-back is long only for the few who need it.
+
+use std::{ops::RangeInclusive, thread};
+
+use wayfarer_event::Micros;
+use wayfarer_lake::{Scan, View};
+
+use super::{
+    Fold, History, Hooks, Plan, Words,
+    cursor::{Cursor, Task},
+    load::Loader,
+    merge::{Found, Merge, words},
+};
+use crate::{Error, VisitRule};
+
+/// How many gaps long the first look-back is.
+const FIRST_LOOK_BACK: i64 = 4;
+/// By how much a look-back that was too short grows.
+const WIDER: i64 = 8;
+
+/// Which rows to walk over.
+#[derive(Clone, Debug)]
+pub struct Walk<'a> {
+    /// The events.
+    pub view: &'a View,
+    /// Whose events.
+    pub site: &'a str,
+    /// The period: at or after the first, before the second.
+    pub period: (Micros, Micros),
+    /// What the folds need to see.
+    pub plan: Plan,
+    /// Whether rows of bots count like others.
+    pub bots: bool,
+    /// How many threads may work.
+    pub threads: usize,
+    /// Progress and cancellation.
+    pub hooks: &'a Hooks,
+}
+
+/// Walks over every visitor's history and tells what the fold makes of it.
+///
+/// # Errors
+/// When the lake cannot be read, its rows are out of order, the answer outgrows its bounds, or the caller cancelled.
+pub fn run<F: Fold>(walk: &Walk<'_>, fold: &F) -> Result<F::Output, Error> {
+    let parts = split(walk.threads);
+    let states = thread::scope(|scope| {
+        let (first, rest) = parts.split_first().unzip();
+        let rest: Vec<_> = rest
+            .into_iter()
+            .flatten()
+            .map(|part| scope.spawn(|| walk.part(fold, part.clone())))
+            .collect();
+        let first = first.map(|part| walk.part(fold, part.clone()));
+        let joined = rest
+            .into_iter()
+            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        first.into_iter().chain(joined).collect::<Result<Vec<_>, Error>>()
+    })?;
+    let merged = states.into_iter().reduce(|mut state, other| {
+        fold.merge(&mut state, other);
+        state
+    });
+    Ok(fold.finish(merged.unwrap_or_else(|| fold.start())))
+}
+
+/// Cuts the visitors into ranges of equal length. Visitors are hashes: each range has as many as any other.
+fn split(parts: usize) -> Vec<RangeInclusive<u64>> {
+    let parts = parts.max(1) as u128;
+    let edge = |part: u128| (part << 64) / parts;
+    (0..parts).map(|part| edge(part) as u64..=(edge(part + 1) - 1) as u64).collect()
+}
+
+impl Walk<'_> {
+    /// Walks over the visitors of one range. What [`run`] does for each thread, a cluster does for each machine.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub fn part<F: Fold>(
+        &self,
+        fold: &F,
+        mut visitors: RangeInclusive<u64>,
+    ) -> Result<F::State, Error> {
+        let mut state = fold.start();
+        let mut look_back = self.look_back();
+        let mut wanted = None;
+        loop {
+            let edge = self.edge(look_back);
+            let pass = Pass { walk: self, fold, edge, wanted };
+            let put_off = pass.run(visitors.clone(), &mut state)?;
+            let (Some(first), Some(last)) = (put_off.first(), put_off.last()) else {
+                return Ok(state);
+            };
+            visitors = *first..=*last;
+            wanted = Some(put_off);
+            look_back = look_back.saturating_mul(WIDER);
+        }
+    }
+
+    fn look_back(&self) -> i64 {
+        self.plan.visits.map_or(0, |rule| rule.gap.saturating_mul(FIRST_LOOK_BACK))
+    }
+
+    /// Where a look-back ends; `None` where nothing lies before it.
+    fn edge(&self, look_back: i64) -> Option<Micros> {
+        let edge = self.period.0.plus(-look_back);
+        let (first, _) = self.view.time_range(self.site)?;
+        (!self.plan.ever && first < edge).then_some(edge)
+    }
+
+    fn until(&self) -> Micros {
+        self.period.1.plus(self.plan.visits.map_or(0, |rule| rule.cap))
+    }
+}
+
+/// One walk over a range of visitors, with one look-back.
+struct Pass<'a, F> {
+    walk: &'a Walk<'a>,
+    fold: &'a F,
+    edge: Option<Micros>,
+    /// Only these visitors, in order; all where `None`.
+    wanted: Option<Vec<u64>>,
+}
+
+impl<F: Fold> Pass<'_, F> {
+    /// Folds the visitors of the range, and gives those back, in order, whose visits began before the edge.
+    fn run(&self, visitors: RangeInclusive<u64>, state: &mut F::State) -> Result<Vec<u64>, Error> {
+        let walk = self.walk;
+        let mut plan = walk.plan.clone();
+        let loader = Loader::new(&mut plan, walk.bots);
+        let cursors = self.cursors(&plan, &loader, visitors)?;
+        let mut words = words(&plan);
+        let mut task = Task { words: &mut words, hooks: walk.hooks, site: walk.site };
+        let mut merge = Merge::new(cursors, &plan, &mut task)?;
+        let mut put_off = Vec::new();
+        while let Some(visitor) = merge.next(&mut task)? {
+            if !self.wants(visitor) {
+                continue;
+            }
+            let history = self.history(visitor, &merge.found(), task.words);
+            if self.began_before_the_edge(&history) {
+                put_off.push(visitor);
+            } else if !history.inside().is_empty() || !history.hidden().inside().is_empty() {
+                self.fold.visitor(state, &history)?;
+            }
+        }
+        Ok(put_off)
+    }
+
+    fn cursors(
+        &self,
+        plan: &Plan,
+        loader: &Loader,
+        visitors: RangeInclusive<u64>,
+    ) -> Result<Vec<Cursor>, Error> {
+        let scan = Scan {
+            site: self.walk.site.to_owned(),
+            columns: plan.columns.clone(),
+            from: self.edge,
+            until: Some(self.walk.until()),
+            visitors,
+        };
+        let runs = self.walk.view.runs(&scan);
+        let runs =
+            runs.map_err(|source| Error::Lake { site: self.walk.site.to_owned(), source })?;
+        Ok(runs.into_iter().map(|run| Cursor::new(run, loader.clone())).collect())
+    }
+
+    fn wants(&self, visitor: u64) -> bool {
+        self.wanted.as_ref().is_none_or(|wanted| wanted.binary_search(&visitor).is_ok())
+    }
+
+    fn history<'a>(&self, visitor: u64, found: &Found<'a>, words: &'a [Words]) -> History<'a> {
+        let (from, until) = self.walk.period;
+        History {
+            visitor,
+            rows: found.rows,
+            words,
+            kept: (found.kept.start, found.kept.end),
+            hidden: (found.hidden.start, found.hidden.end),
+            period: (from.0, until.0),
+            rule: self.walk.plan.visits.unwrap_or_default(),
+        }
+    }
+
+    /// Whether a row that was not read could be of the visit that reaches into the period.
+    fn began_before_the_edge(&self, history: &History<'_>) -> bool {
+        let (Some(edge), Some(rule)) = (self.edge, self.walk.plan.visits) else { return false };
+        let times = history.times();
+        let inside = history.inside();
+        !inside.is_empty() && is_unbroken(&times[..=inside.start], edge.0, rule)
+    }
+}
+
+/// Whether no gap in these times, nor the one before the first, ends a visit for sure.
+fn is_unbroken(times: &[i64], edge: i64, rule: VisitRule) -> bool {
+    let before_first = edge.saturating_sub(1);
+    let starts = std::iter::once(before_first).chain(times.iter().copied());
+    starts.zip(times).all(|(before, ts)| ts.saturating_sub(before) <= rule.gap)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_cover_every_visitor_once() {
+        for parts in [0, 1, 2, 3, 7] {
+            let ranges = split(parts);
+            assert_eq!(ranges.len(), parts.max(1));
+            assert_eq!(*ranges[0].start(), 0);
+            assert_eq!(*ranges[ranges.len() - 1].end(), u64::MAX);
+            for pair in ranges.windows(2) {
+                assert_eq!(pair[0].end().checked_add(1), Some(*pair[1].start()));
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_gap_tells_where_a_visit_began() {
+        let rule = VisitRule { gap: 30, cap: 1000 };
+        assert!(is_unbroken(&[110, 140, 170], 100, rule));
+        assert!(is_unbroken(&[129], 100, rule));
+        assert!(!is_unbroken(&[130], 100, rule));
+        assert!(!is_unbroken(&[110, 141, 170], 100, rule));
+    }
+}

@@ -1,0 +1,117 @@
+//! A request made ready: what every report needs before it begins, and how it ends.
+
+use serde_json::json;
+use wayfarer_event::{Column, Micros, name};
+
+use crate::{
+    Answer, Context, Error, Request, Row,
+    filter::{self, Expr, Field, Literal, Op, Test},
+    fold::{Fold, Plan, Walk, run},
+    period::Period,
+};
+
+/// A request, read and resolved.
+pub(crate) struct Job<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) request: &'a Request,
+    /// What the report covers. Of a site without events: nothing.
+    pub(crate) period: Period,
+    is_empty: bool,
+    /// Which events count; `None` for all.
+    pub(crate) filter: Option<Expr>,
+    /// Which events reach a goal; `None` where there are no goals.
+    pub(crate) goal: Option<Expr>,
+    /// Whether bots count like others.
+    pub(crate) bots: bool,
+}
+
+impl<'a> Job<'a> {
+    pub(crate) fn new(context: &'a Context, request: &'a Request) -> Result<Job<'a>, Error> {
+        let period = Period::of(context, request)?;
+        Ok(Job {
+            context,
+            request,
+            is_empty: period.is_none(),
+            period: period.unwrap_or_else(|| Period::empty(context.timezone.clone())),
+            filter: read("filter", request.filter.as_deref())?,
+            goal: any_goal(context)?,
+            bots: request.bots,
+        })
+    }
+
+    /// The same job over the period before, if the request wants to compare.
+    pub(crate) fn previous(&self) -> Result<Option<Job<'a>>, Error> {
+        match self.request.compare.as_deref() {
+            None => Ok(None),
+            Some("previous") if self.is_empty => Ok(None),
+            Some("previous") => Ok(Some(self.during(self.period.previous()?))),
+            Some(other) => {
+                Err(Error::parameter("compare", format!("is `{other}`: it can be previous")))
+            }
+        }
+    }
+
+    /// The same job between two instants.
+    pub(crate) fn over(&self, from: Micros, until: Micros) -> Job<'a> {
+        self.during(self.period.over(from, until))
+    }
+
+    fn during(&self, period: Period) -> Job<'a> {
+        Job { period, filter: self.filter.clone(), goal: self.goal.clone(), ..*self }
+    }
+
+    /// Walks over the site's visitors in the period.
+    pub(crate) fn walk<F: Fold>(&self, plan: Plan, fold: &F) -> Result<F::Output, Error> {
+        let walk = Walk {
+            view: &self.context.view,
+            site: &self.request.site,
+            period: (self.period.from, self.period.until),
+            plan,
+            bots: self.bots,
+            threads: self.context.threads,
+            hooks: &self.context.hooks,
+        };
+        run(&walk, fold)
+    }
+
+    /// The answer with these rows.
+    pub(crate) fn answer(&self, rows: Vec<Row>, mut meta: Row) -> Answer {
+        let position = self.context.view.position();
+        meta.insert("timezone".into(), json!(self.context.timezone.iana_name()));
+        meta.insert("snapshot".into(), json!(position.snapshot));
+        Answer {
+            report: self.request.report.clone(),
+            site: self.request.site.clone(),
+            from: (!self.is_empty).then(|| self.period.first_day()),
+            to: (!self.is_empty).then(|| self.period.last_day()),
+            exact: true,
+            rows,
+            meta,
+        }
+    }
+}
+
+/// Reads the filter in a parameter, if there is one.
+pub(crate) fn read(parameter: &'static str, text: Option<&str>) -> Result<Option<Expr>, Error> {
+    let text = text.filter(|text| !text.trim().is_empty());
+    text.map(filter::parse).transpose().map_err(|source| Error::Filter { parameter, source })
+}
+
+/// The filter that selects the events of this name.
+pub(crate) fn named(name: &str) -> Expr {
+    let test = Test::Compare(Op::Eq, Literal::Text(name.to_owned()));
+    Expr::Test(Field::Column(Column::Name), test)
+}
+
+/// The filter that selects page views.
+pub(crate) fn page_view() -> Expr {
+    named(name::PAGE_VIEW)
+}
+
+fn any_goal(context: &Context) -> Result<Option<Expr>, Error> {
+    let mut goals = Vec::with_capacity(context.goals.len());
+    for goal in &context.goals {
+        goals.extend(read("goals", Some(&goal.filter))?);
+    }
+    Ok((!goals.is_empty()).then_some(Expr::Any(goals)))
+}

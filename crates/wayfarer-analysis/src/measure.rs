@@ -1,0 +1,290 @@
+//! The fold behind `overview`, `trend` and `breakdown`: metrics by key.
+//!
+//! Events that the filter selects are counted where they lie in the period. Visits are counted where they start in it and
+//! have at least one selected event; what is told of them (bounce, duration, …) is told of the visit as a whole.
+
+use serde::{Deserialize, Serialize};
+use wayfarer_event::{Column, Text, VisitorKind};
+
+use crate::{
+    Error,
+    dimension::Dimension,
+    facts::{Facts, FactsReader},
+    filter::{Expr, Field},
+    fold::{Cells, Fold, History, KeySlot, NULL, NumberSlot, Plan, TestSlot, Visit},
+    job::{Job, page_view},
+    metric::{Metric, Tally, millionths},
+    period::Intervals,
+};
+
+/// Counts metrics by key.
+pub(crate) struct Measure {
+    key: Key,
+    selected: Option<TestSlot>,
+    page_view: TestSlot,
+    goal: Option<TestSlot>,
+    money: Option<(NumberSlot, KeySlot)>,
+    /// Set where a metric or the key must know visits.
+    visits: Option<FactsReader>,
+}
+
+/// Under which key an event counts.
+enum Key {
+    /// All under one.
+    One,
+    /// Each under the interval that it lies in; a visit under the one that it starts in.
+    Time(Intervals),
+    /// Each under its own value; a visit under each value of its selected events.
+    Event(KeySlot),
+    /// All of a visit under one value.
+    Visit(OfVisit),
+}
+
+/// How a visit's value is found.
+enum OfVisit {
+    First(KeySlot),
+    Entry(KeySlot),
+    Exit(KeySlot),
+    NewReturning(KeySlot),
+}
+
+/// The texts of `new_returning`, by code.
+const NEW_RETURNING: [Option<&str>; 3] = [None, Some("new"), Some("returning")];
+
+/// What was counted.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    cells: Cells<Tally>,
+    #[serde(skip)]
+    visitors: u32,
+    #[serde(skip)]
+    visits: u32,
+}
+
+impl Measure {
+    /// All under one key.
+    pub(crate) fn whole(plan: &mut Plan, job: &Job<'_>, metrics: &[Metric]) -> Measure {
+        Measure::new(plan, job, metrics, Key::One)
+    }
+
+    /// By interval.
+    pub(crate) fn by_time(
+        plan: &mut Plan,
+        job: &Job<'_>,
+        metrics: &[Metric],
+        intervals: Intervals,
+    ) -> Measure {
+        Measure::new(plan, job, metrics, Key::Time(intervals))
+    }
+
+    /// By dimension.
+    pub(crate) fn by(
+        plan: &mut Plan,
+        job: &Job<'_>,
+        metrics: &[Metric],
+        dimension: &Dimension,
+    ) -> Measure {
+        let key = match dimension {
+            Dimension::Event(field) => Key::Event(plan.key(field)),
+            Dimension::Visit(column) => Key::Visit(OfVisit::First(key(plan, *column))),
+            Dimension::Entry => Key::Visit(OfVisit::Entry(key(plan, Column::Path))),
+            Dimension::Exit => Key::Visit(OfVisit::Exit(key(plan, Column::Path))),
+            Dimension::NewReturning => {
+                plan.ever();
+                Key::Visit(OfVisit::NewReturning(key(plan, Column::VisitorKind)))
+            }
+        };
+        Measure::new(plan, job, metrics, key)
+    }
+
+    fn new(plan: &mut Plan, job: &Job<'_>, metrics: &[Metric], key: Key) -> Measure {
+        let of_visits =
+            metrics.iter().any(|metric| metric.of_visits()) || matches!(key, Key::Visit(_));
+        let with_goals = metrics
+            .iter()
+            .any(|metric| matches!(metric, Metric::Conversions | Metric::ConversionRate));
+        if of_visits {
+            plan.visits(job.context.visits);
+        }
+        Measure {
+            key,
+            selected: job.filter.as_ref().map(|filter| plan.test(filter)),
+            page_view: plan.test(&page_view()),
+            goal: job.goal.as_ref().filter(|_| with_goals).map(|goal| plan.test(goal)),
+            money: metrics
+                .contains(&Metric::Revenue)
+                .then(|| (plan.number(Column::Value), self::key(plan, Column::Currency))),
+            visits: of_visits.then(|| FactsReader::new(plan, job.goal.as_ref())),
+        }
+    }
+}
+
+fn key(plan: &mut Plan, column: Column) -> KeySlot {
+    plan.key(&Field::Column(column))
+}
+
+impl Fold for Measure {
+    type State = Counted;
+    type Output = Vec<(Option<Text>, Tally)>;
+    const VERSION: u32 = 1;
+
+    fn start(&self) -> Counted {
+        Counted::default()
+    }
+
+    fn visitor(&self, counted: &mut Counted, history: &History<'_>) -> Result<(), Error> {
+        counted.visitors += 1;
+        let inside = history.inside();
+        let Some(facts) = &self.visits else {
+            self.events(counted, history, inside, None);
+            return Ok(());
+        };
+        for (nth, visit) in history.visits().enumerate() {
+            let (start, end) = (visit.rows.start.max(inside.start), visit.rows.end.min(inside.end));
+            if start >= end {
+                continue;
+            }
+            let code = self.visit_code(facts, history, &visit, nth);
+            self.events(counted, history, start..end, code);
+            if visit.starts_inside {
+                counted.visits += 1;
+                self.visit(counted, history, &visit, (code, &facts.read(history, &visit)));
+            }
+        }
+        Ok(())
+    }
+
+    fn merge(&self, counted: &mut Counted, other: Counted) {
+        counted.cells.merge(other.cells, Tally::add);
+    }
+
+    fn finish(&self, counted: Counted) -> Self::Output {
+        counted.cells.into_iter().collect()
+    }
+}
+
+impl Measure {
+    /// Counts the selected events among these rows.
+    fn events(
+        &self,
+        counted: &mut Counted,
+        history: &History<'_>,
+        rows: std::ops::Range<usize>,
+        of_visit: Option<u32>,
+    ) {
+        let turn = counted.visitors;
+        let page_view = history.test(self.page_view);
+        let mut interval = 0;
+        for row in rows {
+            if !self.selects(history, row) {
+                continue;
+            }
+            let code = match &self.key {
+                Key::Time(intervals) => {
+                    interval = intervals.find(interval, history.times()[row]);
+                    interval as u32
+                }
+                _ => self.event_code(history, row, of_visit),
+            };
+            let tally = self.cell(counted, history, code);
+            tally.events += 1;
+            tally.pageviews += u64::from(page_view[row]);
+            tally.visitors += u64::from(tally.last_visitor.first(turn));
+            if self.goal.is_some_and(|goal| history.test(goal)[row]) {
+                tally.converted += u64::from(tally.last_converted.first(turn));
+            }
+            if let Some((value, currency)) = self.money {
+                let value = history.number(value)[row];
+                if !value.is_nan() {
+                    let currency = history.words(currency).get(history.key(currency)[row]);
+                    tally.earn(currency, millionths(value));
+                }
+            }
+        }
+    }
+
+    /// Counts a visit under each key that it has.
+    fn visit(
+        &self,
+        counted: &mut Counted,
+        history: &History<'_>,
+        visit: &Visit,
+        (code, facts): (Option<u32>, &Facts),
+    ) {
+        let turn = counted.visits;
+        for row in visit.rows.clone() {
+            if !self.selects(history, row) {
+                continue;
+            }
+            let code = match &self.key {
+                Key::Time(intervals) => intervals.find(0, visit.start) as u32,
+                _ => self.event_code(history, row, code),
+            };
+            let tally = self.cell(counted, history, code);
+            if tally.last_visit.first(turn) {
+                tally.visits.count(facts);
+            }
+            if !matches!(self.key, Key::Event(_)) {
+                return;
+            }
+        }
+    }
+
+    fn selects(&self, history: &History<'_>, row: usize) -> bool {
+        self.selected.is_none_or(|selected| history.test(selected)[row])
+    }
+
+    fn event_code(&self, history: &History<'_>, row: usize, of_visit: Option<u32>) -> u32 {
+        match &self.key {
+            Key::Event(slot) => history.key(*slot)[row],
+            _ => of_visit.unwrap_or(0),
+        }
+    }
+
+    fn visit_code(
+        &self,
+        facts: &FactsReader,
+        history: &History<'_>,
+        visit: &Visit,
+        nth: usize,
+    ) -> Option<u32> {
+        let Key::Visit(of_visit) = &self.key else { return None };
+        let at =
+            |slot: &KeySlot, row: Option<usize>| row.map_or(NULL, |row| history.key(*slot)[row]);
+        Some(match of_visit {
+            OfVisit::First(slot) => at(slot, Some(facts.first(history, visit))),
+            OfVisit::Entry(slot) => at(slot, facts.first_page(history, visit)),
+            OfVisit::Exit(slot) => at(slot, facts.last_page(history, visit)),
+            OfVisit::NewReturning(kind) => {
+                let kind = history.words(*kind).get(at(kind, Some(visit.rows.start)));
+                let is_daily = kind.is_none_or(|kind| kind == VisitorKind::Daily.as_str());
+                if is_daily { NULL } else { 1 + u32::from(nth > 0) }
+            }
+        })
+    }
+
+    fn cell<'c>(
+        &self,
+        counted: &'c mut Counted,
+        history: &History<'_>,
+        code: u32,
+    ) -> &'c mut Tally {
+        counted.cells.of(code, |code| match &self.key {
+            Key::One => None,
+            Key::Time(intervals) => intervals.labels().get(code as usize).map(Into::into),
+            Key::Visit(OfVisit::NewReturning(_)) => {
+                NEW_RETURNING.get(code as usize).copied().flatten().map(Text::from)
+            }
+            Key::Event(slot)
+            | Key::Visit(OfVisit::First(slot) | OfVisit::Entry(slot) | OfVisit::Exit(slot)) => {
+                history.words(*slot).get(code).cloned()
+            }
+        })
+    }
+}
+
+/// The filter of a report by which bot events are known.
+pub(crate) fn is_bot() -> Expr {
+    let is_null = Expr::Test(Field::Column(Column::BotReason), crate::filter::Test::IsNull);
+    Expr::Not(Box::new(is_null))
+}
