@@ -3,14 +3,20 @@
 //! Start with [`Session`], what a handler works with; then [`SessionStore`], where sessions are kept.
 
 mod clock;
+mod data;
 mod error;
 mod expiry;
 #[cfg(feature = "axum")]
 mod extract;
 mod journal;
 mod key;
+mod manager;
 mod memory;
+mod mode;
+mod native;
 mod random;
+mod raw;
+mod scan;
 mod session;
 mod signal;
 mod store;
@@ -23,9 +29,11 @@ pub use expiry::Expiry;
 pub use extract::MissingSession;
 pub use journal::{Brought, Journal, Sent, StoreCall};
 pub use key::{Handle, ParseSubjectError, SessionKey, StoreKey, Subject};
+pub use manager::{SessionManager, SessionManagerBuilder};
 pub use memory::MemoryStore;
 pub use random::{Random, SystemRandom};
-pub use session::Session;
+pub use raw::Raw;
+pub use session::{CookieChange, Finished, Outcome, Session};
 pub use signal::{RequestContext, Signal, SignalBus, SignalKind, SignalReceiver};
 pub use store::{
     Capabilities, Created, Loaded, Met, Record, Rotated, Saved, SessionStore, StoreError,

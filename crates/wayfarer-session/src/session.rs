@@ -1,28 +1,149 @@
-//! The session of a request.
+//! The session of a request: [`Session`], what a handler works with.
+//!
+//! Nothing is verified or loaded until the session is used. Changes are kept per key, shown at once, and merged into
+//! whatever lies in the store when they are saved (`persist`). [`Session::finish`] is the end of a request.
 
-use std::{any::Any, sync::Arc};
+mod persist;
+mod state;
 
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
+use self::state::{Due, State, Stored};
 use crate::{
     error::Error,
-    expiry::Expiry,
-    journal::Journal,
+    expiry::{self, Expiry, Kept},
+    journal::{Journal, Sent},
     key::{Handle, Subject},
-    signal::{Signal, SignalBus, SignalKind},
+    manager::Shared,
+    raw::Raw,
+    signal::{RequestContext, Signal, SignalBus, SignalKind},
 };
 
 /// A session. A cheap handle: all clones of it share one state.
+///
+/// It behaves as a map from text to JSON values. The first use loads it; the session layer saves it, once, after the
+/// handler and before the response head goes out, unless the response is a 5xx.
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    /// Held while the store is asked something, so that a session asks one thing at a time.
+    gate: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+    slots: Mutex<Option<Slots>>,
+}
+
+type Slots = HashMap<TypeId, Box<dyn Any + Send + Sync>>;
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that can panic runs under this lock but the clone of plain data.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Option<Slots>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn slot<T: Any + Clone>(&self) -> Option<T> {
+        self.slots().as_ref()?.get(&TypeId::of::<T>())?.downcast_ref().cloned()
+    }
+
+    /// A signal of this session.
+    fn signal_of(&self, state: &mut State, kind: SignalKind) -> Signal {
+        let mut signal = Signal::new(kind, self.shared.now());
+        state.open(&self.shared);
+        if let Some(subject) = state.identity.as_ref().and_then(|identity| identity.subject()) {
+            signal = signal.with_subject(subject);
+        }
+        signal.user = state.user();
+        signal.context = self.slot::<Arc<RequestContext>>();
+        signal
+    }
+}
+
+/// How a request ends for its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// What was changed is saved.
+    Keep,
+    /// What was changed is thrown away, as after a 5xx.
+    Discard,
+}
+
+/// What the response has to do about the session.
 #[derive(Clone, Debug)]
-pub struct Session(Arc<()>);
+#[must_use]
+pub struct Finished {
+    /// The session cookie.
+    pub cookie: CookieChange,
+    /// The answer depends on the session: a shared cache must know, by `Vary: Cookie`.
+    pub accessed: bool,
+}
+
+/// What is to happen to the session cookie.
+#[derive(Clone, PartialEq, Eq)]
+pub enum CookieChange {
+    /// Nothing.
+    Keep,
+    /// The browser is given this value: a secret.
+    Set {
+        /// The value.
+        value: String,
+        /// How long the browser keeps it; `None`: until it is closed.
+        max_age: Option<SignedDuration>,
+    },
+    /// The browser is to forget it.
+    Remove,
+}
+
+/// Shows what happens, never the value.
+impl fmt::Debug for CookieChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CookieChange::Keep => "Keep",
+            CookieChange::Set { .. } => "Set(…)",
+            CookieChange::Remove => "Remove",
+        })
+    }
+}
 
 impl Session {
+    pub(crate) fn new(shared: Arc<Shared>, cookie: Option<&str>) -> Session {
+        Session(Arc::new(Inner {
+            shared,
+            gate: tokio::sync::Mutex::new(()),
+            state: Mutex::new(State::new(cookie)),
+            slots: Mutex::new(None),
+        }))
+    }
+
     /// The value under `key`, or `None`.
     ///
     /// # Errors
     /// When the session cannot be loaded, or the value is not a `T`.
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
-        todo!("{key}")
+        self.get_raw(key).await?.map(|raw| raw.read()).transpose()
+    }
+
+    /// The value under `key` as its JSON text, or `None`.
+    ///
+    /// # Errors
+    /// When the session cannot be loaded.
+    pub async fn get_raw(&self, key: &str) -> Result<Option<Raw>, Error> {
+        self.0.load().await?;
+        let mut state = self.0.state();
+        state.journal.note_read(key);
+        Ok(state.current.get(key).cloned())
     }
 
     /// Sets the value under `key`.
@@ -30,8 +151,52 @@ impl Session {
     /// # Errors
     /// When the session cannot be loaded, or the value cannot be written as JSON.
     pub async fn insert<T: Serialize>(&self, key: &str, value: T) -> Result<(), Error> {
-        let _ = value;
-        todo!("{key}")
+        let raw = Raw::new(&value)?;
+        self.insert_raw(key, raw).await
+    }
+
+    /// Sets the value under `key` to this JSON text.
+    ///
+    /// # Errors
+    /// When the session cannot be loaded.
+    pub async fn insert_raw(&self, key: &str, value: Raw) -> Result<(), Error> {
+        self.0.load().await?;
+        self.0.state().set(key, value);
+        Ok(())
+    }
+
+    /// The value under `key`; if there is none, `value` is set and given.
+    ///
+    /// # Errors
+    /// When the session cannot be loaded, the value is not a `T`, or it cannot be written as JSON.
+    pub async fn set_default<T>(&self, key: &str, value: T) -> Result<T, Error>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        if let Some(known) = self.get(key).await? {
+            return Ok(known);
+        }
+        self.insert(key, &value).await?;
+        Ok(value)
+    }
+
+    /// Sets all of these values.
+    ///
+    /// # Errors
+    /// When the session cannot be loaded, or a value cannot be written as JSON; nothing is then set.
+    pub async fn update<K, T>(&self, values: impl IntoIterator<Item = (K, T)>) -> Result<(), Error>
+    where
+        K: AsRef<str>,
+        T: Serialize,
+    {
+        let raws = values.into_iter().map(|(key, value)| Ok((key, Raw::new(&value)?)));
+        let raws = raws.collect::<Result<Vec<_>, Error>>()?;
+        self.0.load().await?;
+        let mut state = self.0.state();
+        for (key, raw) in raws {
+            state.set(key.as_ref(), raw);
+        }
+        Ok(())
     }
 
     /// Removes the value under `key`, and says whether there was one.
@@ -39,7 +204,8 @@ impl Session {
     /// # Errors
     /// When the session cannot be loaded.
     pub async fn remove(&self, key: &str) -> Result<bool, Error> {
-        todo!("{key}")
+        self.0.load().await?;
+        Ok(self.0.state().remove(key))
     }
 
     /// Removes and gives the value under `key`.
@@ -47,7 +213,9 @@ impl Session {
     /// # Errors
     /// When the session cannot be loaded, or the value is not a `T`; it then stays.
     pub async fn pop<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
-        todo!("{key}")
+        let value = self.get(key).await?;
+        self.0.state().remove(key);
+        Ok(value)
     }
 
     /// Whether there is a value under `key`.
@@ -55,7 +223,7 @@ impl Session {
     /// # Errors
     /// When the session cannot be loaded.
     pub async fn contains(&self, key: &str) -> Result<bool, Error> {
-        todo!("{key}")
+        Ok(self.get_raw(key).await?.is_some())
     }
 
     /// The keys that have a value, in order.
@@ -63,7 +231,19 @@ impl Session {
     /// # Errors
     /// When the session cannot be loaded.
     pub async fn keys(&self) -> Result<Vec<String>, Error> {
-        todo!()
+        self.0.load().await?;
+        Ok(self.0.state().current.names())
+    }
+
+    /// The keys with their values as JSON text, in order.
+    ///
+    /// # Errors
+    /// When the session cannot be loaded.
+    pub async fn items(&self) -> Result<Vec<(String, Raw)>, Error> {
+        self.0.load().await?;
+        let state = self.0.state();
+        let items = state.current.iter();
+        Ok(items.map(|(name, value)| (crate::scan::unescape(name), value.clone())).collect())
     }
 
     /// Whether there is neither a stored session nor a value.
@@ -71,7 +251,9 @@ impl Session {
     /// # Errors
     /// When the session cannot be loaded.
     pub async fn is_empty(&self) -> Result<bool, Error> {
-        todo!()
+        self.0.load().await?;
+        let state = self.0.state();
+        Ok(!matches!(state.stored, Stored::Row(_)) && state.current.is_empty())
     }
 
     /// Removes every value. The session itself stays.
@@ -79,15 +261,18 @@ impl Session {
     /// # Errors
     /// When the session cannot be loaded.
     pub async fn clear(&self) -> Result<(), Error> {
-        todo!()
+        self.0.load().await?;
+        self.0.state().clear();
+        Ok(())
     }
 
-    /// Ends the session: data, key and subject. Takes effect at once, whatever the response will be.
+    /// Ends the session: data, key and subject. Takes effect at once, whatever the response will be. What is set afterwards
+    /// goes into a new session.
     ///
     /// # Errors
-    /// When the store cannot be reached.
+    /// When the store cannot be reached. The session is then still there.
     pub async fn flush(&self) -> Result<(), Error> {
-        todo!()
+        self.0.flush().await
     }
 
     /// Gives the session a new key when it is saved; data and subject stay. The old key is then dead, without grace.
@@ -95,7 +280,11 @@ impl Session {
     /// # Errors
     /// When the session cannot be loaded.
     pub async fn cycle_key(&self) -> Result<(), Error> {
-        todo!()
+        self.0.load().await?;
+        let mut state = self.0.state();
+        state.rotate = true;
+        state.modified = true;
+        Ok(())
     }
 
     /// Sets when this session runs out.
@@ -103,70 +292,237 @@ impl Session {
     /// # Errors
     /// When the session cannot be loaded.
     pub async fn set_expiry(&self, expiry: Expiry) -> Result<(), Error> {
-        todo!("{expiry:?}")
+        let raw = expiry.to_raw()?;
+        self.0.load().await?;
+        let mut state = self.0.state();
+        match raw {
+            Some(raw) => state.set(expiry::ENTRY, raw),
+            None => drop(state.remove(expiry::ENTRY)),
+        }
+        Ok(())
     }
 
-    /// Changes the value under `key`, atomically against other requests, and gives the new one. `f` sees the value as it is
-    /// in the store, and may run several times. The change is stored when this returns, whatever the response will be.
+    /// When this session runs out, as it was set.
+    ///
+    /// # Errors
+    /// When the session cannot be loaded.
+    pub async fn expiry(&self) -> Result<Expiry, Error> {
+        self.kept().await.map(Expiry::from_kept)
+    }
+
+    /// How long this session lives if it is saved now.
+    ///
+    /// # Errors
+    /// When the session cannot be loaded.
+    pub async fn expiry_age(&self) -> Result<SignedDuration, Error> {
+        let shared = &self.0.shared;
+        Ok(self.kept().await?.age(shared.life.idle, shared.now()))
+    }
+
+    /// When this session runs out if it is saved now.
+    ///
+    /// # Errors
+    /// When the session cannot be loaded.
+    pub async fn expiry_date(&self) -> Result<Timestamp, Error> {
+        let shared = &self.0.shared;
+        Ok(self.kept().await?.date(shared.life.idle, shared.now()))
+    }
+
+    /// Whether the browser forgets this session when it is closed.
+    ///
+    /// # Errors
+    /// When the session cannot be loaded.
+    pub async fn expires_at_browser_close(&self) -> Result<bool, Error> {
+        self.kept().await.map(Kept::browser_close)
+    }
+
+    async fn kept(&self) -> Result<Kept, Error> {
+        self.0.load().await?;
+        Ok(Kept::of(&self.0.state().current))
+    }
+
+    /// Changes the value under `key`, atomically against other requests, and gives the new one.
+    ///
+    /// `f` sees the value as it is in the store with this request's changes, and may run several times. What this request
+    /// changed so far is stored along with it when this returns, whatever the response will be.
     ///
     /// # Errors
     /// When the store cannot be reached, the value is not a `T`, the session is gone, or others keep changing it.
-    pub async fn modify<T, F>(&self, key: &str, f: F) -> Result<T, Error>
+    pub async fn modify<T, F>(&self, key: &str, mut f: F) -> Result<T, Error>
     where
-        T: Serialize + DeserializeOwned,
+        T: Serialize + DeserializeOwned + Send,
         F: FnMut(Option<T>) -> T + Send,
     {
-        let _ = f;
-        todo!("{key}")
+        self.0.load().await?;
+        let mut latest = None;
+        let mut compute = |before: &crate::data::Data, changes: &mut crate::data::Changes| {
+            let value = f(before.get(key).map(Raw::read).transpose()?);
+            changes.set(key, Raw::new(&value)?);
+            latest = Some(value);
+            Ok(())
+        };
+        self.0.save(Some(&mut compute)).await?;
+        let mut state = self.0.state();
+        state.journal.note_written(key);
+        state.modified = true;
+        latest.ok_or_else(|| Error::new(crate::ErrorKind::Contended, "modify a session value"))
     }
 
-    /// Saves now instead of at the end of the request.
+    /// Saves now instead of at the end of the request. For responses that go on after their head is out.
     ///
     /// # Errors
-    /// When the store cannot be reached, the session is gone, or others keep changing it.
+    /// When the store cannot be reached, the session is gone, others keep changing it, or it would need a cookie after the
+    /// response head is out.
     pub async fn save(&self) -> Result<(), Error> {
-        todo!()
+        self.0.load().await?;
+        self.0.save(None).await
     }
 
     /// The session's internal id, from its verified cookie or an early ticket. Never calls the store.
+    ///
+    /// With early subjects a visitor who has none gets one here; it is `None` then only if there is no randomness.
     #[must_use]
     pub fn subject(&self) -> Option<Subject> {
-        todo!()
+        self.0.state().subject(&self.0.shared).unwrap_or_else(|error| {
+            tracing::error!(%error, "a visitor gets no subject");
+            None
+        })
     }
 
-    /// The session's public name.
+    /// The session's public name. Never calls the store.
     #[must_use]
     pub fn handle(&self) -> Option<Handle> {
-        todo!()
+        self.subject().as_ref().map(Handle::of)
+    }
+
+    /// The account noted by a log-in, if the session has been loaded. Never calls the store.
+    #[must_use]
+    pub fn user(&self) -> Option<String> {
+        self.0.state().user()
+    }
+
+    /// Whether the session has been used in this request.
+    #[must_use]
+    pub fn accessed(&self) -> bool {
+        self.0.state().accessed
+    }
+
+    /// Whether the session has been changed in this request.
+    #[must_use]
+    pub fn modified(&self) -> bool {
+        self.0.state().modified
     }
 
     /// Puts something into the session's slot for its type, for this request only.
     pub fn put_extension<T: Any + Clone + Send + Sync>(&self, value: T) {
-        let _ = value;
-        todo!()
+        self.0.slots().get_or_insert_default().insert(TypeId::of::<T>(), Box::new(value));
     }
 
     /// What lies in the slot for this type.
     #[must_use]
     pub fn extension<T: Any + Clone + Send + Sync>(&self) -> Option<T> {
-        todo!()
+        self.0.slot()
     }
 
-    /// What the session did in this request, so far.
+    /// What the session did in this request, so far. After the response the same handle tells the rest.
     #[must_use]
     pub fn journal(&self) -> Journal {
-        todo!()
+        self.0.state().journal.clone()
     }
 
     /// The bus that this session's signals go to.
     #[must_use]
     pub fn signals(&self) -> &SignalBus {
-        todo!()
+        &self.0.shared.signals
     }
 
-    /// A signal of this session: with its subject, its handle, the time and the request's context.
+    /// A signal of this session: with its subject, its handle, its user, the time and the request's context.
     #[must_use]
     pub fn signal(&self, kind: SignalKind) -> Signal {
-        todo!("{kind}")
+        self.0.signal_of(&mut self.0.state(), kind)
+    }
+
+    /// Ends the request for this session without the store, where the store need not be asked. `None` where it must be:
+    /// call [`Session::finish`] then.
+    ///
+    /// # Errors
+    /// When there is no randomness for an early subject.
+    pub fn finish_now(&self, outcome: Outcome) -> Result<Option<Finished>, Error> {
+        let (accessed, pending) = {
+            let state = self.0.state();
+            (state.accessed, state.is_pending())
+        };
+        if !accessed && !self.0.shared.early {
+            return Ok(Some(Finished { cookie: CookieChange::Keep, accessed }));
+        }
+        if outcome == Outcome::Keep && accessed && (pending || self.0.stale().is_some()) {
+            return Ok(None);
+        }
+        let cookie = self.head_goes_out(outcome)?;
+        Ok(Some(Finished { cookie, accessed }))
+    }
+
+    /// Ends the request for this session: saves what was changed, and says what the response has to do.
+    ///
+    /// # Errors
+    /// When the changes could not be saved. The response should then be an error: 400 for a session that ended meanwhile
+    /// ([`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted)), 5xx otherwise.
+    pub async fn finish(&self, outcome: Outcome) -> Result<Finished, Error> {
+        if let Some(finished) = self.finish_now(outcome)? {
+            return Ok(finished);
+        }
+        let pending = self.0.state().is_pending();
+        if pending {
+            self.0.save(None).await?;
+        } else {
+            self.0.touch().await?;
+        }
+        let cookie = self.head_goes_out(outcome)?;
+        Ok(Finished { cookie, accessed: true })
+    }
+
+    /// Settles the cookie. From here on none can be sent.
+    fn head_goes_out(&self, outcome: Outcome) -> Result<CookieChange, Error> {
+        let shared = &self.0.shared;
+        let mut state = self.0.state();
+        if outcome == Outcome::Keep {
+            state.subject(shared)?;
+        }
+        let state = &mut *state;
+        state.head_sent = true;
+        // A key drawn in a request whose changes are thrown away opens nothing.
+        let due = match (state.due, outcome, &state.stored) {
+            (Due::Cookie, Outcome::Discard, Stored::Unknown | Stored::Absent) => Due::Nothing,
+            (due, ..) => due,
+        };
+        let (change, sent) = match (due, &state.identity) {
+            (Due::Cookie, Some(identity)) => {
+                let value = shared.mode.cookie(identity);
+                (CookieChange::Set { value, max_age: max_age(shared, state) }, Sent::Cookie)
+            }
+            (Due::Removal, _) => (CookieChange::Remove, Sent::Removal),
+            _ => (CookieChange::Keep, Sent::Nothing),
+        };
+        state.journal.set_cookie = sent;
+        Ok(change)
+    }
+}
+
+/// How long the browser keeps the cookie.
+fn max_age(shared: &Shared, state: &State) -> Option<SignedDuration> {
+    let kept = Kept::of(&state.current);
+    let age = kept.age(shared.life.idle, shared.now());
+    (!kept.browser_close()).then_some(age)
+}
+
+/// Shows how far the session has got, and nothing of what it holds.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.0.state();
+        f.debug_struct("Session")
+            .field("accessed", &state.accessed)
+            .field("modified", &state.modified)
+            .field("stored", &matches!(state.stored, Stored::Row(_)))
+            .finish_non_exhaustive()
     }
 }

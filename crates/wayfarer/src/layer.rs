@@ -1,72 +1,162 @@
-//! The session layer.
+//! The session layer: set-up. What happens to a request stands in `service`.
 
 use std::{sync::Arc, time::Duration};
 
-use wayfarer_session::{Clock, CookieKeys, Error, SessionStore, SignalBus};
+use tower_layer::Layer;
+use wayfarer_session::{
+    Clock, CookieKeys, Error, ErrorKind, Random, SessionManager, SessionManagerBuilder,
+    SessionStore, SignalBus, SystemClock,
+};
+
+use crate::{
+    cookie::{CookieStyle, SameSite},
+    service::SessionService,
+};
 
 /// Gives every request its session, and saves it once, after the handler and before the response head goes out.
+///
+/// It goes outside of every layer that uses the session: in axum, last in the chain of `layer` calls.
+///
+/// - A request that does not use its session costs no store call and no cookie check.
+/// - A 5xx response saves nothing.
+/// - If the session ended while the request worked on it, the answer is 400, and the session stays ended.
+/// - A response that goes on after its head (a stream, server-sent events) calls [`Session::save`](crate::Session::save)
+///   itself for what it changes then.
 #[derive(Clone, Debug)]
-pub struct SessionLayer(());
+pub struct SessionLayer {
+    config: Arc<Config>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) manager: SessionManager,
+    pub(crate) cookie: CookieStyle,
+    pub(crate) clock: Arc<dyn Clock>,
+}
 
 impl SessionLayer {
     /// A layer over `store`.
     pub fn builder(store: impl SessionStore) -> SessionLayerBuilder {
-        let _ = store;
-        todo!()
+        SessionLayerBuilder {
+            manager: SessionManager::builder(store),
+            clock: Arc::new(SystemClock),
+            cookie_name: "wayfarer".to_owned(),
+            same_site: SameSite::Lax,
+            development: false,
+        }
+    }
+
+    /// What opens the sessions: for a purge, and for sessions outside of HTTP.
+    #[must_use]
+    pub fn manager(&self) -> &SessionManager {
+        &self.config.manager
+    }
+}
+
+impl<S> Layer<S> for SessionLayer {
+    type Service = SessionService<S>;
+
+    fn layer(&self, inner: S) -> SessionService<S> {
+        SessionService::new(inner, Arc::clone(&self.config))
     }
 }
 
 /// Sets up a [`SessionLayer`].
 #[derive(Debug)]
-pub struct SessionLayerBuilder(());
+pub struct SessionLayerBuilder {
+    manager: SessionManagerBuilder,
+    clock: Arc<dyn Clock>,
+    cookie_name: String,
+    same_site: SameSite,
+    development: bool,
+}
 
 impl SessionLayerBuilder {
     /// Signs cookies with these keys. Required.
     #[must_use]
-    pub fn cookie_keys(self, keys: CookieKeys) -> Self {
-        let _ = keys;
+    pub fn cookie_keys(mut self, keys: CookieKeys) -> Self {
+        self.manager = self.manager.cookie_keys(keys);
         self
     }
 
-    /// Sends signals over this bus.
+    /// Sends signals over this bus. Without it they go nowhere.
     #[must_use]
-    pub fn signals(self, bus: SignalBus) -> Self {
-        let _ = bus;
+    pub fn signals(mut self, bus: SignalBus) -> Self {
+        self.manager = self.manager.signals(bus);
         self
     }
 
-    /// Tells the time by this clock.
+    /// Tells the time by this clock instead of the machine's.
     #[must_use]
-    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
-        let _ = clock;
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.manager = self.manager.clock(Arc::clone(&clock));
+        self.clock = clock;
         self
     }
 
-    /// Calls the cookie so, without its `__Host-` prefix. The default is `wayfarer`.
+    /// Draws keys from this source instead of the operating system's.
     #[must_use]
-    pub fn cookie_name(self, name: impl Into<String>) -> Self {
-        let _ = name.into();
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.manager = self.manager.random(random);
+        self
+    }
+
+    /// Calls the cookie so, without its `__Host-` prefix. The default is `wayfarer`. Two applications on one host need two
+    /// names.
+    #[must_use]
+    pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
+        self.cookie_name = name.into();
+        self
+    }
+
+    /// When the browser sends the cookie along with requests from other sites. The default is [`SameSite::Lax`].
+    #[must_use]
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
         self
     }
 
     /// How long a session lives after it was last used. The default is two weeks.
     #[must_use]
-    pub fn idle(self, idle: Duration) -> Self {
-        let _ = idle;
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.manager = self.manager.idle(idle);
         self
     }
 
-    /// For development: requests to a loopback host get the cookie without `Secure` and `__Host-`.
+    /// How long a session lives at the most, however much it is used. Without it there is no limit.
     #[must_use]
-    pub fn development(self) -> Self {
+    pub fn absolute(mut self, absolute: Duration) -> Self {
+        self.manager = self.manager.absolute(absolute);
         self
     }
 
-    /// Gives a cookie at the first response, without a store call, so that a visitor has a subject from the first page
-    /// on. A row is made only when something is written.
+    /// How long a save tries to merge with those of other requests. The default is 5 seconds.
     #[must_use]
-    pub fn early_subject(self, early: bool) -> Self {
-        let _ = early;
+    pub fn save_deadline(mut self, deadline: Duration) -> Self {
+        self.manager = self.manager.save_deadline(deadline);
+        self
+    }
+
+    /// A session may have this many bytes when it is stored. The default is 1 MiB, or what the store takes.
+    #[must_use]
+    pub fn max_bytes(mut self, most: usize) -> Self {
+        self.manager = self.manager.max_bytes(most);
+        self
+    }
+
+    /// For development: on a loopback host the cookie goes without `Secure` and `__Host-`, so that it works over plain http.
+    /// Every other host gets the strict cookie.
+    #[must_use]
+    pub fn development(mut self) -> Self {
+        self.development = true;
+        self
+    }
+
+    /// Gives a cookie at the first response, without a store call, so that a visitor has a subject from the first page on. A
+    /// row is made only when something is written.
+    #[must_use]
+    pub fn early_subject(mut self, early: bool) -> Self {
+        self.manager = self.manager.early_subject(early);
         self
     }
 
@@ -75,40 +165,17 @@ impl SessionLayerBuilder {
     /// # Errors
     /// When something is missing or does not fit together. The text says what to change.
     pub fn build(self) -> Result<SessionLayer, Error> {
-        todo!()
-    }
-}
-
-/// What [`SessionLayer`] makes of a service.
-#[derive(Clone, Debug)]
-pub struct SessionService<S> {
-    inner: S,
-}
-
-impl<S> tower_layer::Layer<S> for SessionLayer {
-    type Service = SessionService<S>;
-
-    fn layer(&self, inner: S) -> SessionService<S> {
-        SessionService { inner }
-    }
-}
-
-impl<S, ReqBody, ResBody> tower_service::Service<http::Request<ReqBody>> for SessionService<S>
-where
-    S: tower_service::Service<http::Request<ReqBody>, Response = http::Response<ResBody>>,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(
-        &mut self,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: http::Request<ReqBody>) -> S::Future {
-        self.inner.call(request)
+        let name = &self.cookie_name;
+        let mut cookie = CookieStyle::new(name).ok_or_else(|| {
+            Error::new(ErrorKind::Config, "set up sessions")
+                .because(format!("`{name}` is no name for a cookie: use letters, digits, - and _"))
+        })?;
+        cookie.same_site = self.same_site;
+        cookie.development = self.development;
+        if self.development {
+            tracing::warn!("development mode: session cookies on loopback hosts are not Secure");
+        }
+        let manager = self.manager.build()?;
+        Ok(SessionLayer { config: Arc::new(Config { manager, cookie, clock: self.clock }) })
     }
 }

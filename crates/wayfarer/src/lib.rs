@@ -2,17 +2,24 @@
 //!
 //! Start with [`SessionLayer`].
 
+mod cookie;
 #[cfg(feature = "track")]
 mod insights;
 mod layer;
+mod service;
 
+pub use cookie::SameSite;
 #[cfg(feature = "track")]
 pub use insights::SessionInsights;
-pub use layer::{SessionLayer, SessionLayerBuilder, SessionService};
+pub use layer::{SessionLayer, SessionLayerBuilder};
+pub use service::{SessionFuture, SessionService};
 pub use wayfarer_session::{
     Clock, CookieKeys, Error, ErrorKind, Expiry, Handle, Journal, ManualClock, RequestContext,
     Session, Signal, SignalBus, SignalKind, SignalReceiver, Subject, SystemClock, Ticket,
 };
+
+/// For implementing the traits of this crate.
+pub use async_trait::async_trait;
 
 /// The session core: store trait, keys, signals.
 pub use wayfarer_session as session;

@@ -1,0 +1,6 @@
+//! The session layer from outside: axum over real HTTP, with cookies.
+
+mod browser;
+mod http;
+mod parallel;
+mod quiet;

@@ -1,0 +1,130 @@
+//! Requests beside each other: nothing is lost, and nothing that ended comes back.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::StatusCode,
+    routing::get,
+};
+use futures_util::future::join_all;
+use tokio::sync::Notify;
+use wayfarer::{
+    Session,
+    session::{MemoryStore, SessionStore},
+};
+
+use crate::browser::{App, sessions};
+
+/// Lets the test hold a request in the middle.
+#[derive(Clone, Default)]
+struct Hold {
+    loaded: Arc<Notify>,
+    go_on: Arc<Notify>,
+}
+
+fn routes(hold: Hold) -> Router {
+    Router::new()
+        .route(
+            "/set/{key}",
+            get(|s: Session, Path(key): Path<String>| async move {
+                s.insert(&key, 1).await.unwrap();
+            }),
+        )
+        .route(
+            "/count",
+            get(|s: Session| async move {
+                s.modify("n", |n: Option<u32>| n.unwrap_or(0) + 1).await.unwrap().to_string()
+            }),
+        )
+        .route("/n", get(|s: Session| async move { format!("{:?}", s.get::<u32>("n").await) }))
+        .route("/keys", get(|s: Session| async move { s.keys().await.unwrap().len().to_string() }))
+        .route("/logout", get(|s: Session| async move { s.flush().await.unwrap() }))
+        .route("/cycle", get(|s: Session| async move { s.cycle_key().await.unwrap() }))
+        .route(
+            "/slow",
+            get(|State(hold): State<Hold>, s: Session| async move {
+                s.insert("slow", 1).await.unwrap();
+                hold.loaded.notify_one();
+                hold.go_on.notified().await;
+            }),
+        )
+        .with_state(hold)
+}
+
+async fn each_key_survives(store: impl SessionStore, early: bool) {
+    let layer = sessions(store).early_subject(early).build().unwrap();
+    let app = App::start(routes(Hold::default()).layer(layer)).await;
+    let browser = app.browser();
+    // With an early subject all writers meet at a session that has no row yet.
+    browser.get(if early { "/keys" } else { "/set/first" }).await;
+    let writers = (0..200).map(|n| {
+        let browser = browser.clone();
+        async move { browser.get_without_keeping(&format!("/set/k{n}")).await.status }
+    });
+    assert!(join_all(writers).await.iter().all(|status| *status == StatusCode::OK));
+    let expected = if early { "200" } else { "201" };
+    assert_eq!(browser.get("/keys").await.body, expected);
+}
+
+async fn each_step_counts(store: impl SessionStore) {
+    let layer = sessions(store).build().unwrap();
+    let app = App::start(routes(Hold::default()).layer(layer)).await;
+    let browser = app.browser();
+    browser.get("/set/first").await;
+    let writers = (0..200).map(|_| {
+        let browser = browser.clone();
+        async move { browser.get_without_keeping("/count").await.status }
+    });
+    assert!(join_all(writers).await.iter().all(|status| *status == StatusCode::OK));
+    assert_eq!(browser.get("/n").await.body, "Ok(Some(200))");
+}
+
+/// A request that loaded the session before `ending` and saves after it must not bring it back.
+async fn a_late_save_stays_out(store: impl SessionStore, early: bool, ending: &str) {
+    let hold = Hold::default();
+    let layer = sessions(store).early_subject(early).build().unwrap();
+    let app = App::start(routes(hold.clone()).layer(layer)).await;
+    let browser = app.browser();
+    browser.get("/set/first").await;
+    let old = browser.cookie();
+    let slow = tokio::spawn({
+        let browser = browser.clone();
+        async move { browser.get_without_keeping("/slow").await }
+    });
+    hold.loaded.notified().await;
+    browser.get(ending).await;
+    hold.go_on.notify_one();
+    let slow = slow.await.unwrap();
+    assert_eq!((slow.status, slow.set_cookie()), (StatusCode::BAD_REQUEST, None));
+    browser.set_cookie(old.clone());
+    assert_eq!(browser.get("/keys").await.body, "0");
+    browser.get("/set/other").await;
+    assert_ne!(browser.cookie(), old, "an ended key is not taken on");
+}
+
+async fn all(store: impl SessionStore + Clone) {
+    each_key_survives(store.clone(), false).await;
+    each_key_survives(store.clone(), true).await;
+    each_step_counts(store.clone()).await;
+    for early in [false, true] {
+        for ending in ["/logout", "/cycle"] {
+            a_late_save_stays_out(store.clone(), early, ending).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory() {
+    all(MemoryStore::new()).await;
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite() {
+    use wayfarer::store::{SqliteOptions, SqliteStore};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.sqlite");
+    all(SqliteStore::open(&path, SqliteOptions::default()).await.unwrap()).await;
+}
