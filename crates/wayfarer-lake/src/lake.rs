@@ -1,18 +1,55 @@
 //! The lake itself: opening, appending, sealing, closing.
 
-use std::path::Path;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
 
+use tokio::{
+    sync::{Mutex, Notify, oneshot},
+    task::JoinHandle,
+    time::timeout,
+};
 use wayfarer_event::Event;
 
-use crate::{Options, Result, Status, Subscription, View};
+use crate::{
+    Error, ErrorKind, Options, Result, Status, Subscription, View,
+    catalog::{Catalog, Loaded},
+    commit::{Command, Committer, Request, with_id},
+    hot::Hot,
+    ids::{IdFolder, Seen, fingerprint},
+    seal::{self, DebugClock, Sealer},
+    state::{Rows, Shared},
+    status,
+    wal::{Batch, Log, recover},
+};
+
+/// After a seal failed it is tried again when this has passed, if nothing asks for it before.
+const SEAL_AGAIN: Duration = Duration::from_secs(1);
 
 /// A lake in a folder. Clones are handles to the same one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Lake {
-    _todo: (),
+    inner: Arc<Inner>,
 }
 
-/// How the ids that events bring are kept unique. An id counts within its site.
+struct Inner {
+    folder: PathBuf,
+    batch_bytes: usize,
+    shared: Arc<Shared>,
+    catalog: Arc<Catalog>,
+    sealer: Arc<Sealer>,
+    commands: mpsc::Sender<Command>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How the ids that events bring are kept unique. An id counts within its site, whichever way it was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ids {
     /// Within a bounded window, see [`Options::window_days`]: for senders that try again.
@@ -34,31 +71,57 @@ impl Lake {
     /// Opens the lake in a folder, and makes what is missing. Events that were acknowledged and not yet sealed come back
     /// from the log. The caller sees to it that no other process writes in the folder.
     ///
+    /// Must be called within a Tokio runtime; a task of the lake runs there until [`close`](Lake::close).
+    ///
     /// # Errors
     /// When the folder cannot be used, is damaged, or was written by a newer version.
-    pub async fn open(_folder: &Path, _options: Options) -> Result<Lake> {
-        unimplemented!()
+    pub async fn open(folder: &Path, options: Options) -> Result<Lake> {
+        let opening = Opening::prepare(folder, options).await?;
+        opening.start()
     }
 
     /// Stores a batch; durable when it answers. An event whose id was stored before is left out and counted.
     ///
     /// # Errors
-    /// [`Busy`](crate::ErrorKind::Busy) and [`StorageFull`](crate::ErrorKind::StorageFull) may be tried again. After any
-    /// other error it is unknown whether the batch was stored.
-    pub async fn append(&self, _events: Vec<Event>, _ids: Ids) -> Result<Appended> {
-        unimplemented!()
+    /// [`Busy`](crate::ErrorKind::Busy) and [`StorageFull`](crate::ErrorKind::StorageFull) may be tried again. After
+    /// `TooLarge` and `Busy` nothing was stored; after any other error it is unknown.
+    pub async fn append(&self, events: Vec<Event>, ids: Ids) -> Result<Appended> {
+        if events.is_empty() {
+            return Ok(Appended::default());
+        }
+        if self.inner.shared.is_closed() {
+            return Err(Error::closed());
+        }
+        let batch = Batch::encode(&events)?;
+        if batch.bytes() > self.inner.batch_bytes {
+            let text = format!(
+                "a batch of {} bytes is larger than the {} that are taken",
+                batch.bytes(),
+                self.inner.batch_bytes
+            );
+            return Err(Error::new(ErrorKind::TooLarge, text));
+        }
+        let memory = batch.bytes() + events.len() * size_of::<Event>();
+        let reserved = self.inner.shared.reserve(memory)?;
+        let (answer, appended) = oneshot::channel();
+        let request = Request::new(events, ids, batch, reserved, answer);
+        self.inner
+            .commands
+            .send(Command::Append(Box::new(request)))
+            .map_err(|_| Error::closed())?;
+        appended.await.map_err(|_| Error::closed())?
     }
 
     /// One look at all rows that were acknowledged so far.
     #[must_use]
     pub fn view(&self) -> View {
-        unimplemented!()
+        self.inner.shared.view()
     }
 
     /// Receives the events that become durable from now on.
     #[must_use]
     pub fn subscribe(&self) -> Subscription {
-        unimplemented!()
+        self.inner.shared.listeners.subscribe(self.inner.shared.is_closed())
     }
 
     /// Writes the hot rows into Parquet now.
@@ -66,13 +129,13 @@ impl Lake {
     /// # Errors
     /// When a file or the catalog cannot be written. The rows then stay hot, and nothing is lost.
     pub async fn seal(&self) -> Result<()> {
-        unimplemented!()
+        self.inner.sealer.seal().await
     }
 
     /// How the lake is.
     #[must_use]
     pub fn status(&self) -> Status {
-        unimplemented!()
+        status::of(&self.inner.shared, &self.inner.folder)
     }
 
     /// Stops taking events, seals what is hot, and stops all tasks. A second call does nothing.
@@ -80,6 +143,174 @@ impl Lake {
     /// # Errors
     /// When the last seal fails. What was acknowledged is in the log then.
     pub async fn close(&self) -> Result<()> {
-        unimplemented!()
+        let Some(task) = self.inner.task.lock().await.take() else { return Ok(()) };
+        self.inner.shared.closed.store(true, Ordering::Release);
+        task.abort();
+        // A seal that the task began is either broken off before its transaction or finished by the next one.
+        let _ = task.await;
+        let sealed = self.inner.sealer.seal().await;
+        let (done, closed) = oneshot::channel();
+        if self.inner.commands.send(Command::Close(done)).is_ok() {
+            let _ = closed.await;
+        }
+        self.inner.shared.listeners.close();
+        sealed.and(self.inner.catalog.close().await)
+    }
+}
+
+/// A lake that is dropped without [`close`](Lake::close) stops as a crash would stop it: nothing more is sealed.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.get_mut().take() {
+            task.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Lake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lake").field("folder", &self.inner.folder).finish_non_exhaustive()
+    }
+}
+
+/// Where the parts of a lake lie in its folder.
+struct Places {
+    catalog: PathBuf,
+    table: PathBuf,
+    wal: PathBuf,
+    ids: PathBuf,
+}
+
+impl Places {
+    fn of(folder: &Path) -> Places {
+        Places {
+            catalog: folder.join("lake.sqlite"),
+            table: folder.join("lake/main/events"),
+            wal: folder.join("wal"),
+            ids: folder.join("wal/ids"),
+        }
+    }
+}
+
+/// A lake that is being opened: all is read and recovered, nothing runs yet.
+struct Opening {
+    folder: PathBuf,
+    options: Options,
+    places: Places,
+    writer: u64,
+    catalog: Catalog,
+    loaded: Loaded,
+}
+
+impl Opening {
+    async fn prepare(folder: &Path, options: Options) -> Result<Opening> {
+        let folder = std::path::absolute(folder)
+            .map_err(|error| Error::io("cannot find the folder", folder, error))?;
+        let places = Places::of(&folder);
+        for path in [&places.table, &places.wal, &places.ids] {
+            options.storage.create_folder(path).map_err(|e| Error::io("cannot make", path, e))?;
+        }
+        for path in [&folder, &folder.join("lake"), &folder.join("lake/main"), &places.wal] {
+            options.storage.sync_folder(path).map_err(|e| Error::io("cannot sync", path, e))?;
+        }
+        let now = (options.clock)().timestamp();
+        let catalog = Catalog::open(&places.catalog, &options.random, now).await?;
+        let writer = catalog.writer(&options.random).await?;
+        let loaded = catalog.load(writer).await?;
+        Ok(Opening { folder, options, places, writer, catalog, loaded })
+    }
+
+    fn start(self) -> Result<Lake> {
+        let Opening { folder, options, places, writer, catalog, loaded } = self;
+        let ids = Arc::new(IdFolder::new(places.ids, &options));
+        seal::remove_orphans(options.storage.as_ref(), &places.table, &ids, &loaded)?;
+        let id_files = ids.open(&loaded.id_files)?;
+        let mut seen = Seen::new(id_files.clone());
+        let files = seal::data_files(&options.storage, &places.table, &loaded, &[]);
+        let mut rows = Rows {
+            snapshot: loaded.snapshot,
+            files: files.into(),
+            sealing: Vec::new(),
+            hot: Hot::new(loaded.next_seq),
+            next_seq: loaded.next_seq,
+            oldest_sealing: None,
+            oldest_hot: None,
+        };
+        let log = recover_log(&options, &places.wal, writer, &mut rows, &mut seen)?;
+        let next_seq = rows.next_seq;
+        let shared = Arc::new(Shared::new(writer, rows, options.hot_bytes, options.live_events));
+        let notify = Arc::new(Notify::new());
+        let commands = Committer {
+            shared: Arc::clone(&shared),
+            log,
+            seen,
+            next_seq,
+            frozen: None,
+            seal: Arc::clone(&notify),
+            seal_bytes: options.seal_bytes,
+        }
+        .start()?;
+        let catalog = Arc::new(catalog);
+        let sealer = Arc::new(Sealer {
+            shared: Arc::clone(&shared),
+            catalog: Arc::clone(&catalog),
+            storage: options.storage,
+            clock: DebugClock(options.clock),
+            table: places.table,
+            ids,
+            commands: commands.clone(),
+            attempts: AtomicU64::new(0),
+            id_files: Mutex::new(id_files),
+        });
+        let task = tokio::spawn(seal_often(Arc::clone(&sealer), notify, options.seal_after));
+        let task = Mutex::new(Some(task));
+        let batch_bytes = options.batch_bytes;
+        let inner = Inner { folder, batch_bytes, shared, catalog, sealer, commands, task };
+        Ok(Lake { inner: Arc::new(inner) })
+    }
+}
+
+/// Brings back what is only in the log.
+fn recover_log(
+    options: &Options,
+    folder: &Path,
+    writer: u64,
+    rows: &mut Rows,
+    seen: &mut Seen,
+) -> Result<Log> {
+    let storage = Arc::clone(&options.storage);
+    let sealed = rows.next_seq;
+    let recovery = recover::recover(storage.as_ref(), folder, writer, sealed, &mut |batch| {
+        for (event, seq) in batch.events.into_iter().zip(batch.first_seq..) {
+            if let Some(id) = fingerprint(&event) {
+                seen.restore(id, batch.ids);
+            }
+            rows.oldest_hot.get_or_insert(event.received_at.0);
+            rows.hot.push(&with_id(event, writer, seq));
+        }
+        Ok(())
+    })?;
+    rows.next_seq = recovery.next_seq;
+    for cut in &recovery.cut {
+        tracing::warn!(%cut, "cut the torn end of the log: no event in it was acknowledged");
+    }
+    let mut log = Log::new(storage, folder, writer, options.segment_bytes, recovery);
+    log.remove_sealed(sealed)?;
+    Ok(log)
+}
+
+/// Seals when there is enough, or when it is time.
+async fn seal_often(sealer: Arc<Sealer>, enough: Arc<Notify>, after: Duration) {
+    let mut wait = after;
+    loop {
+        let _ = timeout(wait, enough.notified()).await;
+        wait = match sealer.seal().await {
+            Ok(()) => after,
+            Err(error) if error.kind() == ErrorKind::Closed => return,
+            Err(error) => {
+                tracing::error!(%error, "cannot seal; it is tried again");
+                after.min(SEAL_AGAIN)
+            }
+        };
     }
 }

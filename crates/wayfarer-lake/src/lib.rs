@@ -10,21 +10,32 @@
 //!
 //! Start with [`Lake`], then [`View`].
 
+mod catalog;
+mod commit;
 mod error;
+mod export;
+mod file;
+mod gather;
+mod hot;
+mod ids;
 mod lake;
 mod live;
 mod options;
 mod scan;
+mod seal;
+mod state;
 mod status;
 pub mod storage;
 mod stored;
 mod view;
+mod wal;
 
 pub use error::{Error, ErrorKind, Result};
+pub use export::Export;
 pub use lake::{Appended, Ids, Lake};
 pub use live::{Live, Subscription};
 pub use options::{Clock, Options, Random};
 pub use scan::{Block, Run, Scan, Values};
 pub use status::Status;
 pub use stored::{Stored, own_id};
-pub use view::{Export, Position, View};
+pub use view::{Position, View};

@@ -7,10 +7,18 @@
 use std::{ops::RangeInclusive, sync::Arc};
 
 use arrow_array::StringArray;
-use arrow_buffer::{NullBuffer, ScalarBuffer};
+use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
 use wayfarer_event::{Column, Micros};
 
-use crate::Result;
+use crate::{
+    Error, Result,
+    file::{DataFile, SiteSpan, read::FileRun},
+    gather::{Sorted, Wanted},
+    hot::Chunk,
+};
+
+/// Rows of a block of hot rows.
+const HOT_BLOCK_ROWS: usize = 32 << 10;
 
 /// Which rows and columns to read.
 #[derive(Clone, Debug)]
@@ -39,21 +47,108 @@ impl Scan {
             visitors: 0..=u64::MAX,
         }
     }
+
+    pub(crate) fn wanted(&self) -> Wanted<'static> {
+        let time = (
+            self.from.map_or(i64::MIN, |from| from.0),
+            self.until.map_or(i64::MAX, |until| until.0),
+        );
+        Wanted { site: None, visitors: self.visitors.clone(), time }
+    }
 }
 
 /// Rows of one scan from one place, sorted by (visitor, ts, seq, writer).
 #[derive(Debug)]
 pub struct Run {
-    _todo: (),
+    source: Source,
+    wanted: Wanted<'static>,
+    /// The last row given, to see that the next one does not come before it.
+    last: Option<(u64, i64, u64)>,
+}
+
+#[derive(Debug)]
+enum Source {
+    File(Box<FileRun>),
+    Hot(Box<HotRun>),
 }
 
 impl Run {
+    pub(crate) fn of_file(file: Arc<DataFile>, span: SiteSpan, scan: &Scan) -> Run {
+        let source = FileRun::new(file, span, scan.wanted(), &scan.columns);
+        Run { source: Source::File(Box::new(source)), wanted: scan.wanted(), last: None }
+    }
+
+    pub(crate) fn of_hot(hot: HotRun, scan: &Scan) -> Run {
+        Run { source: Source::Hot(Box::new(hot)), wanted: scan.wanted(), last: None }
+    }
+
     /// The next rows, or `None` at the end. Blocks are not empty. Blocking: it reads and decodes.
     ///
     /// # Errors
     /// When a file cannot be read, is damaged, or is not in order.
     pub fn next_block(&mut self) -> Result<Option<Block>> {
-        unimplemented!()
+        loop {
+            let block = match &mut self.source {
+                Source::File(run) => run.next_block()?,
+                Source::Hot(run) => return Ok(run.next_block()),
+            };
+            let Some(block) = block else { return Ok(None) };
+            self.check_order(&block)?;
+            let block = block.narrow(&self.wanted);
+            if block.len() > 0 {
+                return Ok(Some(block));
+            }
+        }
+    }
+
+    /// A reader that merges runs would answer wrongly from rows that are out of order, so they are an error.
+    fn check_order(&mut self, block: &Block) -> Result<()> {
+        let Source::File(run) = &self.source else { return Ok(()) };
+        let rows = block.len();
+        let key = |row: usize| {
+            Some((*block.visitor.get(row)?, *block.ts.get(row)?, *block.seq.get(row)?))
+        };
+        let inside = block.is_sorted();
+        if !inside || key(0).is_some_and(|first| self.last.is_some_and(|last| first < last)) {
+            return Err(Error::corrupt(run.name(), "its rows are not in order"));
+        }
+        self.last = rows.checked_sub(1).and_then(key);
+        Ok(())
+    }
+}
+
+/// The wanted rows of hot chunks as one run. They are sorted when the first block is asked for.
+#[derive(Debug)]
+pub(crate) struct HotRun {
+    chunks: Vec<Arc<Chunk>>,
+    writer: u64,
+    scan: Scan,
+    sorted: Option<Sorted>,
+    next_row: usize,
+}
+
+impl HotRun {
+    pub(crate) fn new(chunks: Vec<Arc<Chunk>>, writer: u64, scan: &Scan) -> HotRun {
+        HotRun { chunks, writer, scan: scan.clone(), sorted: None, next_row: 0 }
+    }
+
+    fn next_block(&mut self) -> Option<Block> {
+        let HotRun { chunks, writer, scan, sorted, next_row } = self;
+        let sort = || {
+            let wanted = Wanted { site: Some(&scan.site), ..scan.wanted() };
+            Sorted::new(chunks, *writer, &wanted)
+        };
+        let rows = sorted.get_or_insert_with(sort);
+        let start = *next_row;
+        let end = rows.rows().min(start + HOT_BLOCK_ROWS);
+        *next_row = end;
+        (start < end).then(|| Block {
+            visitor: rows.visitor(start, end),
+            ts: rows.ts(start, end),
+            seq: rows.seq(start, end),
+            writer: vec![*writer; end - start].into(),
+            columns: scan.columns.iter().map(|&column| rows.column(column, start, end)).collect(),
+        })
     }
 }
 
@@ -79,6 +174,61 @@ impl Block {
     pub fn len(&self) -> usize {
         self.visitor.len()
     }
+
+    fn is_sorted(&self) -> bool {
+        let times = self.visitor.windows(2).zip(self.ts.windows(2)).zip(self.seq.windows(2));
+        times.into_iter().all(|((visitor, ts), seq)| match (visitor, ts, seq) {
+            (&[v, w], &[t, u], &[s, r]) => v < w || (v == w && (t < u || (t == u && s <= r))),
+            _ => true,
+        })
+    }
+
+    /// The rows that are wanted.
+    fn narrow(self, wanted: &Wanted<'_>) -> Block {
+        let start = self.visitor.partition_point(|visitor| visitor < wanted.visitors.start());
+        let end = self.visitor.partition_point(|visitor| visitor <= wanted.visitors.end());
+        let block = match end.saturating_sub(start) {
+            rows if rows == self.len() => self,
+            rows => self.slice(start, rows),
+        };
+        let (from, until) = wanted.time;
+        if block.ts.iter().all(|ts| (from..until).contains(ts)) {
+            return block;
+        }
+        let kept = block.ts.iter().enumerate().filter(|(_, ts)| (from..until).contains(ts));
+        let rows: Vec<usize> = kept.map(|(row, _)| row).collect();
+        block.pick(&rows)
+    }
+
+    fn slice(&self, start: usize, rows: usize) -> Block {
+        Block {
+            visitor: self.visitor.slice(start, rows),
+            ts: self.ts.slice(start, rows),
+            seq: self.seq.slice(start, rows),
+            writer: self.writer.slice(start, rows),
+            columns: self.columns.iter().map(|values| values.slice(start, rows)).collect(),
+        }
+    }
+
+    fn pick(&self, rows: &[usize]) -> Block {
+        Block {
+            visitor: pick(&self.visitor, rows),
+            ts: pick(&self.ts, rows),
+            seq: pick(&self.seq, rows),
+            writer: pick(&self.writer, rows),
+            columns: self.columns.iter().map(|values| values.pick(rows)).collect(),
+        }
+    }
+}
+
+fn pick<T: ArrowNativeType>(values: &ScalarBuffer<T>, rows: &[usize]) -> ScalarBuffer<T> {
+    let value = |&row: &usize| values.get(row).copied().unwrap_or_default();
+    rows.iter().map(value).collect::<Vec<T>>().into()
+}
+
+fn pick_nulls(nulls: Option<&NullBuffer>, rows: &[usize]) -> Option<NullBuffer> {
+    let nulls = nulls?;
+    Some(rows.iter().map(|&row| nulls.is_valid(row)).collect::<Vec<bool>>().into())
 }
 
 /// The values of one column.
@@ -116,4 +266,55 @@ pub enum Values {
 impl Values {
     /// The code of a null text.
     pub const NULL: u32 = u32::MAX;
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Values::Text { codes, .. } => codes.len(),
+            Values::Int { values, .. } => values.len(),
+            Values::Unsigned { values } => values.len(),
+            Values::Float { values, .. } => values.len(),
+        }
+    }
+
+    pub(crate) fn null_count(&self) -> usize {
+        match self {
+            Values::Text { codes, .. } => codes.iter().filter(|&&c| c == Values::NULL).count(),
+            Values::Int { nulls, .. } | Values::Float { nulls, .. } => {
+                nulls.as_ref().map_or(0, NullBuffer::null_count)
+            }
+            Values::Unsigned { .. } => 0,
+        }
+    }
+
+    fn slice(&self, start: usize, rows: usize) -> Values {
+        let cut = |nulls: &Option<NullBuffer>| nulls.as_ref().map(|n| n.slice(start, rows));
+        match self {
+            Values::Text { codes, dictionary } => {
+                Values::Text { codes: codes.slice(start, rows), dictionary: Arc::clone(dictionary) }
+            }
+            Values::Int { values, nulls } => {
+                Values::Int { values: values.slice(start, rows), nulls: cut(nulls) }
+            }
+            Values::Unsigned { values } => Values::Unsigned { values: values.slice(start, rows) },
+            Values::Float { values, nulls } => {
+                Values::Float { values: values.slice(start, rows), nulls: cut(nulls) }
+            }
+        }
+    }
+
+    fn pick(&self, rows: &[usize]) -> Values {
+        match self {
+            Values::Text { codes, dictionary } => {
+                Values::Text { codes: pick(codes, rows), dictionary: Arc::clone(dictionary) }
+            }
+            Values::Int { values, nulls } => {
+                Values::Int { values: pick(values, rows), nulls: pick_nulls(nulls.as_ref(), rows) }
+            }
+            Values::Unsigned { values } => Values::Unsigned { values: pick(values, rows) },
+            Values::Float { values, nulls } => Values::Float {
+                values: pick(values, rows),
+                nulls: pick_nulls(nulls.as_ref(), rows),
+            },
+        }
+    }
 }

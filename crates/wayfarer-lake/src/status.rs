@@ -1,6 +1,10 @@
 //! How the lake is, for people and for metrics.
 
+use std::{path::Path, sync::atomic::Ordering};
+
 use serde::{Deserialize, Serialize};
+
+use crate::state::Shared;
 
 /// How the lake is at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,4 +31,31 @@ pub struct Status {
     pub trouble: Option<String>,
     /// The line that opens this lake in DuckDB, from any folder.
     pub duckdb: String,
+}
+
+pub(crate) fn of(shared: &Shared, folder: &Path) -> Status {
+    let rows = shared.rows();
+    let hot_rows = rows.hot_rows();
+    Status {
+        rows: rows.files.iter().map(|file| file.rows).sum::<u64>() + hot_rows,
+        hot_rows,
+        hot_bytes: shared.hot_bytes.load(Ordering::Relaxed) as u64,
+        files: rows.files.len() as u64,
+        bytes: rows.files.iter().map(|file| file.bytes).sum(),
+        wal_segments: shared.wal_segments.load(Ordering::Relaxed),
+        wal_bytes: shared.wal_bytes.load(Ordering::Relaxed),
+        oldest_wal: rows.oldest_sealing.or(rows.oldest_hot),
+        snapshot: rows.snapshot,
+        trouble: shared.trouble().map(|trouble| trouble.to_string()),
+        duckdb: duckdb_line(folder),
+    }
+}
+
+/// A relative `DATA_PATH` would be taken from where DuckDB runs, so it is overridden with an absolute one.
+fn duckdb_line(folder: &Path) -> String {
+    let folder = folder.display().to_string().replace('\'', "''");
+    format!(
+        "INSTALL ducklake; INSTALL sqlite; ATTACH 'ducklake:sqlite:{folder}/lake.sqlite' AS lake \
+         (READ_ONLY, DATA_PATH '{folder}/lake/', OVERRIDE_DATA_PATH true);"
+    )
 }

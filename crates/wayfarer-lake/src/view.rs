@@ -1,17 +1,28 @@
 //! One look at the lake that does not change: a snapshot's files and the hot rows after them, taken together.
 
-use wayfarer_event::Micros;
+use std::{collections::BTreeSet, sync::Arc};
 
-use crate::{Result, Run, Scan, Stored};
+use arrow_array::Array;
+use wayfarer_event::{Column, Micros};
+
+use crate::{
+    Export, Result, Run, Scan,
+    file::DataFile,
+    hot::{Cells, Chunk},
+    scan::HotRun,
+};
 
 /// What was in the lake at one moment; each row is there exactly once. Cheap to take and to clone; its files stay on disk
 /// while it lives.
 #[derive(Clone, Debug)]
 pub struct View {
-    _todo: (),
+    pub(crate) position: Position,
+    pub(crate) writer: u64,
+    pub(crate) files: Arc<[Arc<DataFile>]>,
+    pub(crate) chunks: Arc<[Arc<Chunk>]>,
 }
 
-/// Where a view stands. Two views of equal position hold the same rows.
+/// Where a view stands. Two views of one lake with equal positions hold the same rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Position {
     /// The catalog's snapshot.
@@ -24,54 +35,90 @@ impl View {
     /// The sites that have rows, in order.
     #[must_use]
     pub fn sites(&self) -> Vec<String> {
-        unimplemented!()
+        let spans = self.files.iter().flat_map(|file| &file.spans);
+        let mut sites: BTreeSet<String> = spans.map(|span| span.site.clone()).collect();
+        for chunk in self.chunks.iter() {
+            if let Cells::Text { dictionary, .. } = chunk.cells(Column::Site) {
+                sites.extend(dictionary.iter().flatten().map(str::to_owned));
+            }
+        }
+        sites.into_iter().collect()
     }
 
     /// The first and the last `ts` of a site, both included; `None` when it has no rows. No file is opened.
     #[must_use]
-    pub fn time_range(&self, _site: &str) -> Option<(Micros, Micros)> {
-        unimplemented!()
+    pub fn time_range(&self, site: &str) -> Option<(Micros, Micros)> {
+        let spans = self.files.iter().filter_map(|file| file.span(site));
+        let sealed = spans.flat_map(|span| [*span.times.start(), *span.times.end()]);
+        let hot = self.chunks.iter().flat_map(|chunk| times_of(chunk, site));
+        let both = sealed.chain(hot).fold(None, |both: Option<(i64, i64)>, ts| {
+            Some(both.map_or((ts, ts), |(first, last)| (first.min(ts), last.max(ts))))
+        });
+        both.map(|(first, last)| (Micros(first), Micros(last)))
     }
 
     /// Where this view stands.
     #[must_use]
     pub fn position(&self) -> Position {
-        unimplemented!()
+        self.position
     }
 
-    /// How many rows there are, or how many of one site.
+    /// How many rows there are, or how many of one site. No file is opened.
     #[must_use]
-    pub fn rows(&self, _site: Option<&str>) -> u64 {
-        unimplemented!()
+    pub fn rows(&self, site: Option<&str>) -> u64 {
+        let Some(site) = site else {
+            let hot = self.chunks.iter().map(|chunk| chunk.rows() as u64);
+            return self.files.iter().map(|file| file.rows).chain(hot).sum();
+        };
+        let sealed = self.files.iter().filter_map(|file| file.span(site)).map(|span| span.rows);
+        let hot = self.chunks.iter().map(|chunk| times_of(chunk, site).count() as u64);
+        sealed.chain(hot).sum()
     }
 
     /// The rows of a scan as sorted runs. Files and row groups that cannot hold such rows are not read.
     ///
     /// # Errors
-    /// When a file's footer cannot be read.
-    pub fn runs(&self, _scan: &Scan) -> Result<Vec<Run>> {
-        unimplemented!()
+    /// None now; reading may have to look into files before the first block one day.
+    pub fn runs(&self, scan: &Scan) -> Result<Vec<Run>> {
+        let wanted = scan.wanted();
+        let mut runs = Vec::new();
+        for file in self.files.iter() {
+            let Some(span) = file.span(&scan.site) else { continue };
+            let visitors = span.visitors.start() <= wanted.visitors.end()
+                && span.visitors.end() >= wanted.visitors.start();
+            let times = *span.times.start() < wanted.time.1 && *span.times.end() >= wanted.time.0;
+            if visitors && times {
+                runs.push(Run::of_file(Arc::clone(file), span.clone(), scan));
+            }
+        }
+        if !self.chunks.is_empty() {
+            runs.push(Run::of_hot(HotRun::new(self.chunks.to_vec(), self.writer, scan), scan));
+        }
+        Ok(runs)
     }
 
     /// Every row, or those of one site, in the order (site, visitor, ts, seq, writer). Blocking.
     ///
     /// # Errors
-    /// When a file's footer cannot be read.
-    pub fn export(&self, _site: Option<&str>) -> Result<Export> {
-        unimplemented!()
+    /// When a file cannot be read.
+    pub fn export(&self, site: Option<&str>) -> Result<Export> {
+        let sites = match site {
+            Some(site) => vec![site.to_owned()],
+            None => self.sites(),
+        };
+        Ok(Export::new(self.clone(), sites))
     }
 }
 
-/// Iterates over full rows. See [`View::export`].
-#[derive(Debug)]
-pub struct Export {
-    _todo: (),
-}
-
-impl Iterator for Export {
-    type Item = Result<Stored>;
-
-    fn next(&mut self) -> Option<Result<Stored>> {
-        unimplemented!()
-    }
+/// The times of a site's rows in a chunk.
+fn times_of<'a>(chunk: &'a Chunk, site: &'a str) -> impl Iterator<Item = i64> + 'a {
+    let (codes, code) = match chunk.cells(Column::Site) {
+        Cells::Text { codes, dictionary } => {
+            let code = (0..dictionary.len()).find(|&code| dictionary.value(code) == site);
+            (codes.as_slice(), code)
+        }
+        _ => (&[][..], None),
+    };
+    let rows = codes.iter().zip(&chunk.ts);
+    rows.filter(move |(own, _)| Some(**own as usize) == code).map(|(_, &ts)| ts)
 }

@@ -1,0 +1,189 @@
+//! Full rows in order: what `export` prints, and what tests compare.
+
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+use arrow_array::Array;
+use wayfarer_event::{Column, Event, Micros, Text, VisitorId, VisitorKind};
+
+use crate::{Block, Result, Run, Scan, Stored, View, scan::Values};
+
+/// Iterates over full rows in the order (site, visitor, ts, seq, writer). See [`View::export`].
+#[derive(Debug)]
+pub struct Export {
+    view: View,
+    /// The sites to come, last first.
+    sites: Vec<String>,
+    site: String,
+    runs: Vec<Cursor>,
+    /// The next row of each run that has one.
+    heads: BinaryHeap<Reverse<(Key, usize)>>,
+    failed: bool,
+}
+
+/// visitor, ts, seq, writer
+type Key = (u64, i64, u64, u64);
+
+#[derive(Debug)]
+struct Cursor {
+    run: Run,
+    block: Option<Block>,
+    row: usize,
+}
+
+impl Export {
+    pub(crate) fn new(view: View, mut sites: Vec<String>) -> Export {
+        sites.reverse();
+        Export {
+            view,
+            sites,
+            site: String::new(),
+            runs: Vec::new(),
+            heads: BinaryHeap::new(),
+            failed: false,
+        }
+    }
+
+    fn advance(&mut self) -> Result<Option<Stored>> {
+        while self.heads.is_empty() {
+            let Some(site) = self.sites.pop() else { return Ok(None) };
+            self.open(site)?;
+        }
+        let Some(Reverse((_, index))) = self.heads.pop() else { return Ok(None) };
+        let Some(cursor) = self.runs.get_mut(index) else { return Ok(None) };
+        let stored = cursor.block.as_ref().map(|block| stored(&self.site, block, cursor.row));
+        cursor.row += 1;
+        if let Some(key) = cursor.key()? {
+            self.heads.push(Reverse((key, index)));
+        }
+        Ok(stored)
+    }
+
+    fn open(&mut self, site: String) -> Result<()> {
+        let scan = Scan::new(site.as_str(), Column::ALL);
+        self.site = site;
+        self.runs.clear();
+        for run in self.view.runs(&scan)? {
+            let mut cursor = Cursor { run, block: None, row: 0 };
+            if let Some(key) = cursor.key()? {
+                self.heads.push(Reverse((key, self.runs.len())));
+                self.runs.push(cursor);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for Export {
+    type Item = Result<Stored>;
+
+    fn next(&mut self) -> Option<Result<Stored>> {
+        if self.failed {
+            return None;
+        }
+        let next = self.advance();
+        self.failed = next.is_err();
+        next.transpose()
+    }
+}
+
+impl Cursor {
+    /// The key of the row that the cursor stands on; reads the next block where one ends.
+    fn key(&mut self) -> Result<Option<Key>> {
+        loop {
+            if let Some(key) = self.block.as_ref().and_then(|block| key_at(block, self.row)) {
+                return Ok(Some(key));
+            }
+            self.block = self.run.next_block()?;
+            self.row = 0;
+            if self.block.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+fn key_at(block: &Block, row: usize) -> Option<Key> {
+    let (visitor, ts) = (*block.visitor.get(row)?, *block.ts.get(row)?);
+    Some((visitor, ts, *block.seq.get(row)?, *block.writer.get(row)?))
+}
+
+/// A row of a block that has every column, in the order of the table.
+fn stored(site: &str, block: &Block, row: usize) -> Stored {
+    let cells = Cells { block, row };
+    let kind = cells.text(Column::VisitorKind);
+    let kind = VisitorKind::ALL.into_iter().find(|known| kind.as_deref() == Some(known.as_str()));
+    let event = Event {
+        site: site.into(),
+        visitor: VisitorId(block.visitor.get(row).copied().unwrap_or_default()),
+        visitor_kind: kind.unwrap_or_default(),
+        session: cells.text(Column::Session),
+        user: cells.text(Column::User),
+        name: cells.text(Column::Name).unwrap_or_default(),
+        ts: Micros(block.ts.get(row).copied().unwrap_or_default()),
+        received_at: Micros(cells.int(Column::ReceivedAt).unwrap_or_default()),
+        id: cells.text(Column::Id),
+        host: cells.text(Column::Host),
+        path: cells.text(Column::Path),
+        route: cells.text(Column::Route),
+        method: cells.text(Column::Method),
+        status: cells.int(Column::Status).and_then(|status| status.try_into().ok()),
+        latency_ms: cells.float(Column::LatencyMs),
+        title: cells.text(Column::Title),
+        referrer: cells.text(Column::Referrer),
+        source: cells.text(Column::Source),
+        channel: cells.text(Column::Channel),
+        utm_source: cells.text(Column::UtmSource),
+        utm_medium: cells.text(Column::UtmMedium),
+        utm_campaign: cells.text(Column::UtmCampaign),
+        utm_term: cells.text(Column::UtmTerm),
+        utm_content: cells.text(Column::UtmContent),
+        click_id: cells.text(Column::ClickId),
+        country: cells.text(Column::Country),
+        region: cells.text(Column::Region),
+        city: cells.text(Column::City),
+        language: cells.text(Column::Language),
+        browser: cells.text(Column::Browser),
+        browser_version: cells.text(Column::BrowserVersion),
+        os: cells.text(Column::Os),
+        os_version: cells.text(Column::OsVersion),
+        device: cells.text(Column::Device),
+        screen: cells.text(Column::Screen),
+        active_ms: cells.int(Column::ActiveMs).and_then(|active| active.try_into().ok()),
+        scroll: cells.int(Column::Scroll).and_then(|scroll| scroll.try_into().ok()),
+        value: cells.float(Column::Value),
+        currency: cells.text(Column::Currency),
+        bot_reason: cells.text(Column::BotReason),
+        props: cells.text(Column::Props),
+    };
+    let writer = block.writer.get(row).copied().unwrap_or_default();
+    Stored { event, writer, seq: block.seq.get(row).copied().unwrap_or_default() }
+}
+
+struct Cells<'a> {
+    block: &'a Block,
+    row: usize,
+}
+
+impl Cells<'_> {
+    fn values(&self, column: Column) -> Option<&Values> {
+        self.block.columns.get(column.index())
+    }
+
+    fn text(&self, column: Column) -> Option<Text> {
+        let Values::Text { codes, dictionary } = self.values(column)? else { return None };
+        let code = *codes.get(self.row)? as usize;
+        (code < dictionary.len()).then(|| dictionary.value(code).into())
+    }
+
+    fn int(&self, column: Column) -> Option<i64> {
+        let Values::Int { values, nulls } = self.values(column)? else { return None };
+        let valid = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(self.row));
+        valid.then(|| values.get(self.row).copied()).flatten()
+    }
+
+    fn float(&self, column: Column) -> Option<f64> {
+        let Values::Float { values, nulls } = self.values(column)? else { return None };
+        let valid = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(self.row));
+        valid.then(|| values.get(self.row).copied()).flatten()
+    }
+}

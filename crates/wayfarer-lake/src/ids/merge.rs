@@ -1,0 +1,168 @@
+//! Which files of ids there are after a seal: the new ids, merged with small files, without what the window lets go.
+
+use std::{path::PathBuf, sync::Arc};
+
+use wayfarer_event::Micros;
+
+use super::{Fingerprint, HotIds, IdFile};
+use crate::{Ids, Options, Result, catalog::IdFileRow, storage::Storage};
+
+/// The folder of id files, and what bounds it.
+#[derive(Debug)]
+pub(crate) struct IdFolder {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) folder: PathBuf,
+    pub(crate) window_days: u32,
+    pub(crate) window_ids: u64,
+}
+
+/// What a seal changes among the files of ids.
+#[derive(Debug, Default)]
+pub(crate) struct IdChange {
+    /// All files that there are afterwards.
+    pub(crate) files: Vec<Arc<IdFile>>,
+    pub(crate) added: Vec<IdFileRow>,
+    pub(crate) gone: Vec<String>,
+}
+
+impl IdFolder {
+    pub(crate) fn new(folder: PathBuf, options: &Options) -> IdFolder {
+        IdFolder {
+            storage: Arc::clone(&options.storage),
+            folder,
+            window_days: options.window_days,
+            window_ids: options.window_ids,
+        }
+    }
+
+    /// Opens the files that the catalog names.
+    pub(crate) fn open(&self, rows: &[IdFileRow]) -> Result<Vec<Arc<IdFile>>> {
+        let open = |row: &IdFileRow| {
+            IdFile::open(self.storage.as_ref(), &self.folder, row.clone()).map(Arc::new)
+        };
+        rows.iter().map(open).collect()
+    }
+
+    /// Makes the files of a seal. `stem` names them and is never used twice.
+    pub(crate) fn seal(
+        &self,
+        now: Micros,
+        stem: &str,
+        hot: &HotIds,
+        files: &[Arc<IdFile>],
+    ) -> Result<IdChange> {
+        let mut change = IdChange { files: files.to_vec(), ..IdChange::default() };
+        for ids in [Ids::Window, Ids::Ledger] {
+            let mut fresh: Vec<Fingerprint> =
+                hot.iter().filter(|(_, kind)| **kind == ids).map(|(id, _)| *id).collect();
+            fresh.sort_unstable();
+            if !fresh.is_empty() {
+                self.add(now, stem, ids, fresh, &mut change)?;
+            }
+        }
+        self.expire(now, &mut change);
+        Ok(change)
+    }
+
+    fn add(
+        &self,
+        now: Micros,
+        stem: &str,
+        ids: Ids,
+        fresh: Vec<Fingerprint>,
+        change: &mut IdChange,
+    ) -> Result<()> {
+        let ledger = ids == Ids::Ledger;
+        let merged = mergeable(&change.files, ledger, now, fresh.len() as u64);
+        let count = fresh.len() as u64 + merged.iter().map(|file| file.row.ids).sum::<u64>();
+        let kind = if ledger { "ledger" } else { "window" };
+        let row = IdFileRow { name: format!("{stem}.{kind}"), ledger, ids: count, newest: now.0 };
+        let mut sources: Vec<Box<dyn Iterator<Item = Result<Fingerprint>>>> =
+            vec![Box::new(fresh.into_iter().map(Ok))];
+        for file in &merged {
+            sources.push(Box::new(Arc::clone(file).iter()));
+        }
+        let all = Merge::new(sources);
+        let file = IdFile::create(self.storage.as_ref(), &self.folder, row.clone(), all)?;
+        for file in &merged {
+            change.drop_file(&file.row.name);
+        }
+        change.added.push(row);
+        change.files.push(Arc::new(file));
+        Ok(())
+    }
+
+    /// Lets go of windows that are too old or too many, oldest first.
+    fn expire(&self, now: Micros, change: &mut IdChange) {
+        let oldest = now.plus(-(i64::from(self.window_days).saturating_mul(Micros::DAY))).0;
+        let mut windows: Vec<IdFileRow> =
+            change.files.iter().map(|file| file.row.clone()).filter(|row| !row.ledger).collect();
+        windows.sort_by_key(|row| row.newest);
+        let mut ids: u64 = windows.iter().map(|row| row.ids).sum();
+        let newest = windows.pop();
+        for row in windows {
+            if row.newest < oldest || ids > self.window_ids {
+                ids -= row.ids;
+                change.drop_file(&row.name);
+            }
+        }
+        if let Some(row) = newest.filter(|row| row.newest < oldest) {
+            change.drop_file(&row.name);
+        }
+    }
+}
+
+impl IdChange {
+    /// A file that this same change added was never in the catalog.
+    fn drop_file(&mut self, name: &str) {
+        self.files.retain(|file| file.row.name != name);
+        self.added.retain(|row| row.name != name);
+        self.gone.push(name.to_owned());
+    }
+}
+
+/// The newest files that are no larger than twice what is merged into them, so that each id is written log n times. A
+/// window's files are merged within a day only: it goes day by day.
+fn mergeable(files: &[Arc<IdFile>], ledger: bool, now: Micros, fresh: u64) -> Vec<Arc<IdFile>> {
+    let mut merged = Vec::new();
+    let mut total = fresh;
+    for file in files.iter().rev().filter(|file| file.row.ledger == ledger) {
+        let same_day = file.row.newest.div_euclid(Micros::DAY) == now.0.div_euclid(Micros::DAY);
+        if file.row.ids > total.saturating_mul(2) || !(ledger || same_day) {
+            break;
+        }
+        total += file.row.ids;
+        merged.push(Arc::clone(file));
+    }
+    merged
+}
+
+/// Merges sorted sources into one.
+struct Merge {
+    sources: Vec<Box<dyn Iterator<Item = Result<Fingerprint>>>>,
+    heads: Vec<Option<Result<Fingerprint>>>,
+}
+
+impl Merge {
+    fn new(mut sources: Vec<Box<dyn Iterator<Item = Result<Fingerprint>>>>) -> Merge {
+        let heads = sources.iter_mut().map(Iterator::next).collect();
+        Merge { sources, heads }
+    }
+}
+
+impl Iterator for Merge {
+    type Item = Result<Fingerprint>;
+
+    /// An error comes first; there are few sources, so that a heap would not pay.
+    fn next(&mut self) -> Option<Result<Fingerprint>> {
+        let heads = self.heads.iter().enumerate();
+        let least = heads.filter_map(|(source, head)| match head {
+            Some(Ok(id)) => Some((Some(*id), source)),
+            Some(Err(_)) => Some((None, source)),
+            None => None,
+        });
+        let (_, source) = least.min()?;
+        let next = self.sources.get_mut(source).and_then(Iterator::next);
+        self.heads.get_mut(source).and_then(|head| std::mem::replace(head, next))
+    }
+}

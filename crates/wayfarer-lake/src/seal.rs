@@ -1,0 +1,195 @@
+//! Sealing: hot rows become a Parquet file, and one catalog transaction says so.
+//!
+//! The order is what makes it safe: files are durable before the catalog names them, the catalog says how far the log is
+//! sealed in the same transaction, readers move over next, and only then segments of the log go. After a crash at any
+//! point the rows are in the log or in the catalog's files, never in both counts and never in none.
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicU64, atomic::Ordering, mpsc},
+};
+
+use tokio::sync::{Mutex, oneshot};
+use wayfarer_event::Micros;
+
+use crate::{
+    Clock, Error, ErrorKind, Result,
+    catalog::{Append, Catalog, Loaded},
+    commit::{Command, Frozen, Sealed},
+    file::{DataFile, write},
+    gather::{Sorted, Wanted},
+    ids::{IdFile, IdFolder},
+    state::Shared,
+    storage::Storage,
+};
+
+/// Names of our data files start with this; other programs' files do not, and are let be.
+const PREFIX: &str = "wayfarer-";
+
+/// Seals, one at a time.
+#[derive(Debug)]
+pub(crate) struct Sealer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) clock: DebugClock,
+    /// The folder of the table's data files.
+    pub(crate) table: PathBuf,
+    pub(crate) ids: Arc<IdFolder>,
+    pub(crate) commands: mpsc::Sender<Command>,
+    /// Counts attempts, so that no file name comes twice in the life of the process.
+    pub(crate) attempts: AtomicU64,
+    /// The files of ids, as the catalog has them.
+    pub(crate) id_files: Mutex<Vec<Arc<IdFile>>>,
+}
+
+/// A clock that does not show itself.
+#[derive(Clone)]
+pub(crate) struct DebugClock(pub(crate) Clock);
+
+impl std::fmt::Debug for DebugClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// The files that a seal wrote.
+struct Made {
+    file: write::Written,
+    ids: crate::ids::IdChange,
+}
+
+impl Sealer {
+    /// Seals what is hot now.
+    pub(crate) async fn seal(&self) -> Result<()> {
+        // Held to the end: one seal at a time.
+        let mut id_files = self.id_files.lock().await;
+        let sealed = self.seal_with(&mut id_files).await;
+        self.shared.set_trouble(sealed.as_ref().err().cloned());
+        sealed
+    }
+
+    async fn seal_with(&self, id_files: &mut Vec<Arc<IdFile>>) -> Result<()> {
+        let Some(frozen) = self.freeze().await? else { return Ok(()) };
+        let loaded = self.catalog.load(self.shared.writer).await?;
+        if loaded.next_seq >= frozen.end_seq {
+            // The last attempt was committed, though it answered with an error.
+            return self.publish(loaded, id_files).await;
+        }
+        let now: Micros = (self.clock.0)();
+        let made = self.make(&frozen, now, id_files).await?;
+        let gone = made.ids.gone.clone();
+        let append = Append {
+            writer: self.shared.writer,
+            seqs: (loaded.next_seq, frozen.end_seq),
+            files: vec![made.file],
+            id_files: made.ids.added,
+            id_files_gone: made.ids.gone,
+            now: now.timestamp(),
+        };
+        self.catalog.append(&append).await?;
+        let loaded = self.catalog.load(self.shared.writer).await?;
+        self.publish(loaded, id_files).await?;
+        for name in gone {
+            // What stays is removed when the lake is opened next.
+            let _ = self.storage.remove(&self.ids.folder.join(name));
+        }
+        Ok(())
+    }
+
+    async fn freeze(&self) -> Result<Option<Frozen>> {
+        let (answer, frozen) = oneshot::channel();
+        self.commands.send(Command::Freeze(answer)).map_err(|_| Error::closed())?;
+        frozen.await.map_err(|_| Error::closed())
+    }
+
+    /// Writes the files, away from the threads that answer requests.
+    async fn make(&self, frozen: &Frozen, now: Micros, known: &[Arc<IdFile>]) -> Result<Made> {
+        let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
+        let writer = self.shared.writer;
+        let stem = format!("{PREFIX}{writer:x}-{:x}-{attempt}", frozen.end_seq);
+        let path = self.table.join(format!("{stem}.parquet"));
+        let (frozen, known) = (frozen.clone(), known.to_vec());
+        let (storage, ids) = (Arc::clone(&self.storage), Arc::clone(&self.ids));
+        let make = move || {
+            let mut sorted = Sorted::new(&frozen.chunks, writer, &Wanted::ALL);
+            let file = write::write(storage.as_ref(), &path, &mut sorted)?;
+            let ids = ids.seal(now, &stem, &frozen.ids, &known)?;
+            Ok(Made { file, ids })
+        };
+        tokio::task::spawn_blocking(make)
+            .await
+            .map_err(|error| Error::because(ErrorKind::Io, "a seal was broken off", error))?
+    }
+
+    /// Shows readers what the catalog holds now.
+    async fn publish(&self, loaded: Loaded, id_files: &mut Vec<Arc<IdFile>>) -> Result<()> {
+        *id_files = self.open_id_files(&loaded, id_files)?;
+        let known = Arc::clone(&self.shared.rows().files);
+        let sealed = Sealed {
+            snapshot: loaded.snapshot,
+            next_seq: loaded.next_seq,
+            files: data_files(&self.storage, &self.table, &loaded, &known),
+            id_files: id_files.clone(),
+        };
+        let (answer, done) = oneshot::channel();
+        self.commands
+            .send(Command::Sealed(Box::new(sealed), answer))
+            .map_err(|_| Error::closed())?;
+        done.await.map_err(|_| Error::closed())
+    }
+
+    /// The files of ids of a snapshot; those that are open already stay so.
+    fn open_id_files(&self, loaded: &Loaded, known: &[Arc<IdFile>]) -> Result<Vec<Arc<IdFile>>> {
+        let mut files = Vec::with_capacity(loaded.id_files.len());
+        for row in &loaded.id_files {
+            match known.iter().find(|file| file.row == *row) {
+                Some(file) => files.push(Arc::clone(file)),
+                None => files.extend(self.ids.open(std::slice::from_ref(row))?),
+            }
+        }
+        Ok(files)
+    }
+}
+
+/// The data files of a snapshot; those that are known keep their footers.
+pub(crate) fn data_files(
+    storage: &Arc<dyn Storage>,
+    table: &std::path::Path,
+    loaded: &Loaded,
+    known: &[Arc<DataFile>],
+) -> Vec<Arc<DataFile>> {
+    let known: HashMap<u64, &Arc<DataFile>> = known.iter().map(|file| (file.id, file)).collect();
+    let file = |row: &crate::catalog::FileRow| match known.get(&row.id) {
+        Some(file) => Arc::clone(file),
+        None => Arc::new(DataFile::new(
+            Arc::clone(storage),
+            row.id,
+            row.resolve(table),
+            (row.rows, row.bytes),
+            row.spans.clone(),
+        )),
+    };
+    loaded.files.iter().map(file).collect()
+}
+
+/// Removes files that a crash left behind before the catalog named them.
+pub(crate) fn remove_orphans(
+    storage: &dyn Storage,
+    table: &std::path::Path,
+    ids: &IdFolder,
+    loaded: &Loaded,
+) -> Result<()> {
+    let data: HashSet<&str> = loaded.files.iter().map(|file| file.path.as_str()).collect();
+    let id_files: HashSet<&str> = loaded.id_files.iter().map(|file| file.name.as_str()).collect();
+    for (folder, named) in [(table, &data), (ids.folder.as_path(), &id_files)] {
+        let names = storage.list(folder).map_err(|e| Error::io("cannot list", folder, e))?;
+        for name in names.iter().filter(|n| n.starts_with(PREFIX) && !named.contains(n.as_str())) {
+            let path = folder.join(name);
+            tracing::info!(file = %path.display(), "removing a file that no snapshot names");
+            storage.remove(&path).map_err(|e| Error::io("cannot remove", &path, e))?;
+        }
+    }
+    Ok(())
+}

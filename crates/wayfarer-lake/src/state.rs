@@ -1,0 +1,134 @@
+//! What readers see, and what appends are measured by: the files of the newest snapshot and the hot rows, under one lock.
+//!
+//! Only the log's thread (`commit`) changes rows and files, always both sides of a move at once: so a view has each row
+//! exactly once.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+};
+
+use crate::{
+    Error, ErrorKind, Result, View,
+    file::DataFile,
+    hot::{Chunk, Hot},
+    live::Listeners,
+    view::Position,
+};
+
+/// Shared by the lake's handles, the log's thread and the sealing task.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) writer: u64,
+    rows: Mutex<Rows>,
+    pub(crate) listeners: Listeners,
+    /// Memory of hot rows, in bytes.
+    pub(crate) hot_bytes: AtomicUsize,
+    /// Memory of batches that wait for the log, in bytes.
+    waiting_bytes: AtomicUsize,
+    most_bytes: usize,
+    pub(crate) wal_segments: AtomicU64,
+    pub(crate) wal_bytes: AtomicU64,
+    pub(crate) closed: AtomicBool,
+    trouble: Mutex<Option<Error>>,
+}
+
+/// The rows of the lake.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    pub(crate) snapshot: u64,
+    pub(crate) files: Arc<[Arc<DataFile>]>,
+    /// Rows that a seal is writing.
+    pub(crate) sealing: Vec<Arc<Chunk>>,
+    pub(crate) hot: Hot,
+    pub(crate) next_seq: u64,
+    /// When the oldest row of `sealing` and of `hot` was received, in microseconds.
+    pub(crate) oldest_sealing: Option<i64>,
+    pub(crate) oldest_hot: Option<i64>,
+}
+
+impl Rows {
+    pub(crate) fn hot_rows(&self) -> u64 {
+        let sealing: usize = self.sealing.iter().map(|chunk| chunk.rows()).sum();
+        (sealing + self.hot.rows()) as u64
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(writer: u64, rows: Rows, most_bytes: usize, live_events: usize) -> Shared {
+        Shared {
+            writer,
+            hot_bytes: AtomicUsize::new(rows.hot.bytes()),
+            rows: Mutex::new(rows),
+            listeners: Listeners::new(live_events),
+            waiting_bytes: AtomicUsize::new(0),
+            most_bytes,
+            wal_segments: AtomicU64::new(0),
+            wal_bytes: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            trouble: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn rows(&self) -> MutexGuard<'_, Rows> {
+        // Nothing panics while it holds the lock; if it did, the rows would still be whole.
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn view(&self) -> View {
+        let mut rows = self.rows();
+        let mut chunks = rows.sealing.clone();
+        chunks.extend(rows.hot.chunks());
+        View {
+            position: Position { snapshot: rows.snapshot, next_seq: rows.next_seq },
+            writer: self.writer,
+            files: Arc::clone(&rows.files),
+            chunks: chunks.into(),
+        }
+    }
+
+    /// Reserves memory for a batch until the guard goes.
+    ///
+    /// # Errors
+    /// `Busy` when too much waits or is hot already, or the reason for which nothing can be sealed.
+    pub(crate) fn reserve(self: &Arc<Self>, bytes: usize) -> Result<Reserved> {
+        let hot = self.hot_bytes.load(Ordering::Relaxed);
+        let fits = |waiting: usize| (waiting + hot < self.most_bytes).then_some(waiting + bytes);
+        match self.waiting_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
+            Ok(_) => Ok(Reserved { shared: Arc::clone(self), bytes }),
+            Err(_) => Err(self.refusal()),
+        }
+    }
+
+    fn refusal(&self) -> Error {
+        match self.trouble() {
+            Some(trouble) if trouble.kind() == ErrorKind::StorageFull => trouble,
+            _ => Error::new(ErrorKind::Busy, "more events wait to be written than memory may hold"),
+        }
+    }
+
+    pub(crate) fn trouble(&self) -> Option<Error> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_trouble(&self, trouble: Option<Error>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+}
+
+/// Memory that a waiting batch takes.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    shared: Arc<Shared>,
+    bytes: usize,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.shared.waiting_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,6 @@
+//! The lake from outside: what was acknowledged is there, once, whatever happens in between.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod model;
+mod support;

@@ -1,0 +1,48 @@
+//! Events and lakes for tests.
+
+use std::{path::Path, time::Duration};
+
+use wayfarer_event::{Event, Micros, VisitorId, VisitorKind};
+use wayfarer_lake::{Lake, Options, Stored, View};
+
+/// An event whose fields all follow from `n`, with most columns used.
+pub(crate) fn event(site: &str, n: u64) -> Event {
+    let page = n % 7;
+    Event {
+        site: site.into(),
+        visitor: VisitorId((n % 11).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+        visitor_kind: VisitorKind::ALL[(n % 3) as usize],
+        session: n.is_multiple_of(3).then(|| format!("s{}", n % 5).into()),
+        name: if n.is_multiple_of(4) { "click".into() } else { "page_view".into() },
+        ts: Micros(1_767_225_600_000_000 + (n as i64 * 7919 % 1000) * 61_000_001),
+        received_at: Micros(1_767_225_600_000_000 + n as i64 * 1000),
+        path: Some(format!("/page/{page}").into()),
+        title: (page == 3).then(|| "页 drei".into()),
+        status: Some(if n.is_multiple_of(9) { 404 } else { 200 }),
+        latency_ms: n.is_multiple_of(2).then_some(n as f64 / 8.0),
+        active_ms: n.is_multiple_of(5).then_some(n as u32),
+        scroll: n.is_multiple_of(6).then_some((n % 100) as u8),
+        value: n.is_multiple_of(8).then_some(-1.5),
+        props: n.is_multiple_of(10).then(|| format!("{{\"n\":{n}}}").into()),
+        ..Event::default()
+    }
+}
+
+/// The same with an id.
+pub(crate) fn event_with_id(site: &str, n: u64) -> Event {
+    Event { id: Some(format!("id-{n}").into()), ..event(site, n) }
+}
+
+/// A lake that seals only when it is asked to.
+pub(crate) fn options() -> Options {
+    Options { seal_after: Duration::from_hours(24), ..Options::default() }
+}
+
+pub(crate) async fn open(folder: &Path) -> Lake {
+    Lake::open(folder, options()).await.unwrap()
+}
+
+/// Every row, in the order of export.
+pub(crate) fn all(view: &View) -> Vec<Stored> {
+    view.export(None).unwrap().map(Result::unwrap).collect()
+}
