@@ -63,7 +63,7 @@ impl<'a> Job<'a> {
     /// Walks over the site's visitors in the period.
     pub(crate) fn walk<F: Fold>(&self, plan: Plan, fold: &F) -> Result<F::Output, Error> {
         let walk = Walk {
-            view: &self.context.view,
+            source: self.context.source.as_ref(),
             site: &self.request.site,
             period: (self.period.from, self.period.until),
             plan,
@@ -76,7 +76,7 @@ impl<'a> Job<'a> {
 
     /// The answer with these rows.
     pub(crate) fn answer(&self, rows: Vec<Row>, mut meta: Row) -> Answer {
-        let position = self.context.view.position();
+        let position = self.context.source.position();
         meta.insert("timezone".into(), json!(self.context.timezone.iana_name()));
         meta.insert("snapshot".into(), json!(position.snapshot));
         Answer {

@@ -26,7 +26,7 @@ impl Period {
         let days = Days { zone: &context.timezone, now: context.now };
         let given_from = request.from.as_deref().map(|text| days.read("from", text)).transpose()?;
         let given_to = request.to.as_deref().map(|text| days.read("to", text)).transpose()?;
-        let known = context.view.time_range(&request.site);
+        let known = context.source.time_range(&request.site);
         let Some((first, last)) = known.or(given_from.as_ref().map(|_| (context.now, context.now)))
         else {
             return Ok(None);

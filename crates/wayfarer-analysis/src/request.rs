@@ -1,12 +1,15 @@
 //! What goes into a report and what comes out of it: [`Request`], [`Context`] and [`Answer`].
 
+use std::sync::Arc;
+
+use crate::{
+    VisitRule,
+    fold::{Hooks, Source},
+};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use wayfarer_event::Micros;
-use wayfarer_lake::View;
-
-use crate::{VisitRule, fold::Hooks};
 
 /// A question to the lake, as somebody asks it: every field as text or number, as it stands in a query string.
 ///
@@ -113,8 +116,8 @@ fn split(text: &str) -> Vec<String> {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Context {
-    /// The events: one consistent view of the lake.
-    pub view: View,
+    /// The events: one view of the lake, or something like it.
+    pub source: Arc<dyn Source>,
     /// Time zone of the site: its days are the report's days.
     pub timezone: TimeZone,
     /// The present, for `7d`, "active now" and cells that are not complete yet.
@@ -132,9 +135,9 @@ pub struct Context {
 impl Context {
     /// A context with the usual visit rule, no goals, and as many threads as the machine has.
     #[must_use]
-    pub fn new(view: View, timezone: TimeZone, now: Micros) -> Context {
+    pub fn new(source: impl Source + 'static, timezone: TimeZone, now: Micros) -> Context {
         Context {
-            view,
+            source: Arc::new(source),
             timezone,
             now,
             visits: VisitRule::default(),

@@ -2,17 +2,15 @@
 
 use std::ops::Range;
 
-use wayfarer_lake::Run;
-
 use super::{
-    Hooks, Words,
+    Blocks, Hooks, Words,
     load::{Loaded, Loader},
 };
 use crate::Error;
 
 /// Steps through one run, visitor by visitor, and checks that its rows are in order.
 pub(super) struct Cursor {
-    run: Run,
+    run: Box<dyn Blocks>,
     loader: Loader,
     block: Option<Loaded>,
     at: usize,
@@ -30,7 +28,7 @@ pub(super) struct Task<'a> {
 }
 
 impl Cursor {
-    pub(super) fn new(run: Run, loader: Loader) -> Cursor {
+    pub(super) fn new(run: Box<dyn Blocks>, loader: Loader) -> Cursor {
         Cursor { run, loader, block: None, at: 0, last: None }
     }
 

@@ -9,10 +9,10 @@
 use std::{ops::RangeInclusive, thread};
 
 use wayfarer_event::Micros;
-use wayfarer_lake::{Scan, View};
+use wayfarer_lake::Scan;
 
 use super::{
-    Fold, History, Hooks, Plan, Words,
+    Fold, History, Hooks, Plan, Source, Words,
     cursor::{Cursor, Task},
     load::Loader,
     merge::{Found, Merge, words},
@@ -25,10 +25,10 @@ const FIRST_LOOK_BACK: i64 = 4;
 const WIDER: i64 = 8;
 
 /// Which rows to walk over.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Walk<'a> {
     /// The events.
-    pub view: &'a View,
+    pub source: &'a dyn Source,
     /// Whose events.
     pub site: &'a str,
     /// The period: at or after the first, before the second.
@@ -109,7 +109,7 @@ impl Walk<'_> {
     /// Where a look-back ends; `None` where nothing lies before it.
     fn edge(&self, look_back: i64) -> Option<Micros> {
         let edge = self.period.0.plus(-look_back);
-        let (first, _) = self.view.time_range(self.site)?;
+        let (first, _) = self.source.time_range(self.site)?;
         (!self.plan.ever && first < edge).then_some(edge)
     }
 
@@ -165,7 +165,7 @@ impl<F: Fold> Pass<'_, F> {
             until: Some(self.walk.until()),
             visitors,
         };
-        let runs = self.walk.view.runs(&scan);
+        let runs = self.walk.source.runs(&scan);
         let runs =
             runs.map_err(|source| Error::Lake { site: self.walk.site.to_owned(), source })?;
         Ok(runs.into_iter().map(|run| Cursor::new(run, loader.clone())).collect())

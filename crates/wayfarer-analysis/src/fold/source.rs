@@ -1,0 +1,51 @@
+//! Where histories come from.
+
+use wayfarer_event::Micros;
+use wayfarer_lake::{Block, Error, Position, Run, Scan, View};
+
+/// Something that holds rows in the order (visitor, ts, seq, writer), in one run or several. A [`View`] of a lake is one.
+///
+/// It must not change while a report reads it: two scans see the same rows.
+pub trait Source: Send + Sync {
+    /// The rows of a scan, as sorted runs. A row is in one of them.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn runs(&self, scan: &Scan) -> Result<Vec<Box<dyn Blocks>>, Error>;
+
+    /// The first and the last `ts` of a site, both included; `None` when it has no rows.
+    fn time_range(&self, site: &str) -> Option<(Micros, Micros)>;
+
+    /// Where it stands: two of equal position hold the same rows.
+    fn position(&self) -> Position;
+}
+
+/// A sorted run of rows, block by block.
+pub trait Blocks: Send {
+    /// The next rows, or `None` at the end.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn next_block(&mut self) -> Result<Option<Block>, Error>;
+}
+
+impl Source for View {
+    fn runs(&self, scan: &Scan) -> Result<Vec<Box<dyn Blocks>>, Error> {
+        let runs = View::runs(self, scan)?;
+        Ok(runs.into_iter().map(|run| Box::new(run) as Box<dyn Blocks>).collect())
+    }
+
+    fn time_range(&self, site: &str) -> Option<(Micros, Micros)> {
+        View::time_range(self, site)
+    }
+
+    fn position(&self) -> Position {
+        View::position(self)
+    }
+}
+
+impl Blocks for Run {
+    fn next_block(&mut self) -> Result<Option<Block>, Error> {
+        Run::next_block(self)
+    }
+}
