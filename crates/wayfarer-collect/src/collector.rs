@@ -11,7 +11,7 @@ use crate::{
     address::{self, Address},
     agent::{Agents, Software},
     campaign::Campaign,
-    language,
+    language, scrub,
     source::{self, Origin, Sources},
     visitor::{self, Agent, Peer},
 };
@@ -81,6 +81,16 @@ impl Collector {
     /// Takes, declines or refuses one claim. Does not block but for [`Salts::daily`]; never panics.
     #[must_use]
     pub fn collect(&self, raw: RawEvent, door: &Door<'_>) -> Outcome {
+        self.collect_under(raw, door, &*self.salts)
+    }
+
+    /// [`Collector::collect`] under salts that the caller remembers.
+    pub(crate) fn collect_under(
+        &self,
+        raw: RawEvent,
+        door: &Door<'_>,
+        salts: &dyn Salts,
+    ) -> Outcome {
         let said = raw.client.clone();
         let client = match door.kind {
             DoorKind::Browser => door.client,
@@ -90,10 +100,7 @@ impl Collector {
             return Outcome::Decline;
         }
         let peer = client.map_or_else(Peer::default, |client| peer(client, door.kind));
-        match self.take(raw, door, peer, &*self.salts) {
-            Ok(event) => Outcome::Take(event),
-            Err(reject) => Outcome::Reject(reject),
-        }
+        self.take(raw, door, peer, salts).map_or_else(Outcome::Reject, Outcome::Take)
     }
 
     /// The visitor of a site who is known by this id: what [`collect`](Collector::collect) writes for an event that claims
@@ -122,6 +129,7 @@ impl Collector {
         let page = Page::read(&raw)?;
         let referrer = raw.referrer.as_deref().and_then(Referrer::read);
         let referrer = referrer.filter(|referrer| !referrer.is_own(&page, door.site));
+        let referrer = referrer.map(Referrer::masked);
         let origin = self.origin(&raw, &page, referrer.as_ref());
         let software = self.agents.read(peer.agent);
         let mut event = plain(raw, door)?;
@@ -130,6 +138,7 @@ impl Collector {
         (event.source, event.channel) = origin.map(|o| (o.source, o.channel)).unzip();
         page.fill(&mut event);
         fill_software(&mut event, &software);
+        scrub::client_address(&mut event, peer.address);
         Ok(event)
     }
 
@@ -280,6 +289,15 @@ impl Referrer {
         Some(Referrer { host, text })
     }
 
+    /// Without a host that is an address: it may be a visitor's.
+    fn masked(self) -> Referrer {
+        if !scrub::is_address(&self.host) {
+            return self;
+        }
+        let text = self.text.replacen(self.host.as_str(), scrub::MASK, 1);
+        Referrer { host: scrub::MASK.into(), text: text.into() }
+    }
+
     fn is_own(&self, page: &Page, site: &Site) -> bool {
         source::is_own(&self.host, page.host.as_deref(), &site.own_hosts)
     }
@@ -305,14 +323,14 @@ fn plain(raw: RawEvent, door: &Door<'_>) -> Result<Box<Event>, Invalid> {
         active_ms: raw.active_ms,
         scroll: raw.scroll,
         value: raw.value,
-        currency: raw.currency.map(currency).transpose()?,
-        props: raw.props.filter(|props| !props.is_empty()).map(props).transpose()?,
+        currency: raw.currency.as_deref().map(currency).transpose()?,
+        props: raw.props.as_ref().filter(|props| !props.is_empty()).map(props).transpose()?,
         ..Event::default()
     }))
 }
 
-fn props(props: serde_json::Map<String, serde_json::Value>) -> Result<Text, Invalid> {
-    let text = serde_json::to_string(&props);
+fn props(props: &serde_json::Map<String, serde_json::Value>) -> Result<Text, Invalid> {
+    let text = serde_json::to_string(props);
     text.map(Text::from).map_err(|_| Invalid::new("props", "cannot be written as JSON"))
 }
 
@@ -325,7 +343,7 @@ fn screen(text: String) -> Result<Text, Invalid> {
     }
 }
 
-fn currency(text: String) -> Result<Text, Invalid> {
+fn currency(text: &str) -> Result<Text, Invalid> {
     match text.len() == 3 && text.bytes().all(|b| b.is_ascii_alphabetic()) {
         true => Ok(text.to_ascii_uppercase().into()),
         false => Err(Invalid::new("currency", "is not three letters of ISO 4217, such as EUR")),

@@ -19,6 +19,7 @@ mod language;
 pub mod logs;
 mod reject;
 mod salts;
+mod scrub;
 mod site;
 mod source;
 mod visitor;

@@ -27,7 +27,7 @@ static NAMES: &[&str] = &[
     // Downloaders, libraries and tools.
     "curl/", "pycurl", "libcurl", "wget", "python", "aiohttp", "httpx", "urllib", "scrapy", "mechanize", "java/1", "java/2", "apache-httpclient", "httpclient", "http-client", "http_client", "httpunit", "okhttp", "go-http", "gohttp", "go-resty", "colly", "axios", "node-fetch", "nodejs", "undici", "superagent", "guzzle", "libwww", "lwp", "perl/", "ruby", "php/", "winhttp", "wininet", "httpie", "postman", "insomnia/", "restsharp", "unirest", "reactornetty", "jersey/", "faraday", "typhoeus", "rest-client", "powershell", "aria2", "httrack", "webcopier", "webzip", "teleport", "sitesucker", "offline explorer", "webcapture", "webreaper", "larbin", "pavuk", "boto", "aws-sdk", "aws-cli", "jakarta", "indy library", "cfnetwork agent", "libsoup", "dart:io", "dart/", "reqwest", "hyper/", "ureq", "isahc", "wordpress/", "drupal", "joomla", "magento", "zend_http", "symfony", "laravel", "elinks scan", "apt-http", "microsoft url control", "microsoft bits", "ms web services", "windows-update-agent", "winhttprequest", "commons-http", "camo",
     // Readers of feeds and savers of pages.
-    "feedly", "feedbin", "inoreader", "newsblur", "theoldreader", "netnewswire", "tiny tiny rss", "freshrss", "miniflux", "bloglovin", "blogtrottr", "netvibes", "superfeedr", "instapaper", "pocketparser", "wallabag", "printfriendly", "zotero", "hatena", "twingly", "postrank", "newspaper/", "meltwater", "brandwatch", "traackr", "trendsmap", "trendiction", "owler", "dataprovider", "panscient", "linkdex", "ips-agent", "ichiro", "gigablast", "biglotron", "admantx", "infegy", "um-ln", "pixalate", "adbeat", "attracta", "poduptime", "collapsify", "miniature.io", "outbrain", "disqus", "ning/", "zapier", "integromat", "ifttt", "bitly", "pinterest/0", "qwantify", "scope3", "sindup", "geedo", "sqwatcher", "marketgoo", "hotjar version", "foregenix", "abuse.xmco", "playstore-google", "readable/", "testlocally", "like gecko) via", "evc-batch", "retroliste", "montools", "upday", "ubermetrics",
+    "feedly", "feedbin", "inoreader", "newsblur", "theoldreader", "netnewswire", "tiny tiny rss", "freshrss", "miniflux", "bloglovin", "blogtrottr", "netvibes", "superfeedr", "instapaper", "pocketparser", "wallabag", "printfriendly", "zotero", "hatena", "twingly", "postrank", "newspaper/", "meltwater", "brandwatch", "traackr", "trendsmap", "trendiction", "owler", "dataprovider", "panscient", "linkdex", "ips-agent", "ichiro", "gigablast", "biglotron", "admantx", "infegy", "um-ln", "pixalate", "adbeat", "attracta", "poduptime", "collapsify", "miniature.io", "outbrain", "disqus", "ning/", "zapier", "integromat", "ifttt", "bitly", "pinterest/0", "qwantify", "scope3", "sindup", "geedo", "sqwatcher", "marketgoo", "hotjar version", "foregenix", "abuse.xmco", "playstore-google", "readable/", "testlocally", "like gecko) via", "evc-batch", "retroliste", "montools", "upday", "ubermetrics", "keydrop", "tsm-turingos", "feeder.co", "newsnow", "httpagent", "x86_64; rigor", "dlc/2",
 ];
 
 /// Words that only programs bear. Lower case; found in any word that they end.
@@ -215,14 +215,22 @@ fn marks(agent: &str) -> Option<CompactString> {
     if let Some(name) = after_compatible(agent) {
         return Some(reason(name));
     }
-    let link = ["http://", "https://", "www.", "mailto:", "@"];
+    let link = ["http://", "https://", "www.", "mailto:"];
+    let link = link.iter().any(|link| agent.contains(link)) || has_mail_address(agent);
     // A toolkit of old put its address into Internet Explorer's name.
-    if link.iter().any(|link| agent.contains(link)) && !agent.contains("bsalsa") {
+    if link && !agent.contains("bsalsa") {
         return Some(reason("link"));
     }
     let known = agent.starts_with("mozilla/") || agent.starts_with("opera");
     let known = known || FORMS.iter().any(|form| agent.contains(form));
     (!known).then(|| reason("no-browser"))
+}
+
+/// Whether something like `name@host.example` stands there; `th-TH@calendar=gregorian` is a language.
+fn has_mail_address(agent: &str) -> bool {
+    agent.split_once('@').is_some_and(|(_, rest)| {
+        rest.split(|c: char| !is_word(c)).next().is_some_and(|host| host.contains('.'))
+    })
 }
 
 fn after_compatible(agent: &str) -> Option<&str> {

@@ -227,3 +227,14 @@ fn a_reduced_referrer_stays_what_it_is() {
         take(DoorKind::Server, &json!({"name":"page_view","visitor":"v","referrer":"nonsense"}));
     assert_eq!(event.referrer, None);
 }
+
+#[test]
+fn a_referrer_that_is_an_address_is_masked_unless_it_is_the_page_s_own() {
+    let from = |url: &str| {
+        let claim = json!({"name":"page_view","url":url,"referrer":"http://127.0.0.1:8081/a"});
+        let event = take(DoorKind::Browser, &claim);
+        (event.referrer.map(String::from), event.channel.map(String::from))
+    };
+    assert_eq!(from("http://127.0.0.1:8081/b"), (None, Some("Direct".into())));
+    assert_eq!(from("http://a.example/"), (Some("[address]/a".into()), Some("Referral".into())));
+}

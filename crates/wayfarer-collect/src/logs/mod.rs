@@ -20,8 +20,17 @@
 //! # }
 //! ```
 
+mod combined;
+mod common;
+mod events;
+mod fields;
 mod format;
+mod ids;
 mod importer;
+mod lines;
+mod mask;
+mod page;
+mod request;
 mod tally;
 
 pub use format::{FORMATS, Format};

@@ -121,6 +121,7 @@ fn channel(campaign: &Campaign, source: &str, kind: Option<Kind>) -> &'static st
         () if kind.is_some_and(|kind| medium.is_empty() && !kind.organic().is_empty()) => {
             kind.map_or("", Kind::organic)
         }
+        () if medium.is_empty() && is_mail(source) => "Email",
         () => by_medium(&medium).or(kind.map(Kind::organic)).unwrap_or(
             match source.contains('.') || medium.is_empty() && campaign.utm_source.is_none() {
                 true => "Referral",
@@ -137,6 +138,10 @@ fn is_paid(medium: &str) -> bool {
         || medium == "retargeting"
         || medium == "cpa"
         || medium == "cpv"
+}
+
+fn is_mail(source: &str) -> bool {
+    ["email", "e-mail", "mail", "newsletter"].iter().any(|name| source.eq_ignore_ascii_case(name))
 }
 
 fn by_medium(medium: &str) -> Option<&'static str> {
@@ -189,6 +194,7 @@ mod tests {
             ("utm_source=bing&utm_medium=CPC", None, "Bing", "Paid Search"),
             ("utm_source=letter&utm_medium=email", None, "letter", "Email"),
             ("utm_source=letter", None, "letter", "Unassigned"),
+            ("utm_source=Newsletter", None, "Newsletter", "Email"),
             ("utm_medium=affiliate", None, "affiliate", "Affiliates"),
             ("utm_source=x&utm_medium=cpm", None, "X", "Display"),
             ("utm_source=partner.example", None, "partner.example", "Referral"),

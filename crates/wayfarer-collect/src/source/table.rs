@@ -185,7 +185,6 @@ pub(super) static SOURCES: &[Source] = &[
     row("NetEase Mail", Mail, &["mail.163.com", "mail.126.com"], &[]),
     row("Zoho Mail", Mail, &["mail.zoho.com"], &["zoho"]),
     row("Mailchimp", Mail, &["mailchimp.com", "list-manage.com", "mailchi.mp"], &["mailchimp"]),
-    row("Email", Mail, &[], &["email", "e-mail", "mail", "newsletter"]),
 
     row("ChatGPT", Ai, &["chatgpt.com", "chat.openai.com", "openai.com"], &["chatgpt", "openai"]),
     row("Claude", Ai, &["claude.ai"], &["claude"]),
