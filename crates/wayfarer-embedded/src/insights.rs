@@ -60,7 +60,7 @@ impl Wayfarer {
         let context = self.context(zone);
         let (name, learned) = (site.to_owned(), Arc::clone(self.learned()));
         let training = tokio::task::spawn_blocking(move || {
-            let known_to = context.view.position().next_seq;
+            let known_to = context.source.position().next_seq;
             let pages = NextPages::train(&context, &name)?;
             learned.put(&name, Model { pages, known_to });
             Ok(())
