@@ -88,6 +88,8 @@ pub enum ErrorKind {
     UnknownSite,
     /// What was asked cannot be done as it was asked; the message says why, and may be shown to whoever asked.
     Invalid,
+    /// A file to import cannot be read.
+    Input,
     /// Too much at once; the same may be tried again.
     Busy,
     /// The disk is full.

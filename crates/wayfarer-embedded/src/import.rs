@@ -170,7 +170,7 @@ impl Reading {
         let mut tally = Tally::default();
         for (file, input) in inputs.enumerate() {
             let input = input.map_err(|e| {
-                Error::new(ErrorKind::Invalid, format!("the file cannot be opened: {e}")).with(e)
+                Error::new(ErrorKind::Input, format!("the file cannot be read: {e}")).with(e)
             })?;
             self.read(file, input, &mut tally, sender).map_err(import_error)?;
         }
@@ -197,7 +197,7 @@ impl Reading {
 }
 
 fn import_error(error: ImportError) -> Error {
-    Error::new(ErrorKind::Invalid, crate::error::chain(&error)).with(error)
+    Error::new(ErrorKind::Input, crate::error::chain(&error)).with(error)
 }
 
 fn unknown_zone(zone: &str) -> Error {

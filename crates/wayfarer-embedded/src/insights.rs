@@ -57,10 +57,11 @@ impl Wayfarer {
     pub(crate) async fn train(&self, site: &str) -> Result<(), Error> {
         let zone =
             self.control().site(site).map_or(jiff::tz::TimeZone::UTC, |s| s.timezone.clone());
-        let context = self.context(zone);
+        let view = self.lake().view();
+        let known_to = view.position().next_seq;
+        let context = self.context(view, zone);
         let (name, learned) = (site.to_owned(), Arc::clone(self.learned()));
         let training = tokio::task::spawn_blocking(move || {
-            let known_to = context.source.position().next_seq;
             let pages = NextPages::train(&context, &name)?;
             learned.put(&name, Model { pages, known_to });
             Ok(())

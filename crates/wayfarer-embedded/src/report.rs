@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 use wayfarer_analysis::{Answer, Context, Request, fold::Hooks};
 use wayfarer_event::Micros;
+use wayfarer_lake::View;
 
 use crate::{Error, ErrorKind, Wayfarer};
 
@@ -23,7 +24,7 @@ impl Wayfarer {
             .try_acquire()
             .map_err(|_| Error::new(ErrorKind::Busy, "too many reports are waiting"))?;
         let running = limits.running.clone().acquire_owned().await;
-        let context = self.context(site.timezone.clone());
+        let context = self.context(self.lake().view(), site.timezone.clone());
         let _cancel = CancelOnDrop(context.hooks.clone());
         let answered = tokio::task::spawn_blocking(move || {
             let _running = running;
@@ -35,9 +36,9 @@ impl Wayfarer {
     }
 
     /// What reports on a site with this time zone know of the world, as of now.
-    pub(crate) fn context(&self, zone: TimeZone) -> Context {
+    pub(crate) fn context(&self, view: View, zone: TimeZone) -> Context {
         let options = self.options();
-        let mut context = Context::new(self.lake().view(), zone, Micros::from(self.now()));
+        let mut context = Context::new(view, zone, Micros::from(self.now()));
         context.visits = options.visits;
         context.threads = options.report_threads;
         context
