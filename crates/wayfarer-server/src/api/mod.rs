@@ -1,0 +1,8 @@
+//! Answers for programs: one file an address.
+
+pub(crate) mod events;
+pub(crate) mod health;
+pub(crate) mod insights;
+pub(crate) mod live;
+pub(crate) mod report;
+pub(crate) mod script;

@@ -1,0 +1,14 @@
+//! Pages for people: server-rendered HTML that works without a script.
+
+pub(crate) mod assets;
+pub(crate) mod dashboard;
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+
+use crate::errors::ApiError;
+
+/// An address that is not in the list.
+pub(crate) async fn not_found() -> Response {
+    ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this address").into_response()
+}
