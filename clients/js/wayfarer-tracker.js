@@ -89,7 +89,7 @@
     }
     win.wayfarer = (name, { props, value, currency } = {}) => send(name, { props, value, currency });
     queue.forEach((call) => win.wayfarer(...call));
-    const on = (target, names, then) => names.split(" ").forEach((name) => target.addEventListener(name, then, true));
+    const on = (target, names, then) => names.split(" ").forEach((name) => target.addEventListener(name, then, target == doc));
     on(win, "popstate", moved);
     on(win, "pageshow", (event) => event.persisted && show(null, about()));
     on(win, "focus scroll", watch);

@@ -11,7 +11,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request,
 };
 use http_body::Body;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Value, json};
 use wayfarer_event::{Invalid, Micros, RawEvent, Receipt, Rejection, SinkError};
 use wayfarer_session::Brought;
@@ -67,7 +67,7 @@ impl Refusal {
 }
 
 /// Answers a request to the path of the beacons.
-pub(super) async fn answer<B>(request: Request<B>, settings: Arc<Settings>) -> Response<Full<Bytes>>
+pub(super) async fn answer<B>(request: Request<B>, settings: Arc<Settings>) -> Response<Bytes>
 where
     B: Body,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
@@ -151,13 +151,9 @@ struct Visitor {
 }
 
 impl Visitor {
-    /// Only a cookie that the browser brought says who it is: a subject that this answer would set first is nobody yet.
     fn of(parts: &request::Parts, settings: &Settings) -> Visitor {
         let facts = Facts::of(parts, settings);
-        let subject = facts.subject().filter(|_| {
-            facts.session().is_some_and(|session| session.journal().cookie == Brought::Genuine)
-        });
-        Visitor { facts, subject, now: settings.tracker.now() }
+        Visitor { subject: brought_subject(&facts), facts, now: settings.tracker.now() }
     }
 
     fn bind(&self, claim: Value) -> Result<RawEvent, String> {
@@ -190,6 +186,18 @@ impl Visitor {
     }
 }
 
+/// Only a cookie that the browser brought says who it is. A subject that this answer would be the first to set is nobody
+/// yet: a browser that keeps no cookies would be somebody new with every beacon.
+fn brought_subject(facts: &Facts) -> Option<String> {
+    let cookie = || facts.session().map_or(Brought::Nothing, |session| session.journal().cookie);
+    if cookie() == Brought::Nothing {
+        return None;
+    }
+    // Asking for the subject is what verifies the cookie.
+    let subject = facts.subject();
+    subject.filter(|_| cookie() == Brought::Genuine)
+}
+
 /// Sends the good events, and says of every other one why it is not.
 async fn hand_over(
     claims: Vec<Value>,
@@ -219,7 +227,7 @@ async fn hand_over(
     Ok(receipt)
 }
 
-fn refuse(refusal: &Refusal) -> Response<Full<Bytes>> {
+fn refuse(refusal: &Refusal) -> Response<Bytes> {
     let reason = match refusal {
         Refusal::Sink(error) => {
             tracing::warn!(%error, "a beacon could not be handed over");
@@ -234,8 +242,8 @@ fn refuse(refusal: &Refusal) -> Response<Full<Bytes>> {
     response
 }
 
-fn respond(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+fn respond(status: StatusCode, body: &Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body.to_string()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -70,8 +70,7 @@ impl Facts {
 
     /// The account, if the handler came to know it.
     fn user(&self) -> Option<String> {
-        self.session.as_ref()?;
-        None
+        self.session.as_ref()?.user()
     }
 }
 

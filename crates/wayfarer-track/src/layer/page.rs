@@ -23,6 +23,11 @@ pub(super) fn is_asked_for(parts: &request::Parts) -> bool {
     parts.method == Method::GET && !is_ahead(headers) && is_document(headers)
 }
 
+/// Whether the browser itself says that it loads a document.
+pub(super) fn is_navigation(parts: &request::Parts) -> bool {
+    parts.headers.contains_key(SEC_FETCH_DEST) && is_asked_for(parts)
+}
+
 fn is_ahead(headers: &HeaderMap) -> bool {
     PURPOSE.iter().any(|name| {
         headers.get(*name).is_some_and(|value| {
@@ -44,9 +49,14 @@ fn is_document(headers: &HeaderMap) -> bool {
 }
 
 /// Whether this answer is a page: an HTML document of its own, made for this visitor.
-pub(super) fn is_answered<B>(response: &Response<B>) -> bool {
+///
+/// `304 Not Modified` does not say of what: it is a page where the browser said that it loads one.
+pub(super) fn is_answered<B>(is_navigation: bool, response: &Response<B>) -> bool {
     let headers = response.headers();
     let status = response.status();
+    if status == StatusCode::NOT_MODIFIED {
+        return is_navigation && !is_shared(headers);
+    }
     let has_document = status.is_success() || status.is_client_error() || status.is_server_error();
     let is_empty = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
     has_document && !is_empty && is_html(headers) && !is_download(headers) && !is_shared(headers)

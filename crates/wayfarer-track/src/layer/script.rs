@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use http_body_util::Full;
 
 /// The browser's tracker: the source of the npm package `wayfarer-tracker`, as it is served.
 pub const SCRIPT: &str = include_str!("../script.js");
@@ -38,7 +37,7 @@ fn escape(into: &mut String, text: &str) {
 }
 
 /// Answers a request for the script. Browsers keep it for an hour, then ask whether it changed.
-pub(super) fn answer(method: &Method, headers: &HeaderMap) -> Response<Full<Bytes>> {
+pub(super) fn answer(method: &Method, headers: &HeaderMap) -> Response<Bytes> {
     if method != Method::GET && method != Method::HEAD {
         return plain(StatusCode::METHOD_NOT_ALLOWED, Bytes::new());
     }
@@ -61,8 +60,8 @@ pub(super) fn answer(method: &Method, headers: &HeaderMap) -> Response<Full<Byte
     response
 }
 
-fn plain(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
+fn plain(status: StatusCode, body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     response
 }

@@ -12,7 +12,6 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use http_body_util::{Either, Full};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use wayfarer_event::{InsightSource, Micros};
@@ -20,9 +19,6 @@ use wayfarer_session::RequestContext;
 
 use super::{Facts, Settings, beacon, page, script};
 use crate::{Track, Tracker};
-
-/// The body of an answer: the service's, or the layer's own.
-type Answer<B> = Response<Either<B, Full<Bytes>>>;
 
 /// The service that [`TrackingLayer`](super::TrackingLayer) makes.
 #[derive(Clone)]
@@ -49,8 +45,9 @@ where
     B: Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    R: From<Bytes>,
 {
-    type Response = Answer<R>;
+    type Response = Response<R>;
     type Error = S::Error;
     type Future = ResponseFuture<S::Future>;
 
@@ -92,6 +89,7 @@ impl<S> TrackingService<S> {
             started: tracker.now(),
             tracker: tracker.clone(),
             facts: facts.clone(),
+            is_navigation: page::is_navigation(&parts),
         });
         let paths = self.settings.paths.clone();
         parts.extensions.insert(Track::new(tracker, facts, paths));
@@ -105,6 +103,15 @@ struct Page {
     started: Micros,
     tracker: Tracker,
     facts: Arc<Facts>,
+    is_navigation: bool,
+}
+
+impl Page {
+    fn answered<B>(self, response: &mut Response<B>) {
+        if page::is_answered(self.is_navigation, response) {
+            page::record(&self.tracker, &self.facts, self.started, response);
+        }
+    }
 }
 
 pin_project! {
@@ -125,14 +132,14 @@ pin_project! {
     }
 }
 
-type OwnAnswer = Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send>>;
+type OwnAnswer = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
 impl<F> ResponseFuture<F> {
     fn inner(inner: F, page: Option<Page>) -> ResponseFuture<F> {
         ResponseFuture { answer: Answering::Inner { inner, page } }
     }
 
-    fn own(own: impl Future<Output = Response<Full<Bytes>>> + Send + 'static) -> ResponseFuture<F> {
+    fn own(own: impl Future<Output = Response<Bytes>> + Send + 'static) -> ResponseFuture<F> {
         ResponseFuture { answer: Answering::Own { own: Box::pin(own) } }
     }
 }
@@ -146,20 +153,21 @@ impl<F> fmt::Debug for ResponseFuture<F> {
 impl<F, R, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
+    R: From<Bytes>,
 {
-    type Output = Result<Answer<R>, E>;
+    type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().answer.project() {
             AnsweringProjection::Own { own } => {
-                own.as_mut().poll(cx).map(|response| Ok(response.map(Either::Right)))
+                own.as_mut().poll(cx).map(|response| Ok(response.map(R::from)))
             }
             AnsweringProjection::Inner { inner, page } => {
                 let mut response = ready!(inner.poll(cx))?;
-                if let Some(page) = page.take().filter(|_| page::is_answered(&response)) {
-                    page::record(&page.tracker, &page.facts, page.started, &mut response);
+                if let Some(page) = page.take() {
+                    page.answered(&mut response);
                 }
-                Poll::Ready(Ok(response.map(Either::Left)))
+                Poll::Ready(Ok(response))
             }
         }
     }

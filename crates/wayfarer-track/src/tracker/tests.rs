@@ -24,7 +24,10 @@ impl Sink {
         Arc::new(Sink { answers: Mutex::default(), asked: Mutex::default(), permits })
     }
 
-    fn then(self: Arc<Sink>, answer: impl FnOnce(&[RawEvent]) -> Outcome + Send + 'static) -> Arc<Sink> {
+    fn then(
+        self: Arc<Sink>,
+        answer: impl FnOnce(&[RawEvent]) -> Outcome + Send + 'static,
+    ) -> Arc<Sink> {
         self.answers.lock().unwrap().push_back(Box::new(answer));
         self
     }
@@ -96,7 +99,8 @@ async fn a_lone_event_leaves_after_the_delay() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_sent_again_is_the_same() {
-    let sink = Sink::new(PLENTY).then(unavailable).then(|_| Err(SinkError::Busy { retry_after_s: 7 }));
+    let sink =
+        Sink::new(PLENTY).then(unavailable).then(|_| Err(SinkError::Busy { retry_after_s: 7 }));
     let tracker = tracker(&sink, TrackerOptions::default());
     record(&tracker, &["a", "b"]);
     tracker.flush().await;
@@ -105,7 +109,9 @@ async fn what_is_sent_again_is_the_same() {
     assert!(asked.iter().all(|batch| *batch == asked[0]));
     let ids: HashSet<_> = asked[0].iter().map(|event| event.id.clone().unwrap()).collect();
     assert_eq!(ids.len(), 2, "every event has an id of its own");
-    assert!(asked[0].iter().all(|event| event.site.as_deref() == Some("shop") && event.ts.is_some()));
+    assert!(
+        asked[0].iter().all(|event| event.site.as_deref() == Some("shop") && event.ts.is_some())
+    );
     assert_eq!(tracker.counts().accepted, 2);
 }
 
