@@ -145,9 +145,9 @@ impl Current {
     /// Cuts off what a failed group may have left.
     fn repair(&mut self) -> Result<()> {
         if self.dirty {
+            // Not synced: what a crash brings back of the failed group is whole or torn, and the next sync covers both.
             self.file
                 .truncate(self.durable)
-                .and_then(|()| self.file.sync())
                 .map_err(|error| Error::io("cannot repair", &self.path, error))?;
             self.dirty = false;
         }

@@ -2,5 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod care;
+mod duckdb;
+mod ids;
+mod kill;
 mod model;
+mod power;
+mod simulator;
 mod support;

@@ -1,0 +1,143 @@
+//! DuckDB reads the lake as it is, from another folder, and finds what `View::export` gives.
+
+use std::{path::Path, process::Command};
+
+use serde_json::Value;
+use wayfarer_event::{Event, Micros, VisitorId};
+use wayfarer_lake::{Ids, Lake, Stored};
+
+use crate::support::{all, event, event_with_id, open};
+
+const INSTALL: &str = "duckdb==1.5.5 duckdb-extension-ducklake==1.5.5 \
+                       duckdb-extension-sqlite-scanner==1.5.5";
+
+/// Runs queries in DuckDB and answers the rows of each, every value as text.
+const READER: &str = r#"
+import duckdb, glob, json, os, sys
+folder, queries = sys.argv[1], json.loads(sys.argv[2])
+con = duckdb.connect(config={"allow_unsigned_extensions": True})
+con.execute("SET TimeZone = 'UTC'")
+for package in ("duckdb_extension_sqlite_scanner", "duckdb_extension_ducklake"):
+    base = os.path.join(os.path.dirname(os.path.dirname(duckdb.__file__)), package)
+    for path in glob.glob(os.path.join(base, "extensions", "*", "*.duckdb_extension")):
+        con.execute(f"LOAD '{path}'")
+con.execute(sys.argv[3].split("; ")[-1])
+out = []
+for query in queries:
+    rows = con.execute(query).fetchall()
+    out.append([[None if v is None else str(v) for v in row] for row in rows])
+print(json.dumps(out))
+"#;
+
+/// The interpreter that has DuckDB.
+fn python() -> String {
+    let python = std::env::var("WAYFARER_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let import = "import duckdb, duckdb_extension_ducklake, duckdb_extension_sqlite_scanner";
+    let probe = Command::new(&python).args(["-c", import]).output();
+    assert!(
+        probe.is_ok_and(|probe| probe.status.success()),
+        "{python} has no DuckDB with the extensions that this test needs. Install them:\n    \
+         python3 -m venv venv && venv/bin/pip install {INSTALL}\nand set \
+         WAYFARER_TEST_PYTHON=venv/bin/python"
+    );
+    python
+}
+
+fn ask(folder: &Path, lake: &Lake, queries: &[&str]) -> Vec<Value> {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let output = Command::new(python())
+        .current_dir(elsewhere.path())
+        .args(["-c", READER])
+        .arg(folder)
+        .arg(serde_json::to_string(queries).unwrap())
+        .arg(lake.status().duckdb)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What the rows add up to, as DuckDB answers it.
+const SUMS: &str = "SELECT count(*), count(DISTINCT id), min(epoch_us(ts)), max(epoch_us(ts)), \
+                    count(*) FILTER (status = 404), sum(visitor::HUGEINT), sum(length(props)), \
+                    count(title), sum(latency_ms), max(seq), min(received_at)::VARCHAR FROM lake.events";
+
+fn sums(rows: &[Stored]) -> Vec<Option<String>> {
+    let ids: std::collections::HashSet<_> = rows.iter().map(|row| &row.event.id).collect();
+    let ts = || rows.iter().map(|row| row.event.ts.0);
+    let visitors: u128 = rows.iter().map(|row| u128::from(row.event.visitor.0)).sum();
+    let props =
+        rows.iter().map(|row| row.event.props.as_ref().map_or(0, wayfarer_event::Text::len));
+    let props: usize = props.sum();
+    let latency: f64 = rows.iter().filter_map(|row| row.event.latency_ms).sum();
+    let received = rows.iter().map(|row| row.event.received_at).min().unwrap();
+    let received = received.timestamp().strftime("%Y-%m-%d %H:%M:%S+00");
+    [
+        rows.len().to_string(),
+        ids.len().to_string(),
+        ts().min().unwrap().to_string(),
+        ts().max().unwrap().to_string(),
+        rows.iter().filter(|row| row.event.status == Some(404)).count().to_string(),
+        visitors.to_string(),
+        props.to_string(),
+        rows.iter().filter(|row| row.event.title.is_some()).count().to_string(),
+        format!("{latency:?}"),
+        rows.iter().map(|row| row.seq).max().unwrap().to_string(),
+        received.to_string(),
+    ]
+    .map(Some)
+    .to_vec()
+}
+
+#[tokio::test]
+async fn duckdb_finds_what_an_export_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path()).await;
+    for site in ["a.example", "b'\"例.example"] {
+        let batch = (0..500).map(|n| event(site, n)).collect();
+        lake.append(batch, Ids::Window).await.unwrap();
+    }
+    lake.seal().await.unwrap();
+    let rows = all(&lake.view());
+    let answers = ask(folder.path(), &lake, &[SUMS]);
+    assert_eq!(answers[0], serde_json::json!([sums(&rows)]));
+
+    // A second file lies beyond every maximum of the first.
+    let beyond = Event {
+        site: "z.example".into(),
+        visitor: VisitorId(u64::MAX),
+        ts: Micros(1_900_000_000_000_001),
+        status: Some(599),
+        value: Some(1e9),
+        path: Some("/~".into()),
+        ..event_with_id("z.example", 7)
+    };
+    lake.append(vec![beyond], Ids::Ledger).await.unwrap();
+    lake.seal().await.unwrap();
+    let rows = all(&lake.view());
+    let answers = ask(
+        folder.path(),
+        &lake,
+        &[
+            SUMS,
+            "SELECT id FROM lake.events WHERE ts > '2029-01-01'",
+            "SELECT id FROM lake.events WHERE visitor = 18446744073709551615",
+            "SELECT id FROM lake.events WHERE status > 500 AND value > 1000 AND path > '/page/9'",
+            "SELECT id FROM lake.events WHERE site = 'z.example'",
+            "SELECT seq, epoch_us(ts), id, title, props FROM lake.events ORDER BY seq",
+        ],
+    );
+    assert_eq!(answers[0], serde_json::json!([sums(&rows)]));
+    for answer in &answers[1..5] {
+        assert_eq!(*answer, serde_json::json!([["id-7"]]));
+    }
+    let mut rows = rows;
+    rows.sort_by_key(|row| row.seq);
+    let text = |text: &Option<wayfarer_event::Text>| text.as_ref().map(ToString::to_string);
+    let row = |row: &Stored| {
+        let event = &row.event;
+        let (seq, ts) = (Some(row.seq.to_string()), Some(event.ts.0.to_string()));
+        [seq, ts, text(&event.id), text(&event.title), text(&event.props)]
+    };
+    assert_eq!(answers[5], serde_json::json!(rows.iter().map(row).collect::<Vec<_>>()));
+}
