@@ -22,5 +22,5 @@ mod server;
 
 pub use self::{
     router::router,
-    server::{ServeError, Server, serve},
+    server::{ServeError, Server, Serving, serve},
 };

@@ -1,6 +1,7 @@
 //! The words of Wayfarer, in every language, from one catalogue: dashboard, command line and shop read it.
 //!
-//! A message is a line of `messages/en.ftl` and the same key in `messages/zh-CN.ftl` (Project Fluent). Numbers are passed
+//! A message is a line of `messages/en.ftl` (or, for the command line, `en.cli.ftl`) and the same key in the file of the
+//! same name for `zh-CN` (Project Fluent). Numbers are passed
 //! in as text, already grouped, where they are only shown, and as numbers where the message chooses a plural by them.
 
 use std::fmt;
@@ -78,8 +79,13 @@ impl Lang {
 
     fn source(self) -> &'static str {
         match self {
-            Lang::En => include_str!("../messages/en.ftl"),
-            Lang::ZhCn => include_str!("../messages/zh-CN.ftl"),
+            Lang::En => {
+                concat!(include_str!("../messages/en.ftl"), include_str!("../messages/en.cli.ftl"))
+            }
+            Lang::ZhCn => concat!(
+                include_str!("../messages/zh-CN.ftl"),
+                include_str!("../messages/zh-CN.cli.ftl")
+            ),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, UnixListener},
     sync::{Semaphore, watch},
 };
 use wayfarer_embedded::Wayfarer;
@@ -107,39 +107,71 @@ pub enum ServeError {
     Io(#[from] io::Error),
 }
 
-/// Serves on a listener and on the socket of the data folder, until `shutdown` is done and the requests of that moment
-/// have their answers. The folder stays open: closing it is the caller's.
+/// A server whose doors are open: connections wait at the listener and at the socket of the data folder.
+#[derive(Debug)]
+pub struct Serving {
+    server: Server,
+    listener: TcpListener,
+    socket: UnixListener,
+}
+
+impl Serving {
+    /// Opens the socket of the data folder beside the listener. From then on commands on the folder find the server.
+    ///
+    /// # Errors
+    /// [`ServeError::NotLoopback`], and [`ServeError::Socket`] when the system refuses.
+    pub fn new(server: Server, listener: TcpListener) -> Result<Serving, ServeError> {
+        let address = listener.local_addr()?;
+        if !address.ip().is_loopback() {
+            return Err(ServeError::NotLoopback(address));
+        }
+        let folder = server.wayfarer().folder();
+        let socket = local::bind(folder).map_err(|source| ServeError::Socket {
+            folder: folder.display().to_string(),
+            source,
+        })?;
+        Ok(Serving { server, listener, socket })
+    }
+
+    /// Answers until `shutdown` is done and the requests of that moment have their answers. The data folder stays open:
+    /// closing it is the caller's.
+    ///
+    /// # Errors
+    /// [`ServeError::Io`] when listening breaks off.
+    pub async fn run(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServeError> {
+        let Serving { server, listener, socket } = self;
+        let stop = server.clone();
+        tokio::spawn(async move {
+            shutdown.await;
+            stop.inner.closing.send_replace(true);
+        });
+        let remote = router(server.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let owner = local_router(server.clone()).into_make_service();
+        let until = |mut closing: watch::Receiver<bool>| async move { closed(&mut closing).await };
+        let (served, owned) = tokio::join!(
+            axum::serve(listener, remote).with_graceful_shutdown(until(server.closing())),
+            axum::serve(socket, owner).with_graceful_shutdown(until(server.closing())),
+        );
+        local::remove(server.wayfarer().folder());
+        served?;
+        owned?;
+        Ok(())
+    }
+}
+
+/// Serves on a listener and on the socket of the data folder: [`Serving::new`], then [`Serving::run`].
 ///
 /// # Errors
-/// [`ServeError::NotLoopback`] before anything is served; the others when the system refuses.
+/// As both.
 pub async fn serve(
     server: Server,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    let address = listener.local_addr()?;
-    if !address.ip().is_loopback() {
-        return Err(ServeError::NotLoopback(address));
-    }
-    let folder = server.wayfarer().folder().to_owned();
-    let socket = local::bind(&folder)
-        .map_err(|source| ServeError::Socket { folder: folder.display().to_string(), source })?;
-    let stop = server.clone();
-    tokio::spawn(async move {
-        shutdown.await;
-        stop.inner.closing.send_replace(true);
-    });
-    let remote = router(server.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    let owner = local_router(server.clone()).into_make_service();
-    let until = |mut closing: watch::Receiver<bool>| async move { closed(&mut closing).await };
-    let (served, owned) = tokio::join!(
-        axum::serve(listener, remote).with_graceful_shutdown(until(server.closing())),
-        axum::serve(socket, owner).with_graceful_shutdown(until(server.closing())),
-    );
-    local::remove(&folder);
-    served?;
-    owned?;
-    Ok(())
+    Serving::new(server, listener)?.run(shutdown).await
 }
 
 /// Done when the server is to stop.

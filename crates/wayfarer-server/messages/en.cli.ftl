@@ -1,0 +1,36 @@
+## command line: errors. One sentence: what happened, where, and what to do. No full stop.
+
+cli-error = error: { $what }
+cli-failed = { $reason }
+cli-folder-held = the data folder { $path } is in use by process { $process }: stop that one first, or name another folder with --data
+cli-folder-unreachable = the data folder { $path } is in use by another process that takes no commands ({ $reason }): wait for it or stop it
+cli-folder-missing = there is no data folder at { $path }: name it with --data, or make one with `wayfarer admin site add`
+cli-folder-not-ours = { $path } is not empty and no data folder of Wayfarer: name another with --data
+cli-folder-unusable = the data folder cannot be used at { $path } ({ $reason }): see to its owner and mode, or name another with --data
+cli-folder-newer = { $path } has version { $found } and this wayfarer reads up to { $known }: use a newer wayfarer
+cli-newer = a newer wayfarer wrote this ({ $reason }): use that one
+cli-corrupt = the data folder is damaged ({ $reason }): restore it from a backup
+cli-storage-full = the disk is full ({ $reason }): make room and run the same again; what was acknowledged is kept
+cli-disk-full = the disk is full at { $path }: make room and run the same again
+cli-busy = there is too much to do just now ({ $reason }): try again
+cli-write = { $path } cannot be written ({ $reason }): name another file
+cli-read = { $path } cannot be read ({ $reason }): see to its name and mode
+cli-output = standard output takes no more ({ $reason })
+cli-export-format = { $path } has no ending that says the format: use { $known }
+cli-token-unknown = there is no token { $id }: see `wayfarer admin token list`
+cli-port-in-use = the address { $address } is in use by another program: stop that one, or choose another with --listen
+cli-listen = the address { $address } cannot be listened on ({ $reason }): choose another with --listen
+cli-not-loopback = { $address } can be reached by others, and nobody has to log in yet: listen on 127.0.0.1 and let a proxy ask for a password
+cli-demo-differs = { $acknowledged } events were acknowledged, but { $counted } are in the lake: please report this
+
+## command line: answers
+
+cli-exported = { $events } events are in { $path }
+cli-imported = { $read } lines read: { $imported } imported, { $duplicates } there already, { $rejected } rejected, { $bots } by bots; { $visitors } visitors; { $seconds } s
+cli-report-empty = There is nothing to report for this question.
+cli-serving = Wayfarer serves { $path } at { $url }
+cli-demo = Shop:      { $shop }
+    Dashboard: { $dashboard }
+    Ctrl-C ends it.
+cli-site-added = The site { $site } has its days in { $zone }.
+cli-token-revoked = The token { $id } is good for nothing any more.
