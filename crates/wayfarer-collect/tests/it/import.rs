@@ -159,7 +159,8 @@ fn the_apache_log_has_its_known_answers() {
     assert_eq!(rejects, []);
     assert_eq!((counts.read, counts.rejected, counts.visitors), (10_000, 0, 2095));
     let all = format!("{events:?}");
-    assert_eq!(clients.iter().find(|client| all.contains(client.as_str())), None);
+    let mut numbers = all.split(|c: char| !(c.is_ascii_digit() || c == '.'));
+    assert_eq!(numbers.find(|number| clients.contains(*number)), None);
     assert_eq!(ids(&events).len(), 10_000);
     let mut days = BTreeMap::<_, HashSet<_>>::new();
     for event in &events {
