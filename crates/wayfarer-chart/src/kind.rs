@@ -1,6 +1,6 @@
 //! The table of the charts.
 
-use crate::{Plot, Style};
+use crate::{Plot, Style, bar, line};
 
 /// A kind of chart: one row of [`KINDS`].
 #[derive(Clone, Copy, Debug)]
@@ -14,13 +14,9 @@ pub struct Kind {
 
 /// Every kind of chart.
 pub static KINDS: &[Kind] = &[
-    Kind { name: "line", doc: "Numbers over time, one line a series", draw: todo_draw },
-    Kind { name: "bar", doc: "Numbers by name, longest names fit", draw: todo_draw },
+    Kind { name: "line", doc: "Numbers over time, one line a series", draw: line },
+    Kind { name: "bar", doc: "Numbers by name, one bar a series", draw: bar },
 ];
-
-fn todo_draw(_: &Plot, _: &Style) -> Result<String, ChartError> {
-    Ok(String::from("<svg xmlns=\"http://www.w3.org/2000/svg\"/>"))
-}
 
 impl Kind {
     /// The kind of this name.
@@ -36,22 +32,6 @@ impl Kind {
     pub fn draw(&self, plot: &Plot, style: &Style) -> Result<String, ChartError> {
         (self.draw)(plot, style)
     }
-}
-
-/// Draws a plot as a line chart: numbers over time.
-///
-/// # Errors
-/// As [`Kind::draw`].
-pub fn line(plot: &Plot, style: &Style) -> Result<String, ChartError> {
-    todo_draw(plot, style)
-}
-
-/// Draws a plot as a bar chart: numbers by name.
-///
-/// # Errors
-/// As [`Kind::draw`].
-pub fn bar(plot: &Plot, style: &Style) -> Result<String, ChartError> {
-    todo_draw(plot, style)
 }
 
 /// Why a plot could not be drawn.
