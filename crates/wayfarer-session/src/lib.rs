@@ -3,6 +3,8 @@
 //! Start with [`Session`], what a handler works with; then [`SessionStore`], where sessions are kept.
 
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod data;
 mod error;
 mod expiry;

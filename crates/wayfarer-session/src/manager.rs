@@ -37,6 +37,25 @@ pub(crate) struct Shared {
     pub(crate) adopts: bool,
     pub(crate) max_bytes: usize,
     pub(crate) save_deadline: Duration,
+    pub(crate) turns: Turns,
+}
+
+/// Locks that writers of one session queue at, once they have met. Two sessions may share one, which costs time and
+/// nothing else.
+#[derive(Debug)]
+pub(crate) struct Turns([tokio::sync::Mutex<()>; 64]);
+
+impl Turns {
+    fn new() -> Turns {
+        Turns(std::array::from_fn(|_| tokio::sync::Mutex::new(())))
+    }
+
+    /// The lock for a key. Keys are random, so a few of their bytes spread well.
+    pub(crate) fn of(&self, key: &str) -> &tokio::sync::Mutex<()> {
+        let sum = key.bytes().take(16).fold(0_u8, |sum, byte| sum.wrapping_mul(31) ^ byte);
+        let [first, ..] = &self.0;
+        self.0.get(usize::from(sum) % self.0.len()).unwrap_or(first)
+    }
 }
 
 /// How long sessions live.
@@ -239,6 +258,7 @@ impl SessionManagerBuilder {
             adopts: self.early && capabilities.final_delete,
             max_bytes: capabilities.max_bytes.unwrap_or(usize::MAX).min(self.max_bytes),
             save_deadline: self.save_deadline,
+            turns: Turns::new(),
             store: self.store,
         })))
     }

@@ -85,6 +85,7 @@ impl SessionStore for MemoryStore {
             final_delete: true,
             atomic_rotate: true,
             purge: true,
+            enumerate: true,
             ..Capabilities::none()
         }
     }

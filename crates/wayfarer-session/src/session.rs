@@ -380,7 +380,7 @@ impl Session {
 
     /// The session's internal id, from its verified cookie or an early ticket. Never calls the store.
     ///
-    /// With early subjects a visitor who has none gets one here; it is `None` then only if there is no randomness.
+    /// A visitor who has none gets one here if there are early subjects, or if something was set, which needs one anyway.
     #[must_use]
     pub fn subject(&self) -> Option<Subject> {
         self.0.state().subject(&self.0.shared).unwrap_or_else(|error| {
@@ -449,12 +449,13 @@ impl Session {
     /// When there is no randomness for an early subject.
     pub fn finish_now(&self, outcome: Outcome) -> Result<Option<Finished>, Error> {
         let (accessed, pending) = {
-            let state = self.0.state();
+            let mut state = self.0.state();
+            if !state.accessed && !self.0.shared.early {
+                state.head_sent = true;
+                return Ok(Some(Finished { cookie: CookieChange::Keep, accessed: false }));
+            }
             (state.accessed, state.is_pending())
         };
-        if !accessed && !self.0.shared.early {
-            return Ok(Some(Finished { cookie: CookieChange::Keep, accessed }));
-        }
         if outcome == Outcome::Keep && accessed && (pending || self.0.stale().is_some()) {
             return Ok(None);
         }
@@ -485,15 +486,18 @@ impl Session {
     fn head_goes_out(&self, outcome: Outcome) -> Result<CookieChange, Error> {
         let shared = &self.0.shared;
         let mut state = self.0.state();
-        if outcome == Outcome::Keep {
+        let discard = outcome == Outcome::Discard;
+        if !discard {
             state.subject(shared)?;
         }
         let state = &mut *state;
         state.head_sent = true;
-        // A key drawn in a request whose changes are thrown away opens nothing.
-        let due = match (state.due, outcome, &state.stored) {
-            (Due::Cookie, Outcome::Discard, Stored::Unknown | Stored::Absent) => Due::Nothing,
-            (due, ..) => due,
+        // An identity without a session is worth a cookie only as an early subject.
+        let due = match (state.due, &state.stored) {
+            (Due::Cookie, Stored::Unknown | Stored::Absent) if !shared.early || discard => {
+                Due::Nothing
+            }
+            (due, _) => due,
         };
         let (change, sent) = match (due, &state.identity) {
             (Due::Cookie, Some(identity)) => {

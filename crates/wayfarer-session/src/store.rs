@@ -157,6 +157,8 @@ pub struct Capabilities {
     pub atomic_rotate: bool,
     /// Expired sessions lie there until they are purged. A store without this forgets them by itself.
     pub purge: bool,
+    /// Subject and user of a record are kept, so that sessions can be listed by them.
+    pub enumerate: bool,
     /// Sessions survive a restart of the application.
     pub durable: bool,
     /// How exactly `expires_at` is kept, in microseconds. 1 is exact.
@@ -174,6 +176,7 @@ impl Capabilities {
             final_delete: false,
             atomic_rotate: false,
             purge: false,
+            enumerate: false,
             durable: false,
             expiry_precision_us: 1,
             max_bytes: None,

@@ -6,7 +6,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::time::{Duration, Instant, sleep};
+use tokio::{
+    sync::MutexGuard,
+    time::{Duration, Instant, sleep, timeout_at},
+};
 
 use super::{
     Inner,
@@ -29,8 +32,10 @@ pub(super) type Compute<'a> = dyn FnMut(&Data, &mut Changes) -> Result<(), Error
 enum Round {
     /// It is stored, and this is worth a signal.
     Done(Option<SignalKind>),
-    /// Somebody else stored another state, or has the key: look again and try again.
-    Again,
+    /// Somebody else stored another state: look again and try again.
+    Conflict,
+    /// The key was taken. What was to be done about that is done: try again.
+    Taken,
 }
 
 /// A new state on its way into the store.
@@ -68,7 +73,7 @@ impl Inner {
             state.identity.clone()
         };
         let Some(identity) = identity else {
-            self.state().stored = Stored::Absent;
+            self.state().absent(&self.shared);
             return Ok(false);
         };
         let now = self.shared.now();
@@ -80,7 +85,7 @@ impl Inner {
         match loaded {
             Some(loaded) => self.found(loaded).map(|()| true),
             None => {
-                self.state().stored = Stored::Absent;
+                self.state().absent(&self.shared);
                 Ok(false)
             }
         }
@@ -129,8 +134,8 @@ impl Inner {
         mut compute: Option<&mut Compute<'_>>,
     ) -> Result<Option<SignalKind>, Error> {
         let deadline = Instant::now() + self.shared.save_deadline;
-        let mut round = 0;
-        loop {
+        let mut turn = None;
+        for round in 0.. {
             let mut changes = pending.clone();
             let before = self.before();
             if let Some(compute) = &mut compute {
@@ -138,13 +143,29 @@ impl Inner {
             }
             match self.attempt(changes.apply(&before), rotate).await? {
                 Round::Done(signal) => return Ok(signal),
-                Round::Again if Instant::now() >= deadline => {
-                    return Err(Error::new(ErrorKind::Contended, "save a session"));
+                Round::Taken => {}
+                Round::Conflict => {
+                    if turn.is_none() {
+                        turn = Some(self.turn(deadline).await?);
+                    }
+                    self.look_again().await?;
                 }
-                Round::Again => self.back_off(round).await?,
             }
-            round += 1;
+            if Instant::now() >= deadline {
+                break;
+            }
+            self.back_off(round).await?;
         }
+        Err(contended())
+    }
+
+    /// Waits for this session's turn among the writers of this process, so that they do not keep meeting each other.
+    /// Writers of other processes are met by compare-and-swap alone.
+    async fn turn(&self, deadline: Instant) -> Result<MutexGuard<'_, ()>, Error> {
+        let identity = self.state().identity.clone();
+        let key = identity.map(|identity| identity.store_key());
+        let turn = self.shared.turns.of(key.as_ref().map_or("", |key| key.expose()));
+        timeout_at(deadline, turn.lock()).await.map_err(|_| contended())
     }
 
     /// What the store was last seen to hold.
@@ -157,7 +178,7 @@ impl Inner {
 
     /// Waits a little, differently for everyone, so that writers do not meet again.
     async fn back_off(&self, round: u32) -> Result<(), Error> {
-        if round == 0 {
+        if round < 2 {
             return Ok(());
         }
         let [jitter] = draw(&*self.shared.random)?;
@@ -199,7 +220,7 @@ impl Inner {
                 self.done(draft, version, None);
                 Ok(Round::Done(None))
             }
-            Saved::Conflict => self.look_again().await,
+            Saved::Conflict => Ok(Round::Conflict),
             Saved::Gone => Err(interrupted()),
         }
     }
@@ -223,9 +244,9 @@ impl Inner {
                 self.done(draft, version, Some(next));
                 Ok(Round::Done(Some(SignalKind::Rotated)))
             }
-            Rotated::Conflict => self.look_again().await,
+            Rotated::Conflict => Ok(Round::Conflict),
             Rotated::Gone => Err(interrupted()),
-            Rotated::Taken => Ok(Round::Again),
+            Rotated::Taken => Ok(Round::Taken),
         }
     }
 
@@ -235,14 +256,12 @@ impl Inner {
         data: Data,
         rotate: bool,
     ) -> Result<Round, Error> {
+        let fresh = self.state().fresh;
         let (identity, ours) = match prior {
+            Some(identity) if fresh => (identity, false),
             Some(identity) if self.shared.adopts && !rotate => (identity, true),
             // An unknown key is never taken on: not the stale one of a browser, and not one that ended.
-            prior => {
-                self.head_must_be_open()?;
-                let prior = prior.filter(|_| self.shared.early);
-                (self.shared.mode.mint(prior.as_ref(), &*self.shared.random)?, false)
-            }
+            _ => (self.state().mint(&self.shared)?, false),
         };
         let now = self.shared.now();
         let draft = self.draft(data, now, &identity)?;
@@ -258,7 +277,7 @@ impl Inner {
                 Ok(Round::Done(Some(SignalKind::Created)))
             }
             Created::Taken if ours => self.meet_or_part().await,
-            Created::Taken => Ok(Round::Again),
+            Created::Taken => self.state().mint(&self.shared).map(|_| Round::Taken),
         }
     }
 
@@ -266,16 +285,15 @@ impl Inner {
     /// has ended, whose key is then given up.
     async fn meet_or_part(&self) -> Result<Round, Error> {
         if !self.look("load a session").await? {
-            self.head_must_be_open()?;
             let mut state = self.state();
             state.identity = None;
             state.mint(&self.shared)?;
         }
-        Ok(Round::Again)
+        Ok(Round::Taken)
     }
 
-    async fn look_again(&self) -> Result<Round, Error> {
-        if self.look("load a session again").await? { Ok(Round::Again) } else { Err(interrupted()) }
+    async fn look_again(&self) -> Result<(), Error> {
+        if self.look("load a session again").await? { Ok(()) } else { Err(interrupted()) }
     }
 
     fn head_must_be_open(&self) -> Result<(), Error> {
@@ -311,6 +329,7 @@ impl Inner {
         if let Some(identity) = identity {
             state.identity = Some(identity);
         }
+        state.fresh = false;
         state.journal.bytes = Some(record.data.len());
         state.journal.saved = true;
         if !state.head_sent {
@@ -407,6 +426,10 @@ fn told_met(met: &Met) -> &'static str {
         Met::Live => "live",
         Met::Gone => "gone",
     }
+}
+
+fn contended() -> Error {
+    Error::new(ErrorKind::Contended, "save a session")
 }
 
 fn interrupted() -> Error {

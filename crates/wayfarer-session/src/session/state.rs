@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     data::{Changes, Data},
-    error::Error,
+    error::{Error, ErrorKind},
     journal::{Brought, Journal},
     key::Subject,
     manager::Shared,
@@ -48,6 +48,8 @@ pub(super) struct State {
     /// The cookie of the request. A secret, so it is taken out as soon as it is opened.
     cookie: Option<Secret>,
     pub(super) identity: Option<Identity>,
+    /// The identity was drawn in this request: no browser knows it yet, and no session lies under it.
+    pub(super) fresh: bool,
     pub(super) stored: Stored,
     /// What lies in the store, with the changes: what the handler sees.
     pub(super) current: Data,
@@ -78,6 +80,7 @@ impl State {
         State {
             cookie: cookie.map(|cookie| Secret(cookie.into())),
             identity: None,
+            fresh: false,
             stored: Stored::Unknown,
             current: Data::default(),
             changes: Changes::default(),
@@ -103,10 +106,12 @@ impl State {
         }
     }
 
-    /// The session's internal id. With early subjects a visitor without one gets one here.
+    /// The session's internal id. A visitor without one gets one here if there are early subjects, or if there is something
+    /// to save, which needs one anyway.
     pub(super) fn subject(&mut self, shared: &Shared) -> Result<Option<Subject>, Error> {
         self.open(shared);
-        if self.identity.is_none() && shared.early && !self.head_sent {
+        let wanted = shared.early || self.is_pending();
+        if self.identity.is_none() && wanted && !self.head_sent {
             self.mint(shared)?;
         }
         Ok(self.identity.as_ref().and_then(Identity::subject))
@@ -114,10 +119,22 @@ impl State {
 
     /// Takes on a new identity, of the same subject if there is one, and notes that the browser must be told.
     pub(super) fn mint(&mut self, shared: &Shared) -> Result<Identity, Error> {
+        if self.head_sent {
+            return Err(Error::new(ErrorKind::TooLate, "give a session its cookie"));
+        }
         let identity = shared.mode.mint(self.identity.as_ref(), &*shared.random)?;
         self.identity = Some(identity.clone());
+        self.fresh = true;
         self.due = Due::Cookie;
         Ok(identity)
+    }
+
+    /// The store has no session for the browser's identity. A subject that was given early outlives that.
+    pub(super) fn absent(&mut self, shared: &Shared) {
+        self.stored = Stored::Absent;
+        if !shared.early && !self.fresh {
+            self.identity = None;
+        }
     }
 
     pub(super) fn set(&mut self, key: &str, value: Raw) {
@@ -171,6 +188,7 @@ impl State {
     /// Forgets everything, as after a flush. The browser's cookie goes too.
     pub(super) fn forget(&mut self) {
         self.identity = None;
+        self.fresh = false;
         self.stored = Stored::Absent;
         self.current = Data::default();
         self.changes = Changes::default();

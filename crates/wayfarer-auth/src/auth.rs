@@ -1,0 +1,148 @@
+//! Who is logged in, and the way in and out: [`Auth`].
+
+use std::{fmt, sync::Arc};
+
+use axum_core::response::{IntoResponse, Response};
+use http::StatusCode;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use wayfarer_session::{BoxError, Error, Session, SignalKind};
+
+use crate::user::{AuthUser, UsersBackend, blanked};
+
+/// The names that Django uses.
+const USER_ID: &str = "_auth_user_id";
+const USER_HASH: &str = "_auth_user_hash";
+
+/// Who is logged in, and the way in and out. An extractor of axum; `B` is the backend of the [`AuthLayer`](crate::AuthLayer).
+pub struct Auth<B> {
+    session: Session,
+    backend: Arc<B>,
+}
+
+impl<B: UsersBackend> Auth<B> {
+    /// Log-in and log-out on this session, for use outside of axum.
+    #[must_use]
+    pub fn new(session: Session, backend: Arc<B>) -> Auth<B> {
+        Auth { session, backend }
+    }
+
+    /// The user that is logged in.
+    ///
+    /// A user who is gone, or whose credentials have changed since the log-in, is logged out here: the session is flushed.
+    ///
+    /// # Errors
+    /// When the session cannot be loaded, or the backend fails.
+    pub async fn user(&self) -> Result<Option<B::User>, AuthError> {
+        let Some(id) = self.session.get::<String>(USER_ID).await? else { return Ok(None) };
+        let user = self.backend.get_user(&id).await.map_err(AuthError::Backend)?;
+        match user {
+            Some(user) if self.knows_hash_of(&user).await? => Ok(Some(user)),
+            _ => {
+                self.session.flush().await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Logs in with `credentials`: the user, or `None` if they are wrong.
+    ///
+    /// # Errors
+    /// When the session cannot be loaded, or the backend fails.
+    pub async fn login(&self, credentials: &B::Credentials) -> Result<Option<B::User>, AuthError> {
+        let user = self.backend.authenticate(credentials).await.map_err(AuthError::Backend)?;
+        match &user {
+            Some(user) => self.login_user(user).await?,
+            None => self.tell_failure(credentials).await,
+        }
+        Ok(user)
+    }
+
+    /// Logs in a user who has been authenticated in some other way.
+    ///
+    /// # Errors
+    /// When the session cannot be loaded.
+    pub async fn login_user(&self, user: &B::User) -> Result<(), AuthError> {
+        let known = self.session.get::<String>(USER_ID).await?;
+        let stranger = match known {
+            Some(id) => id != user.id() || !self.knows_hash_of(user).await?,
+            None => false,
+        };
+        if stranger {
+            self.session.flush().await?;
+        }
+        self.session.cycle_key().await?;
+        self.session.insert(USER_ID, user.id()).await?;
+        self.session.insert(USER_HASH, hash_of(user)).await?;
+        // The session has no subject before it holds something; now it does.
+        self.session.subject();
+        let signal = self.session.signal(SignalKind::LoggedIn).with_user(user.id());
+        self.session.signals().send(signal).await;
+        Ok(())
+    }
+
+    /// Logs out: the session is flushed, for everybody who has its key. Receivers hear of it first, while it still says who
+    /// it was.
+    ///
+    /// # Errors
+    /// When the session cannot be loaded or deleted. The user is then still logged in.
+    pub async fn logout(&self) -> Result<(), AuthError> {
+        let user = self.session.get::<String>(USER_ID).await?;
+        let mut signal = self.session.signal(SignalKind::LoggedOut);
+        signal.user = user;
+        self.session.signals().send(signal).await;
+        self.session.flush().await?;
+        Ok(())
+    }
+
+    /// The session that it works on.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    async fn knows_hash_of(&self, user: &B::User) -> Result<bool, AuthError> {
+        let noted = self.session.get::<String>(USER_HASH).await?.unwrap_or_default();
+        Ok(noted.as_bytes().ct_eq(hash_of(user).as_bytes()).into())
+    }
+
+    async fn tell_failure(&self, credentials: &B::Credentials) {
+        let mut signal = self.session.signal(SignalKind::LoginFailed);
+        signal.detail = blanked(self.backend.describe(credentials));
+        self.session.signals().send(signal).await;
+    }
+}
+
+/// What a session notes of a user's credentials: a hash, 64 hexadecimal digits as in Django.
+fn hash_of(user: &impl AuthUser) -> String {
+    let mut digest = Sha256::new();
+    digest.update(b"wayfarer auth hash v1\0");
+    digest.update(user.auth_hash());
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl<B> fmt::Debug for Auth<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth").field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+/// Why a log-in or log-out could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// The session failed.
+    #[error(transparent)]
+    Session(#[from] Error),
+    /// The users backend failed.
+    #[error("the users backend failed: {0}")]
+    Backend(#[source] BoxError),
+}
+
+/// A failure of the session or the backend is the server's: 500, with nothing of it in the answer.
+impl IntoResponse for AuthError {
+    fn into_response(self) -> Response {
+        tracing::error!(error = %self, "log-in or log-out failed");
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    }
+}

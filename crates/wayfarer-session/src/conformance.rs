@@ -1,0 +1,114 @@
+//! The laws that every session store keeps: the public conformance suite (feature `conformance`).
+//!
+//! Each law is one async function in [`laws`], which says what is broken instead of panicking. [`run`] tries all of them
+//! and leaves out those that rest on a capability which the store does not declare. The laws draw their own keys, so a
+//! store in use will do, but give them one of its own: they write and purge.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let report = wayfarer_session::conformance::run(&wayfarer_session::MemoryStore::new()).await;
+//! report.assert_kept();
+//! # }
+//! ```
+
+pub mod laws;
+
+use std::{fmt, future::Future, pin::Pin};
+
+use crate::store::{Capabilities, SessionStore};
+
+/// What a law says of a store: nothing, or what is broken.
+pub type Kept = Result<(), Broken>;
+
+/// How a store breaks a law.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Broken(pub String);
+
+/// A law: its name, what it rests on, and how it is tried.
+#[derive(Clone, Copy)]
+pub struct Law {
+    /// The name of its function in [`laws`].
+    pub name: &'static str,
+    /// The capability that it rests on, with its name. `None`: every store keeps it.
+    pub needs: Option<(&'static str, fn(&Capabilities) -> bool)>,
+    /// Tries it.
+    pub try_on: for<'a> fn(&'a dyn SessionStore) -> Pin<Box<dyn Future<Output = Kept> + Send + 'a>>,
+}
+
+impl fmt::Debug for Law {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// What came of trying a law.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The store keeps it.
+    Kept,
+    /// It rests on this capability, which the store does not declare.
+    NotApplicable(&'static str),
+    /// The store breaks it.
+    Broken(Broken),
+}
+
+/// What came of trying all laws, in their order.
+#[derive(Clone, Debug)]
+pub struct Report(pub Vec<(&'static str, Verdict)>);
+
+impl Report {
+    /// The laws that are broken, with what is broken.
+    pub fn broken(&self) -> impl Iterator<Item = (&'static str, &Broken)> {
+        self.0.iter().filter_map(|(name, verdict)| match verdict {
+            Verdict::Broken(broken) => Some((*name, broken)),
+            Verdict::Kept | Verdict::NotApplicable(_) => None,
+        })
+    }
+
+    /// For tests.
+    ///
+    /// # Panics
+    /// When a law is broken; the message is the whole report.
+    #[expect(clippy::panic, reason = "it is there to fail a test")]
+    pub fn assert_kept(&self) {
+        if self.broken().next().is_some() {
+            panic!("the store breaks laws:\n{self}");
+        }
+    }
+}
+
+/// One law a line.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, verdict) in &self.0 {
+            match verdict {
+                Verdict::Kept => writeln!(f, "{name:<44} kept")?,
+                Verdict::NotApplicable(needs) => writeln!(f, "{name:<44} n/a ({needs})")?,
+                Verdict::Broken(broken) => writeln!(f, "{name:<44} BROKEN: {broken}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Tries every law on a store, one after another.
+pub async fn run(store: &dyn SessionStore) -> Report {
+    let mut verdicts = Vec::with_capacity(laws::ALL.len());
+    for law in laws::ALL {
+        verdicts.push((law.name, try_law(law, store).await));
+    }
+    Report(verdicts)
+}
+
+async fn try_law(law: &Law, store: &dyn SessionStore) -> Verdict {
+    if let Some((name, has)) = law.needs
+        && !has(&store.capabilities())
+    {
+        return Verdict::NotApplicable(name);
+    }
+    match (law.try_on)(store).await {
+        Ok(()) => Verdict::Kept,
+        Err(broken) => Verdict::Broken(broken),
+    }
+}

@@ -1,0 +1,513 @@
+//! The laws, one async function each. [`ALL`] is their table.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::yield_now;
+
+use super::{Broken, Kept, Law};
+use crate::{
+    key::{StoreKey, Subject, hex},
+    random::{SystemRandom, draw},
+    store::{Created, Loaded, Met, Record, Rotated, Saved, SessionStore, StoreError, Version},
+};
+
+macro_rules! table {
+    ($($name:ident $(needs $capability:ident)?;)*) => {
+        /// Every law.
+        pub const ALL: &[Law] = &[$(Law {
+            name: stringify!($name),
+            needs: table!(@needs $($capability)?),
+            try_on: |store| Box::pin($name(store)),
+        }),*];
+    };
+    (@needs) => { None };
+    (@needs $capability:ident) => {
+        Some((stringify!($capability), |capabilities| capabilities.$capability))
+    };
+}
+
+table! {
+    a_created_session_loads_as_it_was;
+    subject_and_user_are_kept needs enumerate;
+    an_unknown_key_loads_nothing;
+    keys_are_told_apart_by_case;
+    create_never_overwrites;
+    of_many_creates_one_wins;
+    a_save_replaces_and_moves_the_version;
+    a_save_upon_an_old_version_conflicts needs cas;
+    of_many_saves_upon_one_version_one_wins needs cas;
+    a_save_never_creates;
+    a_save_after_delete_is_gone;
+    a_save_after_expiry_is_gone;
+    a_save_beside_a_delete_never_revives;
+    a_session_dies_at_its_instant;
+    a_delete_ends_one_session_once;
+    a_deleted_key_stays_taken needs final_delete;
+    a_touch_moves_the_end_and_no_version;
+    a_touch_never_revives;
+    a_rotation_moves_the_session;
+    a_rotation_upon_an_old_version_conflicts needs cas;
+    a_rotation_of_nothing_is_gone;
+    a_rotation_to_a_taken_key_changes_nothing;
+    a_rotated_key_stays_taken needs final_delete;
+    a_purge_forgets_what_ran_out_and_nothing_else needs purge;
+    a_purge_keeps_to_its_limit needs purge;
+    a_large_record_comes_back_whole;
+}
+
+/// A store in trouble keeps no law.
+impl From<StoreError> for Broken {
+    fn from(error: StoreError) -> Broken {
+        Broken(error.to_string())
+    }
+}
+
+macro_rules! must {
+    ($condition:expr, $($text:tt)+) => {
+        if !$condition {
+            return Err(Broken(format!($($text)+)));
+        }
+    };
+}
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+fn key() -> Result<StoreKey, Broken> {
+    let bytes: [u8; 16] = draw(&SystemRandom).map_err(|error| Broken(error.to_string()))?;
+    Ok(StoreKey::new(hex(&bytes)))
+}
+
+fn now() -> Timestamp {
+    // Stores keep microseconds at best.
+    let now = Timestamp::now();
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+}
+
+fn after(at: Timestamp, step: SignedDuration) -> Timestamp {
+    crate::expiry::later(at, step)
+}
+
+fn record(text: &str, now: Timestamp) -> Record {
+    Record { data: text.as_bytes().into(), expires_at: after(now, HOUR), subject: None, user: None }
+}
+
+async fn created(
+    store: &dyn SessionStore,
+    key: &StoreKey,
+    record: &Record,
+    now: Timestamp,
+) -> Result<Version, Broken> {
+    match store.create(key, record, now).await? {
+        Created::Stored(version) => Ok(version),
+        Created::Taken => Err(Broken("a new key is taken".into())),
+    }
+}
+
+/// A new session under a new key.
+async fn fresh(
+    store: &dyn SessionStore,
+    text: &str,
+    now: Timestamp,
+) -> Result<(StoreKey, Version), Broken> {
+    let key = key()?;
+    let version = created(store, &key, &record(text, now), now).await?;
+    Ok((key, version))
+}
+
+async fn loaded(
+    store: &dyn SessionStore,
+    key: &StoreKey,
+    now: Timestamp,
+) -> Result<Loaded, Broken> {
+    store.load(key, now).await?.ok_or_else(|| Broken("a live session does not load".into()))
+}
+
+async fn holds(store: &dyn SessionStore, key: &StoreKey, text: &str, now: Timestamp) -> Kept {
+    let data = loaded(store, key, now).await?.record.data;
+    must!(*data == *text.as_bytes(), "the session holds other data than {text:?}");
+    Ok(())
+}
+
+async fn is_dead(store: &dyn SessionStore, key: &StoreKey, now: Timestamp) -> Kept {
+    must!(store.load(key, now).await?.is_none(), "a session that ended loads");
+    Ok(())
+}
+
+/// What was created loads, byte for byte, and with the end that it was given.
+pub async fn a_created_session_loads_as_it_was(store: &dyn SessionStore) -> Kept {
+    let (key, now) = (key()?, now());
+    let record = record("1{\"a\":\"é\\u0000'\\\"\"}\n{} \t;--", now);
+    let version = created(store, &key, &record, now).await?;
+    let loaded = loaded(store, &key, now).await?;
+    must!(loaded.record.data == record.data, "the data changed");
+    let off = loaded.record.expires_at.duration_since(record.expires_at).abs();
+    let precision = i128::from(store.capabilities().expiry_precision_us);
+    must!(off.as_micros() < precision, "the end is off by {off}");
+    must!(loaded.version == version, "load gives another version than create");
+    Ok(())
+}
+
+/// Subject and user come back as they were stored.
+pub async fn subject_and_user_are_kept(store: &dyn SessionStore) -> Kept {
+    let (key, now) = (key()?, now());
+    let mut record = record("{}", now);
+    record.subject = Some(Subject::from_bytes([7; 16]));
+    record.user = Some("42".into());
+    let version = created(store, &key, &record, now).await?;
+    let first = loaded(store, &key, now).await?.record;
+    must!((first.subject, &first.user) == (record.subject, &record.user), "create loses them");
+    record.user = None;
+    let saved = store.save(&key, &record, &version, now).await?;
+    must!(matches!(saved, Saved::Stored(_)), "save answers {saved:?}");
+    let second = loaded(store, &key, now).await?.record;
+    must!((second.subject, second.user) == (record.subject, None), "save loses them");
+    Ok(())
+}
+
+/// A key that nobody created has no session, however often it is asked for.
+pub async fn an_unknown_key_loads_nothing(store: &dyn SessionStore) -> Kept {
+    let (key, now) = (key()?, now());
+    is_dead(store, &key, now).await?;
+    is_dead(store, &key, now).await?;
+    let made = store.create(&key, &record("{}", now), now).await?;
+    must!(made != Created::Taken, "loading took the key");
+    Ok(())
+}
+
+/// Two keys that differ in case alone are two sessions.
+pub async fn keys_are_told_apart_by_case(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let lower = StoreKey::new(format!("abcdef{}", key()?.expose().get(6..).unwrap_or_default()));
+    let upper = StoreKey::new(lower.expose().to_uppercase());
+    created(store, &lower, &record("lower", now), now).await?;
+    is_dead(store, &upper, now).await
+}
+
+/// A second create under a key changes nothing.
+pub async fn create_never_overwrites(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (key, _) = fresh(store, "first", now).await?;
+    let second = store.create(&key, &record("second", now), now).await?;
+    must!(second == Created::Taken, "a key in use is given away");
+    holds(store, &key, "first", now).await
+}
+
+/// Of creates at the same time under one key, one stores and all others are told.
+pub async fn of_many_creates_one_wins(store: &dyn SessionStore) -> Kept {
+    let (key, now) = (key()?, now());
+    let record = record("{}", now);
+    let won = together(8, |_| async {
+        yield_now().await;
+        Ok(matches!(store.create(&key, &record, now).await?, Created::Stored(_)))
+    })
+    .await?;
+    must!(won == 1, "{won} of 8 creates won");
+    Ok(())
+}
+
+/// A save replaces the data, and the version that it answers is the one to save upon next.
+pub async fn a_save_replaces_and_moves_the_version(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (key, mut version) = fresh(store, "0", now).await?;
+    for text in ["1", "22", "", "333"] {
+        version = match store.save(&key, &record(text, now), &version, now).await? {
+            Saved::Stored(version) => version,
+            other => return Err(Broken(format!("a save upon the last version: {other:?}"))),
+        };
+        holds(store, &key, text, now).await?;
+        must!(loaded(store, &key, now).await?.version == version, "save and load disagree");
+    }
+    Ok(())
+}
+
+/// A save upon a version that is not the last changes nothing.
+pub async fn a_save_upon_an_old_version_conflicts(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (key, old) = fresh(store, "0", now).await?;
+    let first = store.save(&key, &record("1", now), &old, now).await?;
+    must!(matches!(first, Saved::Stored(_)), "a save answers {first:?}");
+    let late = store.save(&key, &record("2", now), &old, now).await?;
+    must!(late == Saved::Conflict, "a save upon an old version answers {late:?}");
+    holds(store, &key, "1", now).await
+}
+
+/// Of saves at the same time upon one version, one stores and all others conflict.
+pub async fn of_many_saves_upon_one_version_one_wins(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (key, version) = fresh(store, "0", now).await?;
+    let won = together(8, |n| {
+        let (key, version) = (&key, &version);
+        async move {
+            let record = record(&format!("writer {n}"), now);
+            yield_now().await;
+            Ok(matches!(store.save(key, &record, version, now).await?, Saved::Stored(_)))
+        }
+    })
+    .await?;
+    must!(won == 1, "{won} of 8 saves won");
+    Ok(())
+}
+
+/// A save under a key that nobody created stores nothing.
+pub async fn a_save_never_creates(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (_, version) = fresh(store, "{}", now).await?;
+    let unknown = key()?;
+    let saved = store.save(&unknown, &record("{}", now), &version, now).await?;
+    must!(saved == Saved::Gone, "a save of nothing answers {saved:?}");
+    is_dead(store, &unknown, now).await
+}
+
+/// A save after a delete stores nothing: who logged out stays logged out.
+pub async fn a_save_after_delete_is_gone(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (key, version) = fresh(store, "{}", now).await?;
+    let met = store.delete(&key, now).await?;
+    must!(met == Met::Live, "a delete meets {met:?}");
+    let saved = store.save(&key, &record("late", now), &version, now).await?;
+    must!(saved == Saved::Gone, "a save after a delete answers {saved:?}");
+    is_dead(store, &key, now).await
+}
+
+/// A save after the session ran out stores nothing.
+pub async fn a_save_after_expiry_is_gone(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (key, version) = fresh(store, "{}", now).await?;
+    let late = after(now, HOUR * 2);
+    let saved = store.save(&key, &record("late", late), &version, late).await?;
+    must!(saved == Saved::Gone, "a save after the end answers {saved:?}");
+    is_dead(store, &key, late).await
+}
+
+/// Whichever of a save and a delete comes first, the session is dead afterwards.
+pub async fn a_save_beside_a_delete_never_revives(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    for round in 0..20 {
+        let (key, version) = fresh(store, "{}", now).await?;
+        let record = record("late", now);
+        together(2, |n| {
+            let (key, version, record) = (&key, &version, &record);
+            async move {
+                if n == round % 2 {
+                    yield_now().await;
+                }
+                if n == 0 {
+                    let _ = store.save(key, record, version, now).await?;
+                } else {
+                    let _ = store.delete(key, now).await?;
+                }
+                Ok(true)
+            }
+        })
+        .await?;
+        is_dead(store, &key, now).await?;
+    }
+    Ok(())
+}
+
+/// A session loads until just before its end, and not from its end on.
+pub async fn a_session_dies_at_its_instant(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (key, _) = fresh(store, "{}", now).await?;
+    let precision = i64::try_from(store.capabilities().expiry_precision_us).unwrap_or(i64::MAX);
+    let precision = SignedDuration::from_micros(precision);
+    let end = after(now, HOUR);
+    loaded(store, &key, after(end, -precision)).await?;
+    is_dead(store, &key, after(end, precision - SignedDuration::from_micros(1))).await
+}
+
+/// A delete ends that session alone, and a second one meets nothing.
+pub async fn a_delete_ends_one_session_once(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (key, _) = fresh(store, "{}", now).await?;
+    let (other, _) = fresh(store, "other", now).await?;
+    let met = [store.delete(&key, now).await?, store.delete(&key, now).await?];
+    must!(met == [Met::Live, Met::Gone], "two deletes meet {met:?}");
+    is_dead(store, &key, now).await?;
+    holds(store, &other, "other", now).await
+}
+
+/// The key of a deleted session is not given away again.
+pub async fn a_deleted_key_stays_taken(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (key, _) = fresh(store, "{}", now).await?;
+    let _ = store.delete(&key, now).await?;
+    let again = store.create(&key, &record("again", now), now).await?;
+    must!(again == Created::Taken, "a deleted key is given away");
+    is_dead(store, &key, now).await
+}
+
+/// A touch moves the end, both ways, and no save fails because of it.
+pub async fn a_touch_moves_the_end_and_no_version(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (key, version) = fresh(store, "{}", now).await?;
+    let met = store.touch(&key, after(now, HOUR * 3), now).await?;
+    must!(met == Met::Live, "a touch meets {met:?}");
+    holds(store, &key, "{}", after(now, HOUR * 2)).await?;
+    let _ = store.touch(&key, after(now, HOUR * 2), now).await?;
+    is_dead(store, &key, after(now, HOUR * 2)).await?;
+    let saved = store.save(&key, &record("1", now), &version, now).await?;
+    must!(matches!(saved, Saved::Stored(_)), "a save after a touch answers {saved:?}");
+    Ok(())
+}
+
+/// A touch of a session that ended leaves it dead.
+pub async fn a_touch_never_revives(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (deleted, _) = fresh(store, "{}", now).await?;
+    let _ = store.delete(&deleted, now).await?;
+    let (expired, _) = fresh(store, "{}", now).await?;
+    let late = after(now, HOUR * 2);
+    for (key, at) in [(&deleted, now), (&expired, late), (&key()?, now)] {
+        let met = store.touch(key, after(at, HOUR), at).await?;
+        must!(met == Met::Gone, "a touch of nothing meets {met:?}");
+        is_dead(store, key, at).await?;
+    }
+    Ok(())
+}
+
+/// A rotation stores the new state under the new key, and the old key is dead for every call.
+pub async fn a_rotation_moves_the_session(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (from, version) = fresh(store, "old", now).await?;
+    let to = key()?;
+    let rotated = store.rotate(&from, &to, &record("new", now), &version, now).await?;
+    let Rotated::Stored(next) = rotated else {
+        return Err(Broken(format!("a rotation answers {rotated:?}")));
+    };
+    holds(store, &to, "new", now).await?;
+    is_dead(store, &from, now).await?;
+    let late = store.save(&from, &record("late", now), &version, now).await?;
+    must!(late == Saved::Gone, "a save under the old key answers {late:?}");
+    let saved = store.save(&to, &record("newer", now), &next, now).await?;
+    must!(matches!(saved, Saved::Stored(_)), "a save upon the rotated version: {saved:?}");
+    Ok(())
+}
+
+/// A rotation upon a version that is not the last changes nothing.
+pub async fn a_rotation_upon_an_old_version_conflicts(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (from, old) = fresh(store, "0", now).await?;
+    let _ = store.save(&from, &record("1", now), &old, now).await?;
+    let to = key()?;
+    let rotated = store.rotate(&from, &to, &record("2", now), &old, now).await?;
+    must!(rotated == Rotated::Conflict, "a rotation upon an old version answers {rotated:?}");
+    is_dead(store, &to, now).await?;
+    holds(store, &from, "1", now).await
+}
+
+/// A session that ended is not rotated into life.
+pub async fn a_rotation_of_nothing_is_gone(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (from, version) = fresh(store, "{}", now).await?;
+    let _ = store.delete(&from, now).await?;
+    let to = key()?;
+    let rotated = store.rotate(&from, &to, &record("late", now), &version, now).await?;
+    must!(rotated == Rotated::Gone, "a rotation after a delete answers {rotated:?}");
+    is_dead(store, &to, now).await
+}
+
+/// A rotation to a key in use leaves both sessions as they are.
+pub async fn a_rotation_to_a_taken_key_changes_nothing(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (from, version) = fresh(store, "mine", now).await?;
+    let (to, _) = fresh(store, "theirs", now).await?;
+    let rotated = store.rotate(&from, &to, &record("new", now), &version, now).await?;
+    must!(rotated == Rotated::Taken, "a rotation to a taken key answers {rotated:?}");
+    holds(store, &from, "mine", now).await?;
+    holds(store, &to, "theirs", now).await
+}
+
+/// The key that a session was rotated away from is not given away again.
+pub async fn a_rotated_key_stays_taken(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (from, version) = fresh(store, "{}", now).await?;
+    let _ = store.rotate(&from, &key()?, &record("{}", now), &version, now).await?;
+    let again = store.create(&from, &record("again", now), now).await?;
+    must!(again == Created::Taken, "a rotated key is given away");
+    Ok(())
+}
+
+/// An hour of the year 2000, so that a purge meets nothing but what its law wrote.
+fn long_ago() -> Timestamp {
+    Timestamp::from_second(946_684_800).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// A purge forgets sessions that ran out, also deleted ones, and leaves the living alone.
+pub async fn a_purge_forgets_what_ran_out_and_nothing_else(store: &dyn SessionStore) -> Kept {
+    let now = long_ago();
+    while store.purge(100, now).await? > 0 {}
+    let (live, version) = fresh(store, "live", now).await?;
+    let longer = Record { expires_at: after(now, HOUR * 9), ..record("live", now) };
+    let _ = store.save(&live, &longer, &version, now).await?;
+    let (deleted, _) = fresh(store, "{}", now).await?;
+    let _ = store.delete(&deleted, now).await?;
+    let (_expired, _) = fresh(store, "{}", now).await?;
+    let early = store.purge(100, now).await?;
+    must!(early <= 1, "a purge forgets {early} sessions before their end");
+    let late = after(now, HOUR * 2);
+    let forgotten = early + store.purge(100, late).await?;
+    must!(forgotten == 2, "a purge forgets {forgotten} of 2 sessions");
+    holds(store, &live, "live", late).await?;
+    let _ = store.delete(&live, late).await?;
+    while store.purge(100, after(now, HOUR * 99)).await? > 0 {}
+    Ok(())
+}
+
+/// A purge forgets no more than it was asked to, and the rest when it is asked again.
+pub async fn a_purge_keeps_to_its_limit(store: &dyn SessionStore) -> Kept {
+    let (now, late) = (long_ago(), after(long_ago(), HOUR * 99));
+    while store.purge(100, late).await? > 0 {}
+    for _ in 0..5 {
+        fresh(store, "{}", now).await?;
+    }
+    let mut batches = Vec::new();
+    for _ in 0..4 {
+        batches.push(store.purge(2, late).await?);
+    }
+    must!(batches == [2, 2, 1, 0], "batches of 2 forget {batches:?} of 5");
+    Ok(())
+}
+
+/// A record as large as the store takes, or of a mebibyte, comes back whole.
+pub async fn a_large_record_comes_back_whole(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let most = store.capabilities().max_bytes.unwrap_or(1 << 20).min(1 << 20);
+    let text = "0123456789abcdef".repeat(most.div_ceil(16));
+    let (key, _) = fresh(store, text.get(..most).unwrap_or_default(), now).await?;
+    let data = loaded(store, &key, now).await?.record.data;
+    must!(Arc::<[u8]>::from(text.as_bytes()).starts_with(&data), "the data changed");
+    must!(data.len() == most, "{} of {most} bytes came back", data.len());
+    Ok(())
+}
+
+/// Runs `count` futures beside each other and counts those that say yes.
+async fn together<F, T>(count: usize, make: F) -> Result<usize, Broken>
+where
+    F: Fn(usize) -> T,
+    T: Future<Output = Result<bool, Broken>>,
+{
+    let mut running: Vec<_> = (0..count).map(|n| Box::pin(make(n))).collect();
+    let mut yes = 0;
+    std::future::poll_fn(move |context| {
+        let mut failed = None;
+        running.retain_mut(|future| match future.as_mut().poll(context) {
+            std::task::Poll::Pending => true,
+            std::task::Poll::Ready(Ok(said)) => {
+                yes += usize::from(said);
+                false
+            }
+            std::task::Poll::Ready(Err(broken)) => {
+                failed = Some(broken);
+                false
+            }
+        });
+        match failed {
+            Some(broken) => std::task::Poll::Ready(Err(broken)),
+            None if running.is_empty() => std::task::Poll::Ready(Ok(yes)),
+            None => std::task::Poll::Pending,
+        }
+    })
+    .await
+}

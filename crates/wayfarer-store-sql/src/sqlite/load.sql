@@ -1,0 +1,3 @@
+SELECT version, data, expires_at, subject, user
+FROM wayfarer_session
+WHERE key = ? AND version > 0 AND expires_at > ?

@@ -1,0 +1,4 @@
+//! SQL stores from outside, on real databases.
+
+#[cfg(feature = "sqlite")]
+mod sqlite;
