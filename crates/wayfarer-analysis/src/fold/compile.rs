@@ -136,7 +136,7 @@ impl ColumnTest {
             Some(Values::Int { values, nulls }) => self.numbers(
                 values,
                 nulls.as_ref(),
-                |value| Value::Int(value),
+                Value::Int,
                 |value| value as f64,
             ),
             Some(Values::Float { values, nulls }) => {

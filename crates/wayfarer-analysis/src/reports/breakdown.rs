@@ -47,7 +47,7 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     let order = Order::of(request, &names, names.first().copied().unwrap_or("key"))?;
     let mut rows: Vec<Row> = measure(&job, &dimension, &metrics)?
         .into_iter()
-        .map(|(key, tally)| row(key, &tally, &metrics, &job))
+        .map(|(key, tally)| row(key.as_ref(), &tally, &metrics, &job))
         .collect();
     let total = rows.len();
     order.apply(&mut rows, "key", request.limit);
@@ -71,7 +71,7 @@ fn measure(job: &Job<'_>, by: &Dimension, metrics: &[Metric]) -> Result<Counted,
     Ok(counted)
 }
 
-fn row(key: Option<Text>, tally: &Tally, metrics: &[Metric], job: &Job<'_>) -> Row {
+fn row(key: Option<&Text>, tally: &Tally, metrics: &[Metric], job: &Job<'_>) -> Row {
     let mut row = Row::new();
     row.insert("key".into(), json!(key));
     row.extend(Metric::tell_all(metrics, tally, job.goal.is_some()));

@@ -1,5 +1,12 @@
 //! Every report against a brute-force oracle, and the engine over rows that lie as awkwardly as they can.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and so do its helpers"
+)]
+
 mod memory;
 mod oracle;
 mod reports;
