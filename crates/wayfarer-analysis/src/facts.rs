@@ -5,9 +5,9 @@ use std::ops::Range;
 use wayfarer_event::{Column, name};
 
 use crate::{
-    filter::Expr,
+    filter::{Expr, named},
     fold::{History, NumberSlot, Plan, TestSlot, Visit},
-    job::{named, page_view},
+    job::page_view,
     metric::VisitTally,
 };
 

@@ -1,11 +1,11 @@
 //! A request made ready: what every report needs before it begins, and how it ends.
 
 use serde_json::json;
-use wayfarer_event::{Column, Micros, name};
+use wayfarer_event::{Micros, name};
 
 use crate::{
     Answer, Context, Error, Request, Row,
-    filter::{self, Expr, Field, Literal, Op, Test},
+    filter::{self, Expr, named},
     fold::{Fold, Plan, Walk, run},
     period::Period,
 };
@@ -95,12 +95,6 @@ impl<'a> Job<'a> {
 pub(crate) fn read(parameter: &'static str, text: Option<&str>) -> Result<Option<Expr>, Error> {
     let text = text.filter(|text| !text.trim().is_empty());
     text.map(filter::parse).transpose().map_err(|source| Error::Filter { parameter, source })
-}
-
-/// The filter that selects the events of this name.
-pub(crate) fn named(name: &str) -> Expr {
-    let test = Test::Compare(Op::Eq, Literal::Text(name.to_owned()));
-    Expr::Test(Field::Column(Column::Name), test)
 }
 
 /// The filter that selects page views.

@@ -186,6 +186,13 @@ fn kleene<'a>(
     result
 }
 
+/// The filter that selects the events of this name.
+#[must_use]
+pub fn named(name: &str) -> Expr {
+    let test = Test::Compare(Op::Eq, Literal::Text(name.to_owned()));
+    Expr::Test(Field::Column(Column::Name), test)
+}
+
 /// The value of a column of an event. `writer` and `seq`, which only the lake knows, are null.
 fn column_value(column: Column, event: &Event) -> Value<'_> {
     let value = match column.kind() {

@@ -15,7 +15,7 @@ mod props;
 mod tests;
 
 pub use error::{FilterError, FilterErrorKind};
-pub use expr::{Expr, Field, Literal, Op, Test, Value};
+pub use expr::{Expr, Field, Literal, Op, Test, Value, named};
 pub use parser::parse;
 
 pub(crate) use props::{find as find_prop, text as prop_text};

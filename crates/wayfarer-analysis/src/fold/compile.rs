@@ -133,12 +133,9 @@ impl ColumnTest {
                     .map(|&code| table.truths.get(code as usize).copied().unwrap_or(table.of_null))
                     .collect()
             }
-            Some(Values::Int { values, nulls }) => self.numbers(
-                values,
-                nulls.as_ref(),
-                Value::Int,
-                |value| value as f64,
-            ),
+            Some(Values::Int { values, nulls }) => {
+                self.numbers(values, nulls.as_ref(), Value::Int, |value| value as f64)
+            }
             Some(Values::Float { values, nulls }) => {
                 self.numbers(values, nulls.as_ref(), Value::Number, |value| value)
             }

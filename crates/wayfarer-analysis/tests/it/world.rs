@@ -48,7 +48,7 @@ impl World {
 }
 
 /// The usual rule, with a cap that generated visits do reach.
-pub(crate) const RULE: VisitRule = VisitRule { gap: 30 * MINUTE, cap: 5 * HOUR };
+pub(crate) const RULE: VisitRule = VisitRule { gap: 30 * MINUTE, cap: 90 * MINUTE };
 
 /// How many cases a property is tried on: `WAYFARER_CASES`, or a few hundred.
 pub(crate) fn config() -> Config {
@@ -85,7 +85,11 @@ type Visitor = (u64, VisitorKind, Vec<(i64, Event)>);
 fn visitor() -> impl Strategy<Value = Visitor> {
     let id = select(&[0, 1, u64::MAX / 2, u64::MAX / 2 + 1, u64::MAX][..]);
     let kind = select(&VisitorKind::ALL[..]);
-    (id, kind, prop::collection::vec((pause(), event()), 1..14))
+    let events = prop_oneof![
+        3 => prop::collection::vec((pause(), event()), 1..14),
+        1 => prop::collection::vec((short_pause(), event()), 10..40),
+    ];
+    (id, kind, events)
 }
 
 fn pause() -> impl Strategy<Value = i64> {
@@ -98,6 +102,11 @@ fn pause() -> impl Strategy<Value = i64> {
         2 => Just(30 * MINUTE + 1),
         2 => (1_i64..30).prop_map(|hours| hours * HOUR),
     ]
+}
+
+/// No pause that ends a visit: only the cap does.
+fn short_pause() -> impl Strategy<Value = i64> {
+    select(&[MINUTE, 20 * MINUTE, 29 * MINUTE, 30 * MINUTE][..])
 }
 
 fn event() -> impl Strategy<Value = Event> {
