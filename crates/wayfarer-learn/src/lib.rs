@@ -14,6 +14,8 @@ mod lesson;
 mod next_pages;
 mod paths;
 mod recent;
+#[cfg(test)]
+mod tests;
 mod train;
 
 pub use next_pages::NextPages;

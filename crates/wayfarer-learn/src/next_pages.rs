@@ -39,8 +39,8 @@ const TOLD: usize = 20;
 pub struct NextPages {
     site: String,
     rule: VisitRule,
-    paths: Paths,
-    counts: Counts,
+    pub(crate) paths: Paths,
+    pub(crate) counts: Counts,
     recent: Recent,
     /// The latest time of arrival that was seen.
     clock: i64,
