@@ -65,8 +65,8 @@ mod tests {
     #[test]
     fn a_gap_of_just_the_limit_does_not_end_a_visit() {
         assert!(cut(&[]).is_empty());
-        assert_eq!(cut(&[5]), [0..1]);
         assert_eq!(cut(&[0, 30, 61, 61]), [0..2, 2..4]);
+        assert_eq!(cut(&[5, 90]), [0..1, 1..2]);
     }
 
     #[test]

@@ -37,10 +37,10 @@ impl Day {
     fn unlearn(&mut self, lesson: &Lesson) {
         self.visits = self.visits.saturating_sub(1);
         for page in &lesson.pages {
-            less(&mut self.pages, *page, 1);
+            less(&mut self.pages, page, 1);
         }
         for step in &lesson.steps {
-            less(&mut self.steps, *step, 1);
+            less(&mut self.steps, step, 1);
         }
     }
 
@@ -178,11 +178,11 @@ fn one(lesson: &Lesson) -> Day {
     day
 }
 
-fn less<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, u64>, key: K, by: u64) {
-    if let Some(count) = counts.get_mut(&key) {
+fn less<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, u64>, key: &K, by: u64) {
+    if let Some(count) = counts.get_mut(key) {
         *count = count.saturating_sub(by);
         if *count == 0 {
-            counts.remove(&key);
+            counts.remove(key);
         }
     }
 }
