@@ -19,6 +19,7 @@ struct Tool {
 const TOOLS: &[Tool] = &[
     Tool { probe: ("cc", &["--version"]), debian: &["gcc", "libc6-dev"] },
     Tool { probe: ("python3", &["-c", "import venv, ensurepip"]), debian: &["python3-venv"] },
+    Tool { probe: ("pkill", &["--version"]), debian: &["procps"] },
     Tool { probe: ("chromium", &["--version"]), debian: &["chromium"] },
     Tool { probe: ("chromedriver", &["--version"]), debian: &["chromium-driver"] },
 ];

@@ -15,7 +15,20 @@ use tokio::{
 pub struct Browser {
     client: Client,
     _driver: Child,
-    _profile: TempDir,
+    profile: TempDir,
+}
+
+/// A driver that is killed leaves its browser behind. The folder of the profile is in the browser's command line and in
+/// nobody else's.
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let profile = self.profile.path().as_os_str();
+        let killed =
+            std::process::Command::new("pkill").args(["-KILL", "-f"]).arg(profile).status();
+        if let Err(error) = killed {
+            eprintln!("a browser may still be running: {error}");
+        }
+    }
 }
 
 /// Chromium as a test wants it: no window, no profile of somebody's, no calls home.
@@ -61,7 +74,7 @@ impl Browser {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .context("could not start chromium; `apt-get install chromium` brings it")?;
-        Ok(Browser { client, _driver: driver, _profile: profile })
+        Ok(Browser { client, _driver: driver, profile })
     }
 
     /// The WebDriver client: go to a page, find elements, click.
