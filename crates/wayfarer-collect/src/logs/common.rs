@@ -1,6 +1,6 @@
 //! NCSA Common: `address ident user [time] "request" status bytes`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, net::IpAddr};
 
 use jiff::tz::TimeZone;
 
@@ -24,6 +24,9 @@ pub(super) fn head<'a>(fields: &mut Fields<'a>, zone: &TimeZone) -> Result<Reque
     let error = LineError::new;
     let address = fields.word().ok_or(error("the address is missing"))?;
     let names = fields.before(b"[").ok_or(error("the time is missing"))?;
+    if names.split(|byte| *byte == b' ').next().is_some_and(is_ip) {
+        return Err(error("there is a host before the address: vhost-combined?"));
+    }
     let time = fields.before(b"]").ok_or(error("the time is not closed by a bracket"))?;
     let ts = apache_time(time, zone).ok_or(error("the time is none of 1970 to 9998"))?;
     let line = fields.quoted().ok_or(error("the request is not in quotes"))?;
@@ -32,7 +35,7 @@ pub(super) fn head<'a>(fields: &mut Fields<'a>, zone: &TimeZone) -> Result<Reque
     let bytes = fields.word().ok_or(error("the bytes are missing"))?;
     let (method, target) = asked(line);
     Ok(Request {
-        address,
+        address: Cow::Borrowed(address),
         user: user(names),
         ts,
         method,
@@ -47,6 +50,12 @@ pub(super) fn head<'a>(fields: &mut Fields<'a>, zone: &TimeZone) -> Result<Reque
         agent: Logged::Not,
         latency_ms: None,
     })
+}
+
+/// Whether a field is an address: no `ident` is one.
+fn is_ip(field: &[u8]) -> bool {
+    // Most fields here are a dash.
+    field.len() > 2 && number::<IpAddr>(field).is_some()
 }
 
 /// The user of `ident user `; it may hold spaces.
@@ -83,7 +92,7 @@ mod tests {
     fn a_line_is_read_whole() {
         let line = r#"2001:db8::5 - a b [17/May/2015:10:05:03 +0000] "GET /x\"y?q HTTP/1.1" 200 -"#;
         let request = read(line).unwrap();
-        assert_eq!(request.address, b"2001:db8::5");
+        assert_eq!(request.address.as_ref(), b"2001:db8::5");
         assert_eq!(request.user.as_deref(), Some("a b"));
         assert_eq!(request.method.as_deref(), Some("GET"));
         assert_eq!(request.target.as_deref(), Some("/x\"y?q"));

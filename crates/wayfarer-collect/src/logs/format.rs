@@ -3,7 +3,10 @@
 use jiff::tz::TimeZone;
 use wayfarer_event::RawEvent;
 
-use super::{combined, common, events, fields::LineError, request::Request};
+use super::{
+    caddy_json, combined, common, events, fields::LineError, nginx_json, request::Request,
+    traefik_json, vhost_combined,
+};
 
 /// Lines that the detection looks at, at the most.
 const LOOKED_AT: usize = 100;
@@ -29,6 +32,26 @@ pub static FORMATS: &[Format] = &[
         name: "common",
         doc: "NCSA Common: address, time, request, status, bytes",
         parser: || Box::new(Requests(common::parse)),
+    },
+    Format {
+        name: "vhost-combined",
+        doc: "Apache: Combined after host:port",
+        parser: || Box::new(Requests(vhost_combined::parse)),
+    },
+    Format {
+        name: "nginx-json",
+        doc: "nginx with escape=json: objects with the names of its variables",
+        parser: || Box::new(Requests(nginx_json::parse)),
+    },
+    Format {
+        name: "caddy-json",
+        doc: "Caddy's access log",
+        parser: || Box::new(Requests(caddy_json::parse)),
+    },
+    Format {
+        name: "traefik-json",
+        doc: "Traefik's access log in JSON",
+        parser: || Box::new(Requests(traefik_json::parse)),
     },
     Format {
         name: "events",

@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod caddy_json;
 mod combined;
 mod common;
 mod events;
@@ -27,11 +28,15 @@ mod fields;
 mod format;
 mod ids;
 mod importer;
+mod json;
 mod lines;
 mod mask;
+mod nginx_json;
 mod page;
 mod request;
 mod tally;
+mod traefik_json;
+mod vhost_combined;
 
 pub use format::{FORMATS, Format};
 pub use importer::{Batch, ImportError, ImportOptions, Importer, RejectedLine};

@@ -21,7 +21,7 @@ const REQUEST: &str = "request";
 #[derive(Debug)]
 pub(crate) struct Request<'a> {
     /// The address of the client, or its host's name.
-    pub(crate) address: &'a [u8],
+    pub(crate) address: Cow<'a, [u8]>,
     pub(crate) user: Option<Cow<'a, str>>,
     pub(crate) ts: Micros,
     /// `None` where the client sent no HTTP.
@@ -64,7 +64,7 @@ fn ip(field: &[u8]) -> Option<IpAddr> {
 impl Request<'_> {
     /// Who asked.
     pub(crate) fn peer(&self) -> Peer<'_> {
-        let address = match self.address {
+        let address = match self.address.as_ref() {
             b"" | b"-" => Address::Unknown,
             host => ip(host).map_or(Address::Host(host), Address::Ip),
         };

@@ -22,6 +22,8 @@ fn log_like() -> impl Strategy<Value = Vec<u8>> {
         Just(b"\n".to_vec()),
         Just(b"{\"name\":\"a\",\"visitor\":\"v\"}\n".to_vec()),
         Just(b"\\\"".to_vec()),
+        Just(b"{\"ts\":1741588200.0,\"request\":{\"client_ip\":\"192.0.2.1\",\"uri\":\"/\"},\"status\":200}".to_vec()),
+        Just(b"{\"time\":\"1e9\",\"remote_addr\":\"192.0.2.1\",\"request\":\"x\",\"status\":\"200\"}".to_vec()),
         prop::collection::vec(any::<u8>(), 0..8),
     ];
     prop::collection::vec(token, 0..60).prop_map(|tokens| tokens.concat())

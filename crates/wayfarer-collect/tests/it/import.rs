@@ -97,7 +97,15 @@ fn a_repeated_line_is_imported_as_often_as_it_stands_there() {
 
 #[test]
 fn every_format_is_detected_by_its_own_lines() {
-    let samples = [("combined", COMBINED), ("common", COMMON), ("events", EVENTS)];
+    let samples = [
+        ("combined", COMBINED),
+        ("common", COMMON),
+        ("events", EVENTS),
+        ("vhost-combined", VHOST),
+        ("nginx-json", NGINX),
+        ("caddy-json", CADDY),
+        ("traefik-json", TRAEFIK),
+    ];
     for (name, text) in samples {
         assert_eq!(Format::detect(text.as_bytes()).map(|format| format.name), Some(name));
     }
@@ -111,6 +119,28 @@ const EVENTS: &str = r#"{"name":"purchase","visitor":"v","ts":"2025-03-10T06:30:
 {"name":"page_view","visitor":"v","client":{"dnt":true}}
 {"name":"page_view","visitor":"v","site":"other"}
 "#;
+
+const VHOST: &str = r#"a.example:443 192.0.2.1 - - [10/Mar/2025:06:30:00 +0000] "GET /a HTTP/1.1" 200 5 "-" "Mozilla/5.0 (X11; Linux x86_64; rv:136.0) Gecko/20100101 Firefox/136.0""#;
+const NGINX: &str = r#"{"time_iso8601":"2025-03-10T06:30:00+00:00","remote_addr":"192.0.2.1","request":"GET /a HTTP/1.1","status":200,"body_bytes_sent":5,"http_host":"a.example","http_user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:136.0) Gecko/20100101 Firefox/136.0"}"#;
+const CADDY: &str = r#"{"ts":1741588200.0,"request":{"client_ip":"192.0.2.1","method":"GET","host":"a.example","uri":"/a","headers":{"User-Agent":["Mozilla/5.0 (X11; Linux x86_64; rv:136.0) Gecko/20100101 Firefox/136.0"]}},"size":5,"status":200}"#;
+const TRAEFIK: &str = r#"{"ClientHost":"192.0.2.1","DownstreamContentSize":5,"DownstreamStatus":200,"RequestHost":"a.example","RequestMethod":"GET","RequestPath":"/a","StartUTC":"2025-03-10T06:30:00Z","request_User-Agent":"Mozilla/5.0 (X11; Linux x86_64; rv:136.0) Gecko/20100101 Firefox/136.0"}"#;
+
+#[test]
+fn the_same_request_is_the_same_event_in_every_format() {
+    let read = |text: &str| {
+        let (mut events, rejects, _) = import(text.into(), None).unwrap();
+        assert_eq!(rejects, [], "{text}");
+        let mut event = events.remove(0);
+        event.id = None;
+        event
+    };
+    let first = read(VHOST);
+    assert_eq!(first.host.as_deref(), Some("a.example"));
+    assert_eq!(first.name, "page_view");
+    for text in [NGINX, CADDY, TRAEFIK] {
+        assert_eq!(read(text), first, "{text}");
+    }
+}
 
 #[test]
 fn events_are_read_as_a_server_says_them() {
