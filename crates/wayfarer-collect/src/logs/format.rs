@@ -67,6 +67,10 @@ pub(super) trait Parser: Send {
 }
 
 /// What a line tells.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time; a box would cost an allocation a line"
+)]
 pub(super) enum Parsed<'a> {
     /// A request to a server.
     Request(Request<'a>),

@@ -102,8 +102,8 @@ fn unix(seconds: f64) -> Option<Micros> {
 }
 
 /// The host of `host:port`, if it is one.
-pub(super) fn host(text: Option<Cow<'static, str>>) -> Option<Cow<'static, str>> {
-    Some(Cow::Owned(crate::address::host(text.as_deref()?)?.into()))
+pub(super) fn host(text: Option<&str>) -> Option<Cow<'static, str>> {
+    Some(Cow::Owned(crate::address::host(text?)?.into()))
 }
 
 /// A number of the smallest unit as milliseconds, if it can be a duration.

@@ -21,7 +21,7 @@ pub(super) fn parse<'a>(line: &'a [u8], zone: &TimeZone) -> Result<Request<'a>, 
         target: Some(target.ok_or(LineError::new("the request is missing"))?),
         status: object.status(&["DownstreamStatus", "OriginStatus"])?,
         bytes: object.whole(&["DownstreamContentSize"]),
-        host: host(object.text(&["RequestHost", "RequestAddr"])),
+        host: host(object.text(&["RequestHost", "RequestAddr"]).as_deref()),
         referrer: object.text(&["request_Referer"]),
         // Headers are dropped unless the configuration keeps them, so a missing one tells nothing.
         agent: agent.map_or(Logged::Not, Logged::Said),
