@@ -51,7 +51,7 @@ pub(crate) const PRODUCTS: [Product; 12] = [
     product!("find" "compass" 3400 "Compass" "指南针"
         "Points north. Needs no battery, no signal and no update."
         "永远指北。不用电池，不要信号，也不必更新。"),
-    product!("camp" "tent" 32900 "Two-person tent" "双人帐篷"
+    product!("camp" "tent" 32900 "Light tent" "轻量帐篷"
         "Up in four minutes, down in two, dry in between."
         "四分钟搭好，两分钟收起，中间滴水不漏。"),
     product!("walk" "wool-socks" 1900 "Wool socks" "羊毛袜"

@@ -69,8 +69,7 @@ impl Lang {
 
     /// The cookie in which an earlier `?lang=` is kept. A choice of language is no secret and needs no session.
     fn remembered(headers: &HeaderMap) -> Option<Lang> {
-        let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
-        cookies.split("; ").find_map(|pair| Lang::parse(pair.strip_prefix("lang=")?))
+        Lang::parse(cookie(headers, "lang")?)
     }
 
     /// The first language of the browser's that is ours.
@@ -78,6 +77,15 @@ impl Lang {
         let languages = headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
         languages.split(',').find_map(|language| Lang::parse(language.trim()))
     }
+}
+
+/// The value of the cookie of this name.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split("; "));
+    pairs
+        .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name))
+        .map(|(_, value)| value)
 }
 
 impl<S: Sync> FromRequestParts<S> for Lang {
@@ -162,7 +170,7 @@ words! {
     of_visits "visits" "次访问";
     untracked "Your browser asks not to be tracked (DNT or GPC), so nothing of this visit is recorded." "你的浏览器要求不被跟踪（DNT 或 GPC），本次访问不做任何记录。";
     dashboard "Dashboard" "仪表盘";
-    drawer "Your session in this request" "本次请求中的会话";
+    drawer "Your session, behind this page" "此页背后的会话";
     drawer_cookie "Cookie" "Cookie";
     drawer_lookup "Store calls" "存储调用";
     drawer_read "Read" "读取";
