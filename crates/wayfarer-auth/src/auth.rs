@@ -74,8 +74,7 @@ impl<B: UsersBackend> Auth<B> {
         self.session.cycle_key().await?;
         self.session.insert(USER_ID, user.id()).await?;
         self.session.insert(USER_HASH, hash_of(user)).await?;
-        // The session has no subject before it holds something; now it does.
-        self.session.subject();
+        // Only now: the session has a subject at the latest when it holds something.
         let signal = self.session.signal(SignalKind::LoggedIn).with_user(user.id());
         self.session.signals().send(signal).await;
         Ok(())

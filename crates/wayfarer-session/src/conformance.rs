@@ -12,6 +12,7 @@
 //! ```
 
 pub mod laws;
+mod tools;
 
 use std::{fmt, future::Future, pin::Pin};
 
@@ -31,10 +32,16 @@ pub struct Law {
     /// The name of its function in [`laws`].
     pub name: &'static str,
     /// The capability that it rests on, with its name. `None`: every store keeps it.
-    pub needs: Option<(&'static str, fn(&Capabilities) -> bool)>,
+    pub needs: Option<Needed>,
     /// Tries it.
-    pub try_on: for<'a> fn(&'a dyn SessionStore) -> Pin<Box<dyn Future<Output = Kept> + Send + 'a>>,
+    pub try_on: for<'a> fn(&'a dyn SessionStore) -> Trying<'a>,
 }
+
+/// The name of a capability, and whether a store declares it.
+pub type Needed = (&'static str, fn(&Capabilities) -> bool);
+
+/// A law being tried.
+pub type Trying<'a> = Pin<Box<dyn Future<Output = Kept> + Send + 'a>>;
 
 impl fmt::Debug for Law {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

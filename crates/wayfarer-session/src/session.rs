@@ -1,8 +1,10 @@
 //! The session of a request: [`Session`], what a handler works with.
 //!
 //! Nothing is verified or loaded until the session is used. Changes are kept per key, shown at once, and merged into
-//! whatever lies in the store when they are saved (`persist`). [`Session::finish`] is the end of a request.
+//! whatever lies in the store when they are saved (`persist`). [`Session::finish`] is the end of a request
+//! (`finish`).
 
+mod finish;
 mod persist;
 mod state;
 
@@ -16,13 +18,15 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
-use self::state::{Due, State, Stored};
+pub use self::finish::{CookieChange, Finished, Outcome};
+use self::state::{State, Stored};
 use crate::{
     error::Error,
     expiry::{self, Expiry, Kept},
-    journal::{Journal, Sent},
+    journal::Journal,
     key::{Handle, Subject},
     manager::Shared,
+    mode::Identity,
     raw::Raw,
     signal::{RequestContext, Signal, SignalBus, SignalKind},
 };
@@ -62,58 +66,12 @@ impl Inner {
     fn signal_of(&self, state: &mut State, kind: SignalKind) -> Signal {
         let mut signal = Signal::new(kind, self.shared.now());
         state.open(&self.shared);
-        if let Some(subject) = state.identity.as_ref().and_then(|identity| identity.subject()) {
+        if let Some(subject) = state.identity.as_ref().and_then(Identity::subject) {
             signal = signal.with_subject(subject);
         }
         signal.user = state.user();
         signal.context = self.slot::<Arc<RequestContext>>();
         signal
-    }
-}
-
-/// How a request ends for its session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// What was changed is saved.
-    Keep,
-    /// What was changed is thrown away, as after a 5xx.
-    Discard,
-}
-
-/// What the response has to do about the session.
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct Finished {
-    /// The session cookie.
-    pub cookie: CookieChange,
-    /// The answer depends on the session: a shared cache must know, by `Vary: Cookie`.
-    pub accessed: bool,
-}
-
-/// What is to happen to the session cookie.
-#[derive(Clone, PartialEq, Eq)]
-pub enum CookieChange {
-    /// Nothing.
-    Keep,
-    /// The browser is given this value: a secret.
-    Set {
-        /// The value.
-        value: String,
-        /// How long the browser keeps it; `None`: until it is closed.
-        max_age: Option<SignedDuration>,
-    },
-    /// The browser is to forget it.
-    Remove,
-}
-
-/// Shows what happens, never the value.
-impl fmt::Debug for CookieChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            CookieChange::Keep => "Keep",
-            CookieChange::Set { .. } => "Set(…)",
-            CookieChange::Remove => "Remove",
-        })
     }
 }
 
@@ -161,7 +119,7 @@ impl Session {
     /// When the session cannot be loaded.
     pub async fn insert_raw(&self, key: &str, value: Raw) -> Result<(), Error> {
         self.0.load().await?;
-        self.0.state().set(key, value);
+        self.0.state().set(key, &value);
         Ok(())
     }
 
@@ -194,7 +152,7 @@ impl Session {
         self.0.load().await?;
         let mut state = self.0.state();
         for (key, raw) in raws {
-            state.set(key.as_ref(), raw);
+            state.set(key.as_ref(), &raw);
         }
         Ok(())
     }
@@ -296,7 +254,7 @@ impl Session {
         self.0.load().await?;
         let mut state = self.0.state();
         match raw {
-            Some(raw) => state.set(expiry::ENTRY, raw),
+            Some(raw) => state.set(expiry::ENTRY, &raw),
             None => drop(state.remove(expiry::ENTRY)),
         }
         Ok(())
@@ -439,84 +397,10 @@ impl Session {
     /// A signal of this session: with its subject, its handle, its user, the time and the request's context.
     #[must_use]
     pub fn signal(&self, kind: SignalKind) -> Signal {
+        // A session that is about to be stored has its subject from here on.
+        let _ = self.subject();
         self.0.signal_of(&mut self.0.state(), kind)
     }
-
-    /// Ends the request for this session without the store, where the store need not be asked. `None` where it must be:
-    /// call [`Session::finish`] then.
-    ///
-    /// # Errors
-    /// When there is no randomness for an early subject.
-    pub fn finish_now(&self, outcome: Outcome) -> Result<Option<Finished>, Error> {
-        let (accessed, pending) = {
-            let mut state = self.0.state();
-            if !state.accessed && !self.0.shared.early {
-                state.head_sent = true;
-                return Ok(Some(Finished { cookie: CookieChange::Keep, accessed: false }));
-            }
-            (state.accessed, state.is_pending())
-        };
-        if outcome == Outcome::Keep && accessed && (pending || self.0.stale().is_some()) {
-            return Ok(None);
-        }
-        let cookie = self.head_goes_out(outcome)?;
-        Ok(Some(Finished { cookie, accessed }))
-    }
-
-    /// Ends the request for this session: saves what was changed, and says what the response has to do.
-    ///
-    /// # Errors
-    /// When the changes could not be saved. The response should then be an error: 400 for a session that ended meanwhile
-    /// ([`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted)), 5xx otherwise.
-    pub async fn finish(&self, outcome: Outcome) -> Result<Finished, Error> {
-        if let Some(finished) = self.finish_now(outcome)? {
-            return Ok(finished);
-        }
-        let pending = self.0.state().is_pending();
-        if pending {
-            self.0.save(None).await?;
-        } else {
-            self.0.touch().await?;
-        }
-        let cookie = self.head_goes_out(outcome)?;
-        Ok(Finished { cookie, accessed: true })
-    }
-
-    /// Settles the cookie. From here on none can be sent.
-    fn head_goes_out(&self, outcome: Outcome) -> Result<CookieChange, Error> {
-        let shared = &self.0.shared;
-        let mut state = self.0.state();
-        let discard = outcome == Outcome::Discard;
-        if !discard {
-            state.subject(shared)?;
-        }
-        let state = &mut *state;
-        state.head_sent = true;
-        // An identity without a session is worth a cookie only as an early subject.
-        let due = match (state.due, &state.stored) {
-            (Due::Cookie, Stored::Unknown | Stored::Absent) if !shared.early || discard => {
-                Due::Nothing
-            }
-            (due, _) => due,
-        };
-        let (change, sent) = match (due, &state.identity) {
-            (Due::Cookie, Some(identity)) => {
-                let value = shared.mode.cookie(identity);
-                (CookieChange::Set { value, max_age: max_age(shared, state) }, Sent::Cookie)
-            }
-            (Due::Removal, _) => (CookieChange::Remove, Sent::Removal),
-            _ => (CookieChange::Keep, Sent::Nothing),
-        };
-        state.journal.set_cookie = sent;
-        Ok(change)
-    }
-}
-
-/// How long the browser keeps the cookie.
-fn max_age(shared: &Shared, state: &State) -> Option<SignedDuration> {
-    let kept = Kept::of(&state.current);
-    let age = kept.age(shared.life.idle, shared.now());
-    (!kept.browser_close()).then_some(age)
 }
 
 /// Shows how far the session has got, and nothing of what it holds.

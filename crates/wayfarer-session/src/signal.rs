@@ -179,10 +179,12 @@ pub trait SignalReceiver: Send + Sync + 'static {
     async fn receive(&self, signal: &Signal) -> Result<(), BoxError>;
 }
 
+type Receivers = Arc<[Arc<dyn SignalReceiver>]>;
+
 /// Carries signals to receivers. Clones share their receivers.
 #[derive(Clone)]
 pub struct SignalBus {
-    receivers: Arc<RwLock<Arc<[Arc<dyn SignalReceiver>]>>>,
+    receivers: Arc<RwLock<Receivers>>,
     patience: Duration,
 }
 
@@ -190,7 +192,10 @@ impl SignalBus {
     /// A bus that gives each receiver a second.
     #[must_use]
     pub fn new() -> SignalBus {
-        SignalBus { receivers: Arc::default(), patience: Duration::from_secs(1) }
+        SignalBus {
+            receivers: Arc::new(RwLock::new(Arc::new([]))),
+            patience: Duration::from_secs(1),
+        }
     }
 
     /// The same bus, giving each receiver this long before it goes on without it.

@@ -1,6 +1,34 @@
 //! Web sessions for axum that lose nothing, with behaviour tracking whose results flow back into the session.
 //!
-//! Start with [`SessionLayer`].
+//! ```
+//! use axum::{Router, routing::get};
+//! use wayfarer::{CookieKeys, Session, SessionLayer, store::MemoryStore};
+//!
+//! async fn count(session: Session) -> Result<String, axum::http::StatusCode> {
+//!     let visits = session.modify("visits", |visits: Option<u64>| visits.unwrap_or(0) + 1).await;
+//!     visits.map(|visits| format!("visit {visits}")).map_err(|_| axum::http::StatusCode::BAD_GATEWAY)
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // 32 random bytes or more, kept where the application keeps its secrets.
+//! let secret = [7; 32];
+//! let sessions =
+//!     SessionLayer::builder(MemoryStore::new()).cookie_keys(CookieKeys::new(&secret)?).build()?;
+//! let app: Router = Router::new().route("/", get(count)).layer(sessions);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`SessionLayer`] gives every request its [`Session`], lazily, and saves it once. Parallel requests that set different
+//!   keys lose nothing; a session that was ended stays ended.
+//! - `store` has the stores: memory, and SQLite (feature `sqlite`). Others implement [`store::SessionStore`] and are checked
+//!   by `wayfarer_session::conformance`.
+//! - `auth` (feature `auth`) logs users in and out.
+//! - `track` (feature `track`) records page views and signals as events. `session.insights()`, the trait
+//!   `SessionInsights`, asks in a handler what the models say of the visitor.
+//!
+//! A session that somebody else only reads in passing costs nothing: without a use there is no look-up, no cookie check and
+//! no `Vary`.
 
 mod cookie;
 #[cfg(feature = "track")]

@@ -1,5 +1,7 @@
 //! Log-in and log-out from outside, request by request.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot go on without may end it")]
+
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;

@@ -1,15 +1,15 @@
 //! The laws, one async function each. [`ALL`] is their table.
 
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::yield_now;
 
-use super::{Broken, Kept, Law};
+use super::{
+    Broken, Kept, Law,
+    tools::{HOUR, after, created, fresh, holds, is_dead, key, loaded, now, record, together},
+};
 use crate::{
-    key::{StoreKey, Subject, hex},
-    random::{SystemRandom, draw},
-    store::{Created, Loaded, Met, Record, Rotated, Saved, SessionStore, StoreError, Version},
+    key::{StoreKey, Subject},
+    store::{Created, Met, Record, Rotated, Saved, SessionStore},
 };
 
 macro_rules! table {
@@ -56,82 +56,12 @@ table! {
     a_large_record_comes_back_whole;
 }
 
-/// A store in trouble keeps no law.
-impl From<StoreError> for Broken {
-    fn from(error: StoreError) -> Broken {
-        Broken(error.to_string())
-    }
-}
-
 macro_rules! must {
     ($condition:expr, $($text:tt)+) => {
         if !$condition {
             return Err(Broken(format!($($text)+)));
         }
     };
-}
-
-const HOUR: SignedDuration = SignedDuration::from_hours(1);
-
-fn key() -> Result<StoreKey, Broken> {
-    let bytes: [u8; 16] = draw(&SystemRandom).map_err(|error| Broken(error.to_string()))?;
-    Ok(StoreKey::new(hex(&bytes)))
-}
-
-fn now() -> Timestamp {
-    // Stores keep microseconds at best.
-    let now = Timestamp::now();
-    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
-}
-
-fn after(at: Timestamp, step: SignedDuration) -> Timestamp {
-    crate::expiry::later(at, step)
-}
-
-fn record(text: &str, now: Timestamp) -> Record {
-    Record { data: text.as_bytes().into(), expires_at: after(now, HOUR), subject: None, user: None }
-}
-
-async fn created(
-    store: &dyn SessionStore,
-    key: &StoreKey,
-    record: &Record,
-    now: Timestamp,
-) -> Result<Version, Broken> {
-    match store.create(key, record, now).await? {
-        Created::Stored(version) => Ok(version),
-        Created::Taken => Err(Broken("a new key is taken".into())),
-    }
-}
-
-/// A new session under a new key.
-async fn fresh(
-    store: &dyn SessionStore,
-    text: &str,
-    now: Timestamp,
-) -> Result<(StoreKey, Version), Broken> {
-    let key = key()?;
-    let version = created(store, &key, &record(text, now), now).await?;
-    Ok((key, version))
-}
-
-async fn loaded(
-    store: &dyn SessionStore,
-    key: &StoreKey,
-    now: Timestamp,
-) -> Result<Loaded, Broken> {
-    store.load(key, now).await?.ok_or_else(|| Broken("a live session does not load".into()))
-}
-
-async fn holds(store: &dyn SessionStore, key: &StoreKey, text: &str, now: Timestamp) -> Kept {
-    let data = loaded(store, key, now).await?.record.data;
-    must!(*data == *text.as_bytes(), "the session holds other data than {text:?}");
-    Ok(())
-}
-
-async fn is_dead(store: &dyn SessionStore, key: &StoreKey, now: Timestamp) -> Kept {
-    must!(store.load(key, now).await?.is_none(), "a session that ended loads");
-    Ok(())
 }
 
 /// What was created loads, byte for byte, and with the end that it was given.
@@ -477,37 +407,7 @@ pub async fn a_large_record_comes_back_whole(store: &dyn SessionStore) -> Kept {
     let text = "0123456789abcdef".repeat(most.div_ceil(16));
     let (key, _) = fresh(store, text.get(..most).unwrap_or_default(), now).await?;
     let data = loaded(store, &key, now).await?.record.data;
-    must!(Arc::<[u8]>::from(text.as_bytes()).starts_with(&data), "the data changed");
+    must!(text.as_bytes().starts_with(&data), "the data changed");
     must!(data.len() == most, "{} of {most} bytes came back", data.len());
     Ok(())
-}
-
-/// Runs `count` futures beside each other and counts those that say yes.
-async fn together<F, T>(count: usize, make: F) -> Result<usize, Broken>
-where
-    F: Fn(usize) -> T,
-    T: Future<Output = Result<bool, Broken>>,
-{
-    let mut running: Vec<_> = (0..count).map(|n| Box::pin(make(n))).collect();
-    let mut yes = 0;
-    std::future::poll_fn(move |context| {
-        let mut failed = None;
-        running.retain_mut(|future| match future.as_mut().poll(context) {
-            std::task::Poll::Pending => true,
-            std::task::Poll::Ready(Ok(said)) => {
-                yes += usize::from(said);
-                false
-            }
-            std::task::Poll::Ready(Err(broken)) => {
-                failed = Some(broken);
-                false
-            }
-        });
-        match failed {
-            Some(broken) => std::task::Poll::Ready(Err(broken)),
-            None if running.is_empty() => std::task::Poll::Ready(Ok(yes)),
-            None => std::task::Poll::Pending,
-        }
-    })
-    .await
 }

@@ -137,7 +137,7 @@ impl State {
         }
     }
 
-    pub(super) fn set(&mut self, key: &str, value: Raw) {
+    pub(super) fn set(&mut self, key: &str, value: &Raw) {
         self.journal.note_written(key);
         self.change(|changes| changes.set(key, value.clone()));
     }

@@ -1,5 +1,11 @@
 //! The session core from outside: the laws on the stores of this crate, and on stores that break them.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without may end it"
+)]
+
 mod broken;
 mod laws;
 mod life;

@@ -1,6 +1,10 @@
 //! The session layer from outside: axum over real HTTP, with cookies.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot go on without may end it")]
+
 mod browser;
 mod http;
+#[cfg(feature = "track")]
+mod insights;
 mod parallel;
 mod quiet;
