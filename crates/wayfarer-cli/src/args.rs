@@ -27,13 +27,28 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "DIR", help_heading = "Common")]
     pub(crate) data: Option<PathBuf>,
     /// A configuration in TOML; every key also as WAYFARER_… in the environment
-    #[arg(long, global = true, value_name = "FILE", env = "WAYFARER_CONFIG", help_heading = "Common")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "WAYFARER_CONFIG",
+        hide_env_values = true,
+        help_heading = "Common"
+    )]
     pub(crate) config: Option<PathBuf>,
     /// Print JSON and nothing else on standard output
     #[arg(long, global = true, help_heading = "Common")]
     pub(crate) json: bool,
-    /// Language of messages [default: the environment's]
-    #[arg(long, global = true, value_name = "LANG", env = "WAYFARER_LANG", help_heading = "Common")]
+    /// Language of messages: en or zh-CN [default: the environment's]
+    #[arg(
+        long,
+        global = true,
+        value_name = "LANG",
+        env = "WAYFARER_LANG",
+        hide_env_values = true,
+        hide_possible_values = true,
+        help_heading = "Common"
+    )]
     pub(crate) lang: Option<Language>,
 }
 

@@ -59,6 +59,8 @@ pub(crate) struct Page {
     pub(crate) status: StatusCode,
     /// The name that the server gave to this load, for the beacons.
     pub(crate) view: Option<String>,
+    /// Where the tracker of the page sends its beacons.
+    pub(crate) beacons: Option<String>,
     /// Links, in the order of the page.
     pub(crate) links: Vec<String>,
     /// Forms, in the order of the page.
@@ -216,6 +218,7 @@ impl Browser {
         Ok(Page {
             status: head.status,
             view: view_named_by(&head.headers),
+            beacons: self.shared.reader.beacons(&html),
             links: self.shared.reader.links(&html),
             forms: self.shared.reader.forms(&html),
             url,

@@ -9,8 +9,8 @@ use url::Url;
 
 use super::{
     browser::{Browser, Shared},
-    people,
-    visitor::{Pace, Tally, Visit},
+    people::{self, Person},
+    visitor::{PRODUCT, Pace, Tally, Visit},
     walk::{Step, exponential},
 };
 
@@ -36,8 +36,6 @@ pub(crate) struct Plan {
     pub(crate) per_minute: u32,
     /// The seed of all chance.
     pub(crate) seed: u64,
-    /// Links that lead from elsewhere right to a product.
-    pub(crate) products: Vec<String>,
 }
 
 /// What a crowd did.
@@ -55,6 +53,8 @@ type Ended = (Browser, Tally);
 /// The visitors in the shop and those who may come back.
 struct Crowd {
     plan: Plan,
+    /// Links that lead from elsewhere right to a product.
+    products: Vec<String>,
     shared: Shared,
     rng: Rng,
     stop: watch::Receiver<bool>,
@@ -63,21 +63,28 @@ struct Crowd {
     total: Total,
 }
 
-/// Sends visitors until `stop` becomes true and the last has gone home.
+/// Sends visitors until `stop` becomes true and the last has gone home. `calm` becomes true once the rush has gone home.
 ///
 /// # Errors
-/// Only when no browser can be made; visitors that fail are counted.
-pub(crate) async fn run(plan: Plan, stop: watch::Receiver<bool>) -> anyhow::Result<Total> {
+/// When no browser can be made, or the front page of the shop does not come. Visitors that fail are counted.
+pub(crate) async fn run(
+    plan: Plan,
+    stop: watch::Receiver<bool>,
+    calm: watch::Sender<bool>,
+) -> anyhow::Result<Total> {
+    let shared = Shared::new()?;
     let mut crowd = Crowd {
         rng: Rng::with_seed(plan.seed),
+        products: products(&plan, &shared).await?,
         plan,
-        shared: Shared::new()?,
+        shared,
         stop,
         inside: JoinSet::new(),
         known: VecDeque::new(),
         total: Total::default(),
     };
     crowd.rush().await;
+    calm.send_replace(true);
     crowd.stream().await;
     while let Some(ended) = crowd.inside.join_next().await {
         crowd.see_off(ended);
@@ -85,7 +92,18 @@ pub(crate) async fn run(plan: Plan, stop: watch::Receiver<bool>) -> anyhow::Resu
     Ok(crowd.total)
 }
 
+/// What the front page links to. Whoever asks here wants not to be tracked, so it counts as nobody.
+async fn products(plan: &Plan, shared: &Shared) -> anyhow::Result<Vec<String>> {
+    if plan.per_minute == 0 {
+        return Ok(Vec::new());
+    }
+    let nobody = Person { opted_out: true, ..people::person(&mut Rng::with_seed(plan.seed)) };
+    let page = Browser::new(shared.clone(), plan.shop.clone(), nobody).open("/", None).await?;
+    Ok(page.links.into_iter().filter(|link| link.starts_with(PRODUCT)).collect())
+}
+
 impl Crowd {
+    /// Lets the rush in, and waits until it has gone home.
     async fn rush(&mut self) {
         for _ in 0..RUSH.min(self.plan.per_minute * 4) {
             self.wait(Duration::ZERO, RUSH_AT_ONCE).await;
@@ -94,6 +112,7 @@ impl Crowd {
             }
             self.let_in(RUSH_HASTE);
         }
+        self.wait(Duration::ZERO, 1).await;
     }
 
     async fn stream(&mut self) {
@@ -129,7 +148,7 @@ impl Crowd {
         let mut browser = self.browser();
         let mut rng = self.rng.fork();
         let mut arrival = people::arrival(&mut rng);
-        let landing = match (arrival.landing, rng.choice(&self.plan.products)) {
+        let landing = match (arrival.landing, rng.choice(&self.products)) {
             (Step::Product, Some(product)) => product.clone(),
             _ => {
                 arrival.landing = Step::Home;

@@ -15,6 +15,7 @@ pub(crate) struct Form {
 #[derive(Debug)]
 pub(crate) struct Reader {
     link: Regex,
+    script: Regex,
     form: Regex,
     input: Regex,
     attribute: Regex,
@@ -28,6 +29,7 @@ impl Reader {
     pub(crate) fn new() -> Result<Reader, regex::Error> {
         Ok(Reader {
             link: Regex::new(r"<a\b([^>]*)>")?,
+            script: Regex::new(r"<script\b([^>]*)>")?,
             form: Regex::new(r"(?s)<form\b([^>]*)>(.*?)</form>")?,
             input: Regex::new(r"<(?:input|button)\b([^>]*)>")?,
             attribute: Regex::new(r#"([a-z-]+)="([^"]*)""#)?,
@@ -44,6 +46,12 @@ impl Reader {
             }
         }
         links
+    }
+
+    /// Where the tracker of the page sends its beacons; `None` for a page without one.
+    pub(crate) fn beacons(&self, html: &str) -> Option<String> {
+        let mut scripts = self.script.captures_iter(html);
+        scripts.find_map(|found| self.attribute(&found[1], "data-api"))
     }
 
     /// The forms, in the order of the page.
@@ -83,6 +91,7 @@ mod tests {
     use super::*;
 
     const PAGE: &str = r#"
+        <script src="/menu.js"></script><script defer src="/wf/script.js" data-api="/wf/events"></script>
         <a class="x" href="/product/7">Boots</a> <a href="/product/7">again</a> <a name="top">no link</a>
         <a href="/find?a=1&#38;b=2">find</a>
         <form method="post" action="/cart/add"><input type="hidden" name="product" value="7">
@@ -93,6 +102,13 @@ mod tests {
     #[test]
     fn links_come_once_and_in_order() {
         assert_eq!(Reader::new().unwrap().links(PAGE), ["/product/7", "/find?a=1&b=2"]);
+    }
+
+    #[test]
+    fn the_tracker_says_where_its_beacons_go() {
+        let reader = Reader::new().unwrap();
+        assert_eq!(reader.beacons(PAGE).as_deref(), Some("/wf/events"));
+        assert_eq!(reader.beacons("<script src=\"/menu.js\"></script>"), None);
     }
 
     #[test]

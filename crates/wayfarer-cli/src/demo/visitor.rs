@@ -12,10 +12,10 @@ use super::{
     walk::{Step, Walk, think},
 };
 
-/// Where the shop takes the beacons of the tracker.
-const BEACONS: &str = "/wf/events";
 /// Links to products start so.
-const PRODUCT: &str = "/product/";
+pub(crate) const PRODUCT: &str = "/product/";
+/// Links to shelves start so.
+const CATEGORY: &str = "/category/";
 
 /// What came of a visit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl<'a> Visit<'a> {
             Some(query) => format!("{landing}?{query}"),
             None => landing.to_owned(),
         };
-        let mut walk = Walk::starting_at(arrival.landing);
+        let mut walk = Walk::starting_at(arrival.landing, self.browser.person().cookies);
         let mut step = arrival.landing;
         let mut shown = self.browser.open(&link, arrival.referrer).await;
         while self.shows(shown) && step != Step::Leave {
@@ -107,11 +107,12 @@ impl<'a> Visit<'a> {
         let time = think(step, &mut self.rng);
         self.pace.wait(time).await;
         let Some(page) = self.page.clone() else { return };
+        let Some(beacons) = &page.beacons else { return };
         if self.browser.person().device.screen.is_empty() {
             return;
         }
         let body = self.engagement(&page, time);
-        if let Err(error) = self.browser.beacon(&page, BEACONS, body).await {
+        if let Err(error) = self.browser.beacon(&page, beacons, body).await {
             self.failed(&format!("{error:#}"));
         }
     }
@@ -135,10 +136,8 @@ impl<'a> Visit<'a> {
     async fn act(&mut self, step: Step, page: &Page) -> anyhow::Result<Page> {
         let here = page.url.to_string();
         match step {
-            Step::Product => {
-                let link = self.product(page).unwrap_or_else(|| "/".to_owned());
-                self.browser.open(&link, Some(&here)).await
-            }
+            Step::Product => self.follow(page, PRODUCT).await,
+            Step::Category => self.follow(page, CATEGORY).await,
             Step::Cart => self.browser.open("/cart", Some(&here)).await,
             Step::Checkout => self.browser.open("/checkout", Some(&here)).await,
             Step::LogInForm => self.browser.open("/login", Some(&here)).await,
@@ -151,22 +150,22 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// A product that the page links to. People look at the first links most.
-    fn product(&mut self, page: &Page) -> Option<String> {
-        let products: Vec<&String> = page
-            .links
-            .iter()
-            .filter(|link| link.starts_with(PRODUCT) && link.as_str() != page.url.path())
-            .collect();
-        let place = products.len() as f64 * self.rng.f64().powi(2);
+    /// Follows one of the page's links that start so; goes to the front page where there is none.
+    async fn follow(&mut self, page: &Page, start: &str) -> anyhow::Result<Page> {
+        let leads_on = |link: &&String| link.starts_with(start) && link.as_str() != page.url.path();
+        let links: Vec<&String> = page.links.iter().filter(leads_on).collect();
+        // People look at the first links most.
+        let place = links.len() as f64 * self.rng.f64().powi(2);
         #[expect(clippy::cast_possible_truncation, reason = "a place in a list of links")]
         #[expect(clippy::cast_sign_loss, reason = "a product of what is not negative")]
-        products.get(place as usize).map(|link| (*link).clone())
+        let link = links.get(place as usize).map_or("/", |link| link.as_str());
+        self.browser.open(link, Some(page.url.as_str())).await
     }
 
     async fn log_in(&mut self, page: &Page, right: bool) -> anyhow::Result<Page> {
+        let user = if self.browser.person().language.starts_with("zh") { "mei" } else { "demo" };
         let password = if right { "demo" } else { "demp" };
-        self.submit(page, "/login", &[("user", "demo"), ("password", password)]).await
+        self.submit(page, "/login", &[("user", user), ("password", password)]).await
     }
 
     /// Fills in the form of the page that goes to `action`, and sends it.

@@ -10,6 +10,8 @@ use fastrand::Rng;
 pub(crate) enum Step {
     /// Goes to the front page.
     Home,
+    /// Looks through a shelf.
+    Category,
     /// Follows a link to a product.
     Product,
     /// Puts the product that is shown into the cart.
@@ -38,11 +40,13 @@ type Row = &'static [(Step, u32)];
 /// The chain. One row a step; a step without a row ends the visit.
 fn row(step: Step) -> Row {
     use Step::{
-        Add, Cart, Checkout, Home, Leave, LogIn, LogInForm, LogInWrong, LogOut, Pay, Product,
+        Add, Cart, Category, Checkout, Home, Leave, LogIn, LogInForm, LogInWrong, LogOut, Pay,
+        Product,
     };
     match step {
-        Home => &[(Product, 68), (LogInForm, 6), (Cart, 3), (Leave, 23)],
-        Product => &[(Product, 40), (Add, 22), (Home, 16), (Leave, 22)],
+        Home => &[(Product, 50), (Category, 18), (LogInForm, 6), (Cart, 3), (Leave, 23)],
+        Category => &[(Product, 70), (Category, 10), (Home, 6), (Leave, 14)],
+        Product => &[(Product, 38), (Add, 22), (Home, 12), (Category, 6), (Leave, 22)],
         Add => &[(Cart, 50), (Product, 35), (Home, 8), (Leave, 7)],
         Cart => &[(Checkout, 58), (Product, 20), (Home, 7), (Leave, 15)],
         LogInForm => &[(LogIn, 70), (LogInWrong, 22), (Leave, 8)],
@@ -61,6 +65,7 @@ fn row(step: Step) -> Row {
 pub(crate) struct Walk {
     at: Step,
     steps: u32,
+    buys: bool,
     in_cart: u32,
     logged_in: bool,
 }
@@ -69,9 +74,9 @@ pub(crate) struct Walk {
 const LONGEST: u32 = 40;
 
 impl Walk {
-    /// A visit that starts with `first`.
-    pub(crate) fn starting_at(first: Step) -> Walk {
-        Walk { at: first, steps: 0, in_cart: 0, logged_in: false }
+    /// A visit that starts with `first`. Whoever keeps no cookies has no cart and no account, and only looks.
+    pub(crate) fn starting_at(first: Step, keeps_cookies: bool) -> Walk {
+        Walk { at: first, steps: 0, buys: keeps_cookies, in_cart: 0, logged_in: false }
     }
 
     /// The next step. [`Step::Leave`] stays for ever.
@@ -88,6 +93,7 @@ impl Walk {
     /// Nobody pays for an empty cart or without an account, and nobody logs in twice.
     fn possible(&self, step: Step) -> Step {
         match step {
+            Step::Add | Step::Cart | Step::LogInForm if !self.buys => Step::Product,
             Step::Checkout | Step::Pay if self.in_cart == 0 => Step::Product,
             Step::Checkout | Step::Pay if !self.logged_in => Step::LogInForm,
             Step::LogInForm if self.logged_in => Step::Product,
@@ -131,7 +137,7 @@ pub(crate) fn pick<'a, T>(
 pub(crate) fn think(step: Step, rng: &mut Rng) -> Duration {
     let mean = match step {
         Step::Product => 9.0,
-        Step::Home => 5.0,
+        Step::Home | Step::Category => 5.0,
         Step::Checkout => 12.0,
         Step::LogInForm | Step::Cart => 6.0,
         _ => 2.5,
@@ -149,8 +155,8 @@ pub(crate) fn exponential(mean: f64, rng: &mut Rng) -> f64 {
 mod tests {
     use super::*;
 
-    fn visit(first: Step, rng: &mut Rng) -> Vec<Step> {
-        let mut walk = Walk::starting_at(first);
+    fn visit(first: Step, buys: bool, rng: &mut Rng) -> Vec<Step> {
+        let mut walk = Walk::starting_at(first, buys);
         let mut steps = vec![first];
         while steps.last() != Some(&Step::Leave) {
             steps.push(walk.next(rng));
@@ -160,7 +166,7 @@ mod tests {
 
     fn visits(number: usize) -> Vec<Vec<Step>> {
         let mut rng = Rng::with_seed(7);
-        (0..number).map(|_| visit(Step::Home, &mut rng)).collect()
+        (0..number).map(|_| visit(Step::Home, true, &mut rng)).collect()
     }
 
     #[test]
@@ -191,6 +197,16 @@ mod tests {
                     _ => {}
                 }
             }
+        }
+    }
+
+    #[test]
+    fn who_keeps_no_cookies_only_looks() {
+        let mut rng = Rng::with_seed(7);
+        for _ in 0..2000 {
+            let steps = visit(Step::Product, false, &mut rng);
+            let looks = [Step::Home, Step::Category, Step::Product, Step::Leave];
+            assert!(steps.iter().all(|step| looks.contains(step)), "{steps:?}");
         }
     }
 

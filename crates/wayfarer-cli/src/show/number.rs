@@ -1,9 +1,10 @@
 //! Numbers for people: groups of three, rates as percent, durations in the two largest units, sizes in bytes.
 //!
 //! How a field is shown follows from its name, as the names in report JSON are stable: `*_rate`, `rate` and `share` are
-//! rates, `*_s` are seconds, `*_ms` are milliseconds, `bytes` are bytes.
+//! rates, `*_s` are seconds, `bytes` are bytes, `*_at` are microseconds of UTC.
 
 use serde_json::Value;
+use wayfarer_event::Micros;
 
 /// What stands for a value that is not known.
 pub(crate) const UNKNOWN: &str = "—";
@@ -19,6 +20,9 @@ pub(crate) fn cell(name: &str, value: &Value) -> String {
             _ if name.ends_with("_s") => seconds(number.as_f64().unwrap_or(f64::NAN)),
             _ if name == "bytes" || name.ends_with("_bytes") => {
                 bytes(number.as_u64().unwrap_or_default())
+            }
+            (Some(micros), _) if name.ends_with("_at") || name == "oldest_wal" => {
+                Micros(micros).to_string()
             }
             (Some(whole), _) => grouped(whole),
             (None, Some(real)) => real_number(real),
@@ -140,6 +144,7 @@ mod tests {
             ("wal_bytes", json!(1536), "1.5 KiB"),
             ("bytes", json!(1_048_575), "1.0 MiB"),
             ("visitors", json!(1000), "1,000"),
+            ("created_at", json!(1_767_225_600_500_000_i64), "2026-01-01T00:00:00.5Z"),
             ("retention", json!(null), "—"),
             ("key", json!("/a\u{1b}[2Jb\n"), "/a\u{fffd}[2Jb\u{fffd}"),
         ] {

@@ -4,6 +4,7 @@ use std::io;
 
 use serde_json::{Map, Value};
 use unicode_width::UnicodeWidthStr;
+use wayfarer_server::messages::Catalogue;
 
 use super::number;
 
@@ -12,6 +13,12 @@ pub(crate) type Row = Map<String, Value>;
 
 /// Widest text of a cell, in columns of the terminal; a longer one ends in `…`.
 const WIDEST: usize = 80;
+
+/// What people call a field: the catalogue's word, or else the name itself.
+pub(crate) fn heading(words: &Catalogue, name: &str) -> String {
+    let key = format!("field-{}", name.replace('_', "-"));
+    if words.has(&key) { words.text(&key) } else { name.to_owned() }
+}
 
 /// Writes the rows as a table with a heading. `heading` names a field for people.
 ///

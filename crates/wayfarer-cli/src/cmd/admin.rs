@@ -1,0 +1,160 @@
+//! `wayfarer admin`: sites and tokens.
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+use serde_json::json;
+use wayfarer_embedded::{Scope, SiteSpec};
+use wayfarer_server::local::Folder;
+
+use crate::{
+    desk::{Desk, with_folder},
+    failure::Failure,
+    show::{output, table},
+};
+
+/// What is administered.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Admin {
+    /// Sites: whose events these are
+    #[command(subcommand)]
+    Site(Site),
+    /// Tokens: who may send events, and who may also read
+    #[command(subcommand)]
+    Token(Token),
+}
+
+/// What is done with sites.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Site {
+    /// Make a site, or give a site a new time zone and new hosts
+    Add(AddSite),
+    /// List the sites
+    List,
+}
+
+/// Make a site, or give a site a new time zone and new hosts
+#[derive(Args, Debug)]
+pub(crate) struct AddSite {
+    /// Its name: letters, digits, `.`, `-` and `_`
+    name: String,
+    /// The time zone of its days, such as Europe/Berlin
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    tz: String,
+    /// A host of its own, from which browsers may send; none: from everywhere
+    #[arg(long = "host", value_name = "HOST")]
+    hosts: Vec<String>,
+}
+
+/// What is done with tokens.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Make a token; it is shown once, now
+    Create(CreateToken),
+    /// List the tokens, without their secrets
+    List,
+    /// Take a token back
+    Revoke {
+        /// Its id, as `list` shows it
+        id: String,
+    },
+}
+
+/// Make a token; it is shown once, now
+#[derive(Args, Debug)]
+pub(crate) struct CreateToken {
+    /// Whose events
+    #[arg(long, value_name = "S")]
+    site: String,
+    /// What it may do
+    #[arg(long)]
+    scope: ScopeName,
+}
+
+/// What a token may do.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ScopeName {
+    /// Public, in pages: sends events as the browser that it is
+    Browser,
+    /// Secret, on servers: sends events for others, reads insights and reports
+    Server,
+}
+
+impl From<ScopeName> for Scope {
+    fn from(scope: ScopeName) -> Scope {
+        match scope {
+            ScopeName::Browser => Scope::Browser,
+            ScopeName::Server => Scope::Server,
+        }
+    }
+}
+
+impl Admin {
+    /// Does it.
+    pub(crate) async fn run(self, desk: Desk) -> Result<(), Failure> {
+        match self {
+            Admin::Site(Site::Add(site)) => site.run(&desk).await,
+            Admin::Site(Site::List) => {
+                let folder = desk.existing().await?;
+                let sites = with_folder(folder, async |folder| Ok(folder.sites().await?)).await?;
+                list(&desk, &sites)
+            }
+            Admin::Token(Token::Create(token)) => token.run(&desk).await,
+            Admin::Token(Token::List) => {
+                let folder = desk.existing().await?;
+                let tokens = with_folder(folder, async |folder| Ok(folder.tokens().await?)).await?;
+                list(&desk, &tokens)
+            }
+            Admin::Token(Token::Revoke { id }) => revoke(&desk, id).await,
+        }
+    }
+}
+
+impl AddSite {
+    async fn run(self, desk: &Desk) -> Result<(), Failure> {
+        let mut site = SiteSpec::new(self.name).timezone(self.tz);
+        site.hosts = self.hosts;
+        let put = async |folder: &Folder| Ok(folder.put_site(&site).await?);
+        with_folder(desk.folder().await?, put).await?;
+        if desk.json {
+            return Ok(output::json(&site)?);
+        }
+        let variables = [("site", site.name.into()), ("zone", site.timezone.into())];
+        Ok(output::line(&desk.words.with("cli-site-added", &variables))?)
+    }
+}
+
+impl CreateToken {
+    async fn run(self, desk: &Desk) -> Result<(), Failure> {
+        let create =
+            async |folder: &Folder| Ok(folder.create_token(&self.site, self.scope.into()).await?);
+        let token = with_folder(desk.existing().await?, create).await?;
+        if desk.json {
+            return Ok(output::json(&token)?);
+        }
+        // The token alone, so that a script without JSON can take it as it is.
+        Ok(output::line(&token.token)?)
+    }
+}
+
+async fn revoke(desk: &Desk, id: String) -> Result<(), Failure> {
+    let revoke = async |folder: &Folder| Ok(folder.revoke_token(&id).await?);
+    if !with_folder(desk.existing().await?, revoke).await? {
+        return Err(Failure::new("cli-token-unknown").with("id", id));
+    }
+    if desk.json {
+        return Ok(output::json(&json!({ "revoked": id }))?);
+    }
+    Ok(output::line(&desk.words.with("cli-token-revoked", &[("id", id.into())]))?)
+}
+
+fn list(desk: &Desk, items: &[impl Serialize]) -> Result<(), Failure> {
+    if desk.json {
+        return Ok(output::json(&items)?);
+    }
+    let rows: Vec<table::Row> = items
+        .iter()
+        .filter_map(|item| serde_json::to_value(item).ok()?.as_object().cloned())
+        .collect();
+    let heading = |name: &str| table::heading(&desk.words, name);
+    Ok(output::stdout(|out| table::write(out, &rows, &heading))?)
+}

@@ -1,0 +1,75 @@
+//! What every command works with: the configuration, the language, the way to the data folder.
+
+use wayfarer_server::{
+    config::Config,
+    local::Folder,
+    messages::{Catalogue, Lang},
+};
+
+use crate::{args::Common, failure::Failure};
+
+/// What every command works with.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    /// Print JSON and nothing else on standard output.
+    pub(crate) json: bool,
+    /// The words of the chosen language.
+    pub(crate) words: Catalogue,
+    /// The configuration, with the command line's word over it.
+    pub(crate) config: Config,
+    /// The data folder was named, on the command line or in the configuration.
+    pub(crate) data_named: bool,
+}
+
+impl Desk {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub(crate) fn new(common: &Common) -> Result<Desk, Failure> {
+        let default = Config::default().data;
+        let mut config = Config::load(common.config.as_deref(), std::env::vars())?;
+        let data_named = common.data.is_some() || config.data != default;
+        if let Some(data) = &common.data {
+            config.data.clone_from(data);
+        }
+        Ok(Desk { json: common.json, words: words(common), config, data_named })
+    }
+
+    /// Opens the data folder, or finds the server that holds it. Makes it where it is missing.
+    ///
+    /// # Errors
+    /// When neither can be done.
+    pub(crate) async fn folder(&self) -> Result<Folder, Failure> {
+        Ok(Folder::open(&self.config.data, self.config.options.clone()).await?)
+    }
+
+    /// As [`folder`](Self::folder), for commands that only read: makes nothing.
+    ///
+    /// # Errors
+    /// When there is no folder, or it cannot be used.
+    pub(crate) async fn existing(&self) -> Result<Folder, Failure> {
+        Ok(Folder::existing(&self.config.data, self.config.options.clone()).await?)
+    }
+}
+
+/// The words of the language that was chosen, or else of the environment.
+pub(crate) fn words(common: &Common) -> Catalogue {
+    let chosen = common.lang.map(Lang::from);
+    Catalogue::new(chosen.unwrap_or_else(|| Lang::of_environment(|name| std::env::var(name).ok())))
+}
+
+/// Does something with a folder, and closes it in either case. What went wrong first is what is told.
+///
+/// # Errors
+/// What `work` says, or else what closing says.
+pub(crate) async fn with_folder<T>(
+    folder: Folder,
+    work: impl AsyncFnOnce(&Folder) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let result = work(&folder).await;
+    let closed = folder.close().await;
+    let value = result?;
+    closed?;
+    Ok(value)
+}

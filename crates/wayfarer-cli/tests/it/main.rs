@@ -1,0 +1,13 @@
+//! Tests from outside: the built binary, as people and scripts run it.
+//!
+//! [`run`] starts commands and servers; every other module is about one promise.
+
+#[cfg(feature = "demo")]
+mod demo;
+mod folder;
+mod full;
+mod import;
+mod kill;
+mod read;
+mod run;
+mod usage;
