@@ -10,10 +10,11 @@ use wayfarer_event::Rejection;
 use super::*;
 
 type Outcome = Result<Receipt, SinkError>;
+type Respond = Box<dyn FnOnce(&[RawEvent]) -> Outcome + Send>;
 
 /// Answers as it was told to, then accepts everything. Holds each answer back until there is a permit.
 struct Sink {
-    answers: Mutex<VecDeque<Box<dyn FnOnce(&[RawEvent]) -> Outcome + Send>>>,
+    answers: Mutex<VecDeque<Respond>>,
     asked: Mutex<Vec<Vec<RawEvent>>>,
     permits: Semaphore,
 }
