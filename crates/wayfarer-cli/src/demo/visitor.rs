@@ -128,7 +128,7 @@ impl<'a> Visit<'a> {
             "screen": self.browser.person().device.screen,
         });
         if let Some(view) = &page.view {
-            event["props"] = json!({ "view": view });
+            event["props"] = json!({ "page": view });
         }
         event.to_string()
     }
