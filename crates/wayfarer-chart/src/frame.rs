@@ -178,15 +178,15 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// As many labels as have room, at even distances. Bars that have names keep them all while there is room for some
-    /// letters of each.
+    /// As many labels as have room, at even distances. Bars keep them all
+    /// while there is room for some letters of each.
     fn labels(&self, svg: &mut String) {
         let count = self.plot.labels.len();
         let widest = self.plot.labels.iter().map(|label| width(label, FONT)).fold(0.0, f32::max);
         let slot = (self.right - self.left) / count.max(1) as f32;
-        let cut = self.along == Along::Bands && slot >= 4.0 * FONT;
+        let cut = self.along == Along::Bands && slot >= 6.0 * FONT;
         let room = if cut { slot - 6.0 } else { f32::INFINITY };
-        let every = if cut { 1 } else { ((widest + 16.0) / slot).ceil().max(1.0) as usize };
+        let every = if cut { 1 } else { round_distance((widest + 16.0) / slot) };
         for (i, label) in self.plot.labels.iter().enumerate().step_by(every) {
             let half = width(label, FONT).min(room) / 2.0;
             let most = (self.width - half - 2.0).max(half);
@@ -274,6 +274,12 @@ impl<'a> Frame<'a> {
     pub(crate) fn y(&self, value: f64) -> f32 {
         self.bottom - single(self.scale.place(value)) * (self.bottom - self.top)
     }
+}
+
+/// The least even distance between labels that is not below `least`: such that hours and months fall on round ones.
+fn round_distance(least: f32) -> usize {
+    let mut distances = [1_usize, 2, 3, 4, 6, 8, 12].into_iter().chain((1..).map(|n| n * 24));
+    distances.find(|distance| *distance as f32 >= least).unwrap_or(1)
 }
 
 /// What charts-rs drew, without the element around it and without the numbers in it, which are rounded to `f32`.

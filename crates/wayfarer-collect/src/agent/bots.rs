@@ -10,7 +10,7 @@ use compact_str::{CompactString, format_compact};
 /// The longest name that a reason gives.
 const LONGEST: usize = 40;
 
-/// Names that no other rule finds, or that are clearer by their own name. Lower case; found anywhere.
+/// Names that no other rule finds, or that are clearer by their own name. Lower case; found where no letter stands before.
 #[rustfmt::skip]
 static NAMES: &[&str] = &[
     // Search, AI and previews of links.
@@ -25,143 +25,43 @@ static NAMES: &[&str] = &[
     "ghost inspector", "browserstack", "headless", "phantomjs", "slimerjs", "selenium", "webdriver", "playwright", "puppeteer", "cypress/", "htmlunit", "splash version", "prerender", "rendertron", "nitro-optimizer", "criticalcss", "penthouse", "linktiger", "siteimprove", "silktide", "monsido", "cookiehub", "onetrust",
     "netcraft", "w3c_", "w3c-", "jigsaw/", "checklink", "linkcheck", "brokenlink", "xenu", "sitemaps generator", "screaming frog", "integrity/", "datanyze", "builtwith", "wappalyzer", "whatweb", "netsystemsresearch", "censys", "zgrab", "masscan", "nmap", "nikto", "sqlmap", "acunetix", "openvas", "nessus", "nuclei", "zmeu", "l9explore", "expanse", "watchtowr", "detectify", "fastdast", "bitdiscovery",
     // Downloaders, libraries and tools.
-    "curl/", "pycurl", "libcurl", "wget", "python", "aiohttp", "httpx", "urllib", "scrapy", "mechanize", "java/1", "java/2", "apache-httpclient", "httpclient", "http-client", "http_client", "httpunit", "okhttp", "go-http", "gohttp", "go-resty", "colly", "axios", "node-fetch", "nodejs", "undici", "superagent", "guzzle", "libwww", "lwp", "perl/", "ruby", "php/", "winhttp", "wininet", "httpie", "postman", "insomnia/", "restsharp", "unirest", "reactornetty", "jersey/", "faraday", "typhoeus", "rest-client", "powershell", "aria2", "httrack", "webcopier", "webzip", "teleport", "sitesucker", "offline explorer", "webcapture", "webreaper", "larbin", "pavuk", "boto", "aws-sdk", "aws-cli", "jakarta", "indy library", "cfnetwork agent", "libsoup", "dart:io", "dart/", "reqwest", "hyper/", "ureq", "isahc", "wordpress/", "drupal", "joomla", "magento", "zend_http", "symfony", "laravel", "elinks scan", "apt-http", "microsoft url control", "microsoft bits", "ms web services", "windows-update-agent", "winhttprequest", "commons-http", "camo",
+    "curl/", "pycurl", "libcurl", "wget", "python", "aiohttp", "httpx", "urllib", "scrapy", "mechanize", "java/1", "java/2", "apache-httpclient", "httpclient", "http-client", "http_client", "httpunit", "okhttp", "go-http", "gohttp", "go-resty", "colly", "axios", "node-fetch", "nodejs", "undici", "superagent", "guzzle", "libwww", "lwp", "perl/", "ruby", "php/", "winhttp", "wininet", "httpie", "postman", "insomnia/", "restsharp", "unirest", "reactornetty", "jersey/", "faraday", "typhoeus", "rest-client", "powershell", "aria2", "httrack", "webcopier", "webzip", "teleport", "sitesucker", "offline explorer", "webcapture", "webreaper", "larbin", "pavuk", "boto", "aws-sdk", "aws-cli", "jakarta", "indy library", "cfnetwork agent", "libsoup", "dart:io", "dart/", "reqwest", "hyper/", "ureq", "isahc", "wordpress/", "drupal", "joomla", "magento", "zend_http", "symfony", "laravel", "elinks scan", "apt-http", "microsoft url control", "microsoft bits", "ms web services", "windows-update-agent", "winhttprequest", "commons-http", "github-camo",
     // Readers of feeds and savers of pages.
     "feedly", "feedbin", "inoreader", "newsblur", "theoldreader", "netnewswire", "tiny tiny rss", "freshrss", "miniflux", "bloglovin", "blogtrottr", "netvibes", "superfeedr", "instapaper", "pocketparser", "wallabag", "printfriendly", "zotero", "hatena", "twingly", "postrank", "newspaper/", "meltwater", "brandwatch", "traackr", "trendsmap", "trendiction", "owler", "dataprovider", "panscient", "linkdex", "ips-agent", "ichiro", "gigablast", "biglotron", "admantx", "infegy", "um-ln", "pixalate", "adbeat", "attracta", "poduptime", "collapsify", "miniature.io", "outbrain", "disqus", "ning/", "zapier", "integromat", "ifttt", "bitly", "pinterest/0", "qwantify", "scope3", "sindup", "geedo", "sqwatcher", "marketgoo", "hotjar version", "foregenix", "abuse.xmco", "playstore-google", "readable/", "testlocally", "like gecko) via", "evc-batch", "retroliste", "montools", "upday", "ubermetrics", "keydrop", "tsm-turingos", "feeder.co", "newsnow", "httpagent", "x86_64; rigor", "dlc/2",
 ];
 
 /// Words that only programs bear. Lower case; found in any word that they end.
+#[rustfmt::skip]
 static ENDINGS: &[&str] = &[
-    "bot",
-    "bots",
-    "robot",
-    "crawler",
-    "spider",
-    "scraper",
-    "fetcher",
-    "monitor",
-    "monitoring",
-    "indexer",
-    "checker",
-    "validator",
-    "analyzer",
-    "archiver",
-    "scanner",
-    "grabber",
-    "downloader",
-    "harvester",
-    "auditor",
-    "webhook",
-    "webhooks",
-    "synthetic",
-    "synthetics",
+    "bot", "bots", "robot", "crawler", "spider", "scraper", "fetcher", "monitor", "monitoring", "indexer", "checker",
+    "validator", "analyzer", "archiver", "scanner", "grabber", "downloader", "harvester", "auditor", "webhook",
+    "webhooks", "synthetic", "synthetics", "httpagent",
 ];
 
 /// Words that only programs bear. Lower case; found in any word that they begin or end or lie in.
+#[rustfmt::skip]
 static ROOTS: &[&str] = &[
-    "crawl",
-    "spider",
-    "slurp",
-    "scrap",
-    "archiv",
-    "searchengine",
-    "search engine",
-    "feedparser",
-    "preview",
-    "research",
-    "webcheck",
-    "web check",
-    "survey",
+    "crawl", "spider", "slurp", "scrap", "archiv", "searchengine", "search engine", "feedparser", "preview",
+    "research", "webcheck", "web check", "survey", "monitorss", "contentscan",
 ];
 
 /// What browsers call themselves after `compatible;`.
+#[rustfmt::skip]
 static COMPATIBLE: &[&str] = &[
-    "msie",
-    "konqueror",
-    "opera",
-    "icab",
-    "omniweb",
-    "netscape",
-    "webtv",
-    "linux",
-    "u;",
-    "i;",
-    "macintosh",
-    "windows",
-    "ibrowse",
-    "aweb",
-    "voyager",
-    "mspie",
-    "msnia",
-    "avant",
-    "maxthon",
-    "abrowse",
-    "galeon",
-    "netpositive",
-    "x11",
+    "msie", "konqueror", "opera", "icab", "omniweb", "netscape", "webtv", "linux", "u;", "i;", "macintosh", "windows",
+    "ibrowse", "aweb", "voyager", "mspie", "msnia", "avant", "maxthon", "abrowse", "galeon", "netpositive", "x11",
     "arachne",
 ];
 
 /// What browsers begin with, and what old phones have in their names.
+#[rustfmt::skip]
 static FORMS: &[&str] = &[
-    "midp",
-    "cldc",
-    "up.browser",
-    "up.link",
-    "wap",
-    "netfront",
-    "obigo",
-    "teleca",
-    "nokia",
-    "blackberry",
-    "docomo",
-    "kddi",
-    "j-phone",
-    "vodafone",
-    "softbank",
-    "sonyericsson",
-    "samsung",
-    "sec-",
-    "lg-",
-    "mot-",
-    "motorola",
-    "sagem",
-    "sie-",
-    "alcatel",
-    "htc",
-    "zte",
-    "huawei",
-    "lenovo",
-    "panasonic",
-    "sharp",
-    "sanyo",
-    "philips",
-    "ucweb",
-    "ucbrowser",
-    "opera mini",
-    "cfnetwork",
-    "dalvik",
-    "darwin",
-    "android",
-    "ios",
-    "iphone",
-    "ipad",
-    "applewebkit",
-    "gecko",
-    "lynx/",
-    "w3m/",
-    "links (",
-    "elinks",
-    "playstation",
-    "nintendo",
-    "xbox",
-    "kindle",
-    "dillo",
-    "netsurf",
-    "amaya",
-    "icab",
-    "emacs",
-    "browser",
+    "midp", "cldc", "up.browser", "up.link", "wap", "netfront", "obigo", "teleca", "nokia", "blackberry", "docomo",
+    "kddi", "j-phone", "vodafone", "softbank", "sonyericsson", "samsung", "sec-", "lg-", "mot-", "motorola", "sagem",
+    "sie-", "alcatel", "htc", "zte", "huawei", "lenovo", "panasonic", "sharp", "sanyo", "philips", "ucweb",
+    "ucbrowser", "opera mini", "cfnetwork", "dalvik", "darwin", "android", "ios", "iphone", "ipad", "applewebkit",
+    "gecko", "lynx/", "w3m/", "links (", "elinks", "playstation", "nintendo", "xbox", "kindle", "dillo", "netsurf",
+    "amaya", "icab", "emacs", "browser", "fbav/", "midori", "webkit/", "hbbtv",
 ];
 
 /// The tables, ready to be asked.
@@ -179,9 +79,7 @@ impl Bots {
     /// Why a user agent is held to be a bot; `None` for a browser.
     pub(super) fn reason(&self, agent: &str) -> Option<CompactString> {
         let agent = agent.to_ascii_lowercase();
-        let found = self.names.as_ref().and_then(|names| names.find(&agent));
-        let named = found.and_then(|found| NAMES.get(found.pattern().as_usize()));
-        if let Some(name) = named {
+        if let Some(name) = self.named(&agent) {
             return Some(reason(name));
         }
         let word = agent.split(|c: char| !is_word(c)).find(|word| is_program(word));
@@ -189,6 +87,18 @@ impl Bots {
             return Some(reason(word));
         }
         has_root(&agent).or_else(|| marks(&agent))
+    }
+}
+
+impl Bots {
+    fn named(&self, agent: &str) -> Option<&'static &'static str> {
+        let mut found = self.names.as_ref()?.find_iter(agent);
+        let begins_word = |at: usize| {
+            let before = agent.get(..at).and_then(|before| before.chars().next_back());
+            !before.is_some_and(char::is_alphabetic)
+        };
+        let name = found.find(|found| begins_word(found.start()))?;
+        NAMES.get(name.pattern().as_usize())
     }
 }
 

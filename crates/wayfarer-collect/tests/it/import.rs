@@ -208,7 +208,11 @@ fn the_apache_log_has_its_known_answers() {
         serde_json::from_str::<serde_json::Value>(props).ok()?["bytes"].as_u64()
     };
     assert_eq!(events.iter().filter_map(bytes).sum::<u64>(), 2_747_282_740);
-    println!("bots {} of {}", counts.bots, counts.read);
+    let mut reasons = BTreeMap::<_, u32>::new();
+    for event in &events {
+        *reasons.entry(event.bot_reason.clone()).or_default() += 1;
+    }
+    println!("bots {} of {}: {reasons:?}", counts.bots, counts.read);
 }
 
 /// The addresses of a log.
