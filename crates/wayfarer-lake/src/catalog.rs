@@ -1,4 +1,5 @@
-//! The small DuckLake 1.0 client that the lake needs: make a catalog, read a snapshot, append files.
+//! The small DuckLake 1.0 client that the lake needs: make a catalog, read a snapshot, append files,
+//! replace them, let old snapshots go.
 //!
 //! The catalog is a SQLite database that DuckDB opens as it is. Tables of our own lie beside DuckLake's and change in the
 //! same transactions: how far each writer's log is in files, where each site's rows lie in a file, and which files hold
@@ -7,6 +8,7 @@
 mod append;
 mod create;
 mod load;
+mod replace;
 
 use std::{path::Path, time::Duration};
 
@@ -19,6 +21,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 pub(crate) use append::Append;
 pub(crate) use load::{FileRow, IdFileRow, Loaded};
+pub(crate) use replace::Replace;
 
 use crate::{Error, ErrorKind, Random, Result};
 

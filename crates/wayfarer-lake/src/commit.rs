@@ -5,6 +5,7 @@
 //! come through the same channel and so fall between groups.
 
 use std::{
+    collections::HashSet,
     sync::{Arc, atomic::Ordering, mpsc},
     thread,
 };
@@ -231,7 +232,10 @@ impl Committer {
     fn take_sealed(&mut self, sealed: Sealed) {
         let mut rows = self.shared.rows();
         rows.snapshot = sealed.snapshot;
-        rows.files = sealed.files.into();
+        let before = std::mem::replace(&mut rows.files, sealed.files.into());
+        let now: HashSet<u64> = rows.files.iter().map(|file| file.id).collect();
+        let gone = before.iter().filter(|file| !now.contains(&file.id));
+        self.shared.retire(gone.map(Arc::downgrade));
         if self.frozen.take_if(|frozen| frozen.end_seq <= sealed.next_seq).is_some() {
             rows.sealing.clear();
             rows.oldest_sealing = None;

@@ -90,7 +90,7 @@ impl Cursor {
     /// The key of the row that the cursor stands on; reads the next block where one ends.
     fn key(&mut self) -> Result<Option<Key>> {
         loop {
-            if let Some(key) = self.block.as_ref().and_then(|block| key_at(block, self.row)) {
+            if let Some(key) = self.block.as_ref().and_then(|block| block.key(self.row)) {
                 return Ok(Some(key));
             }
             self.block = self.run.next_block()?;
@@ -100,11 +100,6 @@ impl Cursor {
             }
         }
     }
-}
-
-fn key_at(block: &Block, row: usize) -> Option<Key> {
-    let (visitor, ts) = (*block.visitor.get(row)?, *block.ts.get(row)?);
-    Some((visitor, ts, *block.seq.get(row)?, *block.writer.get(row)?))
 }
 
 /// A row of a block that has every column, in the order of the table.

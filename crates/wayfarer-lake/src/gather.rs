@@ -24,8 +24,6 @@ pub(crate) struct Sorted {
     chunks: Vec<Arc<Chunk>>,
     writer: u64,
     places: Vec<Place>,
-    /// The sites in order, each with its number of rows.
-    sites: Vec<(String, usize)>,
     dictionaries: HashMap<Column, Unified>,
 }
 
@@ -91,19 +89,13 @@ impl Sorted {
         }
         // Places ascend as the seq does.
         keys.sort_unstable_by_key(|k| (k.site, k.visitor, k.ts, k.place.chunk, k.place.row));
-        let sites = count_sites(&keys, &ranks, &site_codes.dictionary);
         let places = keys.iter().map(|key| key.place).collect();
         let dictionaries = HashMap::from([(Column::Site, site_codes)]);
-        Sorted { chunks: chunks.to_vec(), writer, places, sites, dictionaries }
+        Sorted { chunks: chunks.to_vec(), writer, places, dictionaries }
     }
 
     pub(crate) fn rows(&self) -> usize {
         self.places.len()
-    }
-
-    /// The sites in order, each with its number of rows.
-    pub(crate) fn sites(&self) -> &[(String, usize)] {
-        &self.sites
     }
 
     /// One column of the rows from `start` to `end`.
@@ -218,16 +210,6 @@ fn ranks(dictionary: &StringArray) -> Vec<u32> {
         }
     }
     ranks
-}
-
-fn count_sites(keys: &[Key], ranks: &[u32], dictionary: &StringArray) -> Vec<(String, usize)> {
-    let name = |rank: u32| {
-        let code = ranks.iter().position(|&r| r == rank);
-        code.map_or_else(String::new, |code| dictionary.value(code).to_owned())
-    };
-    keys.chunk_by(|a, b| a.site == b.site)
-        .filter_map(|run| Some((name(run.first()?.site), run.len())))
-        .collect()
 }
 
 impl Unified {

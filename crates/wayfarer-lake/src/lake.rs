@@ -19,9 +19,10 @@ use tokio::{
 use wayfarer_event::Event;
 
 use crate::{
-    Error, ErrorKind, Options, Result, Status, Subscription, View,
+    Compacted, Error, ErrorKind, Options, Result, Status, Subscription, View,
     catalog::{Catalog, Loaded},
     commit::{Command, Committer, Request, with_id},
+    compact::{Compactor, Effort},
     hot::Hot,
     ids::{IdFolder, Seen, fingerprint},
     seal::{self, DebugClock, Sealer},
@@ -45,8 +46,9 @@ struct Inner {
     shared: Arc<Shared>,
     catalog: Arc<Catalog>,
     sealer: Arc<Sealer>,
+    compactor: Arc<Compactor>,
     commands: mpsc::Sender<Command>,
-    task: Mutex<Option<JoinHandle<()>>>,
+    tasks: Mutex<Option<[JoinHandle<()>; 2]>>,
 }
 
 /// How the ids that events bring are kept unique. An id counts within its site, whichever way it was taken.
@@ -132,6 +134,15 @@ impl Lake {
         self.inner.sealer.seal().await
     }
 
+    /// Merges all files that can be merged, and removes those that nobody needs any more. The lake does what pays of this
+    /// by itself, in the background.
+    ///
+    /// # Errors
+    /// When a file or the catalog cannot be read or written. Nothing is lost then.
+    pub async fn compact(&self) -> Result<Compacted> {
+        self.inner.compactor.compact(Effort::All).await
+    }
+
     /// How the lake is.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -143,11 +154,13 @@ impl Lake {
     /// # Errors
     /// When the last seal fails. What was acknowledged is in the log then.
     pub async fn close(&self) -> Result<()> {
-        let Some(task) = self.inner.task.lock().await.take() else { return Ok(()) };
+        let Some(tasks) = self.inner.tasks.lock().await.take() else { return Ok(()) };
         self.inner.shared.closed.store(true, Ordering::Release);
-        task.abort();
-        // A seal that the task began is either broken off before its transaction or finished by the next one.
-        let _ = task.await;
+        for task in tasks {
+            task.abort();
+            // What it began is broken off before its transaction, or finished by the seal below or the next opening.
+            let _ = task.await;
+        }
         let sealed = self.inner.sealer.seal().await;
         let (done, closed) = oneshot::channel();
         if self.inner.commands.send(Command::Close(done)).is_ok() {
@@ -161,7 +174,7 @@ impl Lake {
 /// A lake that is dropped without [`close`](Lake::close) stops as a crash would stop it: nothing more is sealed.
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(task) = self.task.get_mut().take() {
+        for task in self.tasks.get_mut().take().into_iter().flatten() {
             task.abort();
         }
     }
@@ -260,12 +273,25 @@ impl Opening {
             ids,
             commands: commands.clone(),
             attempts: AtomicU64::new(0),
-            id_files: Mutex::new(id_files),
+            sealing: Mutex::new(()),
+            published: Mutex::new(id_files),
         });
-        let task = tokio::spawn(seal_often(Arc::clone(&sealer), notify, options.seal_after));
-        let task = Mutex::new(Some(task));
+        let compactor = Arc::new(Compactor {
+            sealer: Arc::clone(&sealer),
+            data: folder.join("lake"),
+            days: options.day_files,
+            keep_snapshots: options.keep_snapshots,
+            merging: Mutex::new(()),
+            attempts: AtomicU64::new(0),
+        });
+        let tasks = [
+            tokio::spawn(seal_often(Arc::clone(&sealer), notify, options.seal_after)),
+            tokio::spawn(compact_often(Arc::clone(&compactor), options.compact_after)),
+        ];
+        let tasks = Mutex::new(Some(tasks));
         let batch_bytes = options.batch_bytes;
-        let inner = Inner { folder, batch_bytes, shared, catalog, sealer, commands, task };
+        let inner =
+            Inner { folder, batch_bytes, shared, catalog, sealer, compactor, commands, tasks };
         Ok(Lake { inner: Arc::new(inner) })
     }
 }
@@ -312,5 +338,18 @@ async fn seal_often(sealer: Arc<Sealer>, enough: Arc<Notify>, after: Duration) {
                 after.min(SEAL_AGAIN)
             }
         };
+    }
+}
+
+/// Compacts what is due, now and then.
+async fn compact_often(compactor: Arc<Compactor>, after: Duration) {
+    loop {
+        tokio::time::sleep(after).await;
+        match compactor.compact(Effort::Due).await {
+            Ok(done) if done.merged > 0 => tracing::info!(?done, "compacted"),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Closed => return,
+            Err(error) => tracing::error!(%error, "cannot compact; it is tried again"),
+        }
     }
 }

@@ -12,6 +12,7 @@
 
 mod catalog;
 mod commit;
+mod compact;
 mod error;
 mod export;
 mod file;
@@ -20,7 +21,9 @@ mod hot;
 mod ids;
 mod lake;
 mod live;
+mod merge;
 mod options;
+mod period;
 mod scan;
 mod seal;
 mod state;
@@ -30,6 +33,7 @@ mod stored;
 mod view;
 mod wal;
 
+pub use compact::Compacted;
 pub use error::{Error, ErrorKind, Result};
 pub use export::Export;
 pub use lake::{Appended, Ids, Lake};

@@ -37,6 +37,12 @@ pub struct Options {
     pub seal_bytes: usize,
     /// Hot rows are sealed when the oldest of them is this old.
     pub seal_after: Duration,
+    /// Small files are merged in the background this often, where it pays.
+    pub compact_after: Duration,
+    /// How many days back, to the start of a month, files are of a day; before that they are of a month.
+    pub day_files: u32,
+    /// How long files stay on disk that were merged into others, for other programs that still read them.
+    pub keep_snapshots: Duration,
     /// The most bytes of one batch in the log.
     pub batch_bytes: usize,
     /// A segment of the log is closed when it is this long, in bytes.
@@ -58,6 +64,9 @@ impl Default for Options {
             hot_bytes: 160 << 20,
             seal_bytes: 48 << 20,
             seal_after: Duration::from_secs(10),
+            compact_after: Duration::from_secs(30),
+            day_files: 35,
+            keep_snapshots: Duration::from_secs(600),
             batch_bytes: 32 << 20,
             segment_bytes: 64 << 20,
             window_days: 7,

@@ -175,7 +175,13 @@ impl Block {
         self.visitor.len()
     }
 
-    fn is_sorted(&self) -> bool {
+    /// visitor, ts, seq and writer of a row.
+    pub(crate) fn key(&self, row: usize) -> Option<(u64, i64, u64, u64)> {
+        let (visitor, ts) = (*self.visitor.get(row)?, *self.ts.get(row)?);
+        Some((visitor, ts, *self.seq.get(row)?, *self.writer.get(row)?))
+    }
+
+    pub(crate) fn is_sorted(&self) -> bool {
         let times = self.visitor.windows(2).zip(self.ts.windows(2)).zip(self.seq.windows(2));
         times.into_iter().all(|((visitor, ts), seq)| match (visitor, ts, seq) {
             (&[v, w], &[t, u], &[s, r]) => v < w || (v == w && (t < u || (t == u && s <= r))),

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Names of our data files start with this; other programs' files do not, and are let be.
-const PREFIX: &str = "wayfarer-";
+pub(crate) const PREFIX: &str = "wayfarer-";
 
 /// Seals, one at a time.
 #[derive(Debug)]
@@ -40,8 +40,10 @@ pub(crate) struct Sealer {
     pub(crate) commands: mpsc::Sender<Command>,
     /// Counts attempts, so that no file name comes twice in the life of the process.
     pub(crate) attempts: AtomicU64,
-    /// The files of ids, as the catalog has them.
-    pub(crate) id_files: Mutex<Vec<Arc<IdFile>>>,
+    /// One seal at a time.
+    pub(crate) sealing: Mutex<()>,
+    /// The files of ids, as readers have them. Who holds this is the only one to move readers.
+    pub(crate) published: Mutex<Vec<Arc<IdFile>>>,
 }
 
 /// A clock that does not show itself.
@@ -63,22 +65,23 @@ struct Made {
 impl Sealer {
     /// Seals what is hot now.
     pub(crate) async fn seal(&self) -> Result<()> {
-        // Held to the end: one seal at a time.
-        let mut id_files = self.id_files.lock().await;
-        let sealed = self.seal_with(&mut id_files).await;
+        let one_at_a_time = self.sealing.lock().await;
+        let sealed = self.seal_frozen().await;
+        drop(one_at_a_time);
         self.shared.set_trouble(sealed.as_ref().err().cloned());
         sealed
     }
 
-    async fn seal_with(&self, id_files: &mut Vec<Arc<IdFile>>) -> Result<()> {
+    async fn seal_frozen(&self) -> Result<()> {
         let Some(frozen) = self.freeze().await? else { return Ok(()) };
         let loaded = self.catalog.load(self.shared.writer).await?;
         if loaded.next_seq >= frozen.end_seq {
             // The last attempt was committed, though it answered with an error.
-            return self.publish(loaded, id_files).await;
+            return self.publish().await;
         }
         let now: Micros = (self.clock.0)();
-        let made = self.make(&frozen, now, id_files).await?;
+        let id_files = self.published.lock().await.clone();
+        let made = self.make(&frozen, now, &id_files).await?;
         let gone = made.ids.gone.clone();
         let append = Append {
             writer: self.shared.writer,
@@ -89,8 +92,7 @@ impl Sealer {
             now: now.timestamp(),
         };
         self.catalog.append(&append).await?;
-        let loaded = self.catalog.load(self.shared.writer).await?;
-        self.publish(loaded, id_files).await?;
+        self.publish().await?;
         for name in gone {
             // What stays is removed when the lake is opened next.
             let _ = self.storage.remove(&self.ids.folder.join(name));
@@ -124,8 +126,10 @@ impl Sealer {
     }
 
     /// Shows readers what the catalog holds now.
-    async fn publish(&self, loaded: Loaded, id_files: &mut Vec<Arc<IdFile>>) -> Result<()> {
-        *id_files = self.open_id_files(&loaded, id_files)?;
+    pub(crate) async fn publish(&self) -> Result<()> {
+        let mut id_files = self.published.lock().await;
+        let loaded = self.catalog.load(self.shared.writer).await?;
+        *id_files = self.open_id_files(&loaded, &id_files)?;
         let known = Arc::clone(&self.shared.rows().files);
         let sealed = Sealed {
             snapshot: loaded.snapshot,
@@ -181,7 +185,7 @@ pub(crate) fn remove_orphans(
     ids: &IdFolder,
     loaded: &Loaded,
 ) -> Result<()> {
-    let data: HashSet<&str> = loaded.files.iter().map(|file| file.path.as_str()).collect();
+    let data: HashSet<&str> = loaded.named.iter().map(String::as_str).collect();
     let id_files: HashSet<&str> = loaded.id_files.iter().map(|file| file.name.as_str()).collect();
     for (folder, named) in [(table, &data), (ids.folder.as_path(), &id_files)] {
         let names = storage.list(folder).map_err(|e| Error::io("cannot list", folder, e))?;

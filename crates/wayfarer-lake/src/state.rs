@@ -3,9 +3,12 @@
 //! Only the log's thread (`commit`) changes rows and files, always both sides of a move at once: so a view has each row
 //! exactly once.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 use crate::{
@@ -31,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) wal_bytes: AtomicU64,
     pub(crate) closed: AtomicBool,
     trouble: Mutex<Option<Error>>,
+    /// Files that no new view has, as long as old views do.
+    retired: Mutex<Vec<Weak<DataFile>>>,
 }
 
 /// The rows of the lake.
@@ -67,6 +72,7 @@ impl Shared {
             wal_bytes: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             trouble: Mutex::new(None),
+            retired: Mutex::new(Vec::new()),
         }
     }
 
@@ -113,6 +119,19 @@ impl Shared {
 
     pub(crate) fn set_trouble(&self, trouble: Option<Error>) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// Notes files that the newest snapshot no longer has.
+    pub(crate) fn retire(&self, files: impl Iterator<Item = Weak<DataFile>>) {
+        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        retired.retain(|file| file.strong_count() > 0);
+        retired.extend(files);
+    }
+
+    /// Whether a view still has a file that no new one gets.
+    pub(crate) fn is_read(&self, path: &Path) -> bool {
+        let retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        retired.iter().filter_map(Weak::upgrade).any(|file| file.path == path)
     }
 
     pub(crate) fn is_closed(&self) -> bool {

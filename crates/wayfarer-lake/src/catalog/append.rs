@@ -56,25 +56,30 @@ async fn move_writer(connection: &mut SqliteConnection, append: &Append) -> sqlx
 }
 
 async fn add_all(connection: &mut SqliteConnection, append: &Append) -> sqlx::Result<()> {
-    let head = sqlx::query(
-        "SELECT snapshot_id, next_file_id FROM ducklake_snapshot
-         ORDER BY snapshot_id DESC LIMIT 1",
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    let snapshot = head.try_get::<i64, _>(0)? + 1;
-    let first_file: i64 = head.try_get(1)?;
+    let (snapshot, first_file) = next_snapshot(connection).await?;
     let mut row_id = next_row_id(connection).await?;
     for (file, id) in append.files.iter().zip(first_file..) {
         add_file(connection, file, id, snapshot, row_id).await?;
         row_id += file.rows.cast_signed();
     }
     add_to_table(connection, &append.files).await?;
-    add_snapshot(connection, append, snapshot).await?;
+    let changes = format!("inserted_into_table:{EVENTS}");
+    add_snapshot(connection, snapshot, append.files.len(), append.now, (&changes, "seal")).await?;
     add_id_files(connection, append).await
 }
 
-async fn next_row_id(connection: &mut SqliteConnection) -> sqlx::Result<i64> {
+/// The number of the next snapshot, and the id of its first file.
+pub(super) async fn next_snapshot(connection: &mut SqliteConnection) -> sqlx::Result<(i64, i64)> {
+    let head = sqlx::query(
+        "SELECT snapshot_id, next_file_id FROM ducklake_snapshot
+         ORDER BY snapshot_id DESC LIMIT 1",
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok((head.try_get::<i64, _>(0)? + 1, head.try_get(1)?))
+}
+
+pub(super) async fn next_row_id(connection: &mut SqliteConnection) -> sqlx::Result<i64> {
     let known: Option<i64> =
         sqlx::query_scalar("SELECT next_row_id FROM ducklake_table_stats WHERE table_id = ?")
             .bind(EVENTS)
@@ -90,7 +95,7 @@ async fn next_row_id(connection: &mut SqliteConnection) -> sqlx::Result<i64> {
     Ok(0)
 }
 
-async fn add_file(
+pub(super) async fn add_file(
     connection: &mut SqliteConnection,
     file: &Written,
     id: i64,
@@ -234,10 +239,13 @@ async fn widen_table(
     Ok(())
 }
 
-async fn add_snapshot(
+/// Adds the snapshot after the newest one, which takes `files` new file ids.
+pub(super) async fn add_snapshot(
     connection: &mut SqliteConnection,
-    append: &Append,
     snapshot: i64,
+    files: usize,
+    now: jiff::Timestamp,
+    (changes, message): (&str, &str),
 ) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO ducklake_snapshot
@@ -245,13 +253,14 @@ async fn add_snapshot(
          FROM ducklake_snapshot WHERE snapshot_id = ?1 - 1",
     )
     .bind(snapshot)
-    .bind(time_text(append.now))
-    .bind(append.files.len() as i64)
+    .bind(time_text(now))
+    .bind(files as i64)
     .execute(&mut *connection)
     .await?;
-    sqlx::query("INSERT INTO ducklake_snapshot_changes VALUES (?, ?, 'wayfarer', 'seal', NULL)")
+    sqlx::query("INSERT INTO ducklake_snapshot_changes VALUES (?, ?, 'wayfarer', ?, NULL)")
         .bind(snapshot)
-        .bind(format!("inserted_into_table:{EVENTS}"))
+        .bind(changes)
+        .bind(message)
         .execute(connection)
         .await?;
     Ok(())

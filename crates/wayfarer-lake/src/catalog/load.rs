@@ -1,7 +1,7 @@
 //! Reads the newest snapshot: its data files with their spans, how far the log is sealed, and the files of ids.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -17,6 +17,8 @@ pub(crate) struct Loaded {
     /// Every event of the writer with a `seq` below this is in a file.
     pub(crate) next_seq: u64,
     pub(crate) files: Vec<FileRow>,
+    /// The names of all data files, also of those that only older snapshots have.
+    pub(crate) named: HashSet<String>,
     pub(crate) id_files: Vec<IdFileRow>,
 }
 
@@ -110,8 +112,11 @@ async fn load(connection: &mut SqliteConnection, writer: u64) -> sqlx::Result<Lo
     };
     let files = files.iter().map(file).collect::<sqlx::Result<_>>()?;
     let id_files = load_id_files(connection).await?;
+    let named: Vec<String> =
+        sqlx::query_scalar("SELECT path FROM ducklake_data_file").fetch_all(connection).await?;
+    let named = named.into_iter().collect();
     let next_seq = next_seq.unwrap_or(1).unsigned_abs();
-    Ok(Loaded { snapshot: snapshot.unsigned_abs(), next_seq, files, id_files })
+    Ok(Loaded { snapshot: snapshot.unsigned_abs(), next_seq, files, named, id_files })
 }
 
 async fn load_spans(

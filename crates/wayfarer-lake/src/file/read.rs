@@ -61,6 +61,7 @@ pub(crate) struct FileRun {
     span: SiteSpan,
     wanted: Wanted<'static>,
     columns: Vec<Column>,
+    batch_rows: usize,
     next_group: usize,
     /// How many rows lie before `next_group`.
     rows_before: u64,
@@ -80,11 +81,17 @@ impl FileRun {
             span,
             wanted,
             columns: columns.to_vec(),
+            batch_rows: BLOCK_ROWS,
             next_group: 0,
             rows_before: 0,
             reader: None,
             dictionaries: vec![None; columns.len()],
         }
+    }
+
+    /// The same in batches of this many rows.
+    pub(crate) fn with_batch_rows(self, batch_rows: usize) -> FileRun {
+        FileRun { batch_rows, ..self }
     }
 
     pub(crate) fn name(&self) -> &std::path::Path {
@@ -93,10 +100,17 @@ impl FileRun {
 
     /// The next block as it lies in the file, not yet narrowed to the wanted rows.
     pub(crate) fn next_block(&mut self) -> Result<Option<Block>> {
+        match self.next_batch()? {
+            Some(batch) => self.block(&batch).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The next rows as Arrow's arrays.
+    pub(crate) fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             if let Some(batch) = self.reader.as_mut().and_then(Iterator::next) {
-                let batch = batch.map_err(|error| damaged(&self.file, error.into()))?;
-                return self.block(&batch).map(Some);
+                return batch.map(Some).map_err(|error| damaged(&self.file, error.into()));
             }
             self.reader = None;
             if !self.open_group()? {
@@ -140,7 +154,7 @@ impl FileRun {
         let mut builder =
             ParquetRecordBatchReaderBuilder::new_with_metadata(source, footer.clone())
                 .with_row_groups(vec![index])
-                .with_batch_size(BLOCK_ROWS)
+                .with_batch_size(self.batch_rows)
                 .with_projection(mask);
         if rows.len() < group.num_rows().unsigned_abs() as usize {
             let selection = vec![RowSelector::skip(rows.start), RowSelector::select(rows.len())];
@@ -149,7 +163,8 @@ impl FileRun {
         builder.build().map_err(|error| damaged(&self.file, error))
     }
 
-    fn block(&mut self, batch: &RecordBatch) -> Result<Block> {
+    /// The rows of a batch as a block.
+    pub(crate) fn block(&mut self, batch: &RecordBatch) -> Result<Block> {
         let rows = batch.num_rows();
         let mut columns = Vec::with_capacity(self.columns.len());
         for (&column, known) in self.columns.iter().zip(&mut self.dictionaries) {
@@ -188,7 +203,7 @@ fn foreign(file: &DataFile, column: Column) -> Error {
 }
 
 /// Turns an array into values without copying what it can share; `None` when it is of another type.
-fn values(array: &ArrayRef, known: &mut Option<Arc<StringArray>>) -> Option<Values> {
+pub(super) fn values(array: &ArrayRef, known: &mut Option<Arc<StringArray>>) -> Option<Values> {
     let any = array.as_any();
     if let Some(array) = any.downcast_ref::<DictionaryArray<Int32Type>>() {
         let texts = array.values().as_any().downcast_ref::<StringArray>()?;

@@ -1,28 +1,30 @@
-//! Writes sorted rows into a Parquet file, durably, and says what the catalog has to know of it.
+//! Writes rows that come in order into a Parquet file, durably, and says what the catalog has to know of it.
 
 use std::{
     io::{self, BufWriter, Write},
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use arrow_array::{
-    ArrayRef, DictionaryArray, Float64Array, Int64Array, PrimitiveArray, RecordBatch, StringArray,
-    TimestampMicrosecondArray, UInt64Array, types::Int32Type,
+    Array, ArrayRef, DictionaryArray, Float64Array, Int64Array, PrimitiveArray, RecordBatch,
+    StringArray, TimestampMicrosecondArray, UInt64Array, types::Int32Type,
 };
-use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
+use arrow_buffer::NullBuffer;
+use arrow_schema::SchemaRef;
 use parquet::{
     arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions},
     basic::{Compression, ZstdLevel},
     file::{
-        metadata::{KeyValue, ParquetMetaData, SortingColumn},
+        metadata::{KeyValue, SortingColumn},
         properties::{EnabledStatistics, WriterProperties},
     },
     schema::types::ColumnPath,
 };
 use wayfarer_event::{Column, Kind};
 
-use super::{SiteSpan, schema, stats::ColumnStats};
+use super::{SiteSpan, read, schema, stats::ColumnStats};
 use crate::{
     Error, Result,
     gather::Sorted,
@@ -54,56 +56,97 @@ pub(crate) struct Written {
 
 /// Writes the rows into a new file. When it answers, the file and its name are durable.
 pub(crate) fn write(storage: &dyn Storage, path: &Path, rows: &mut Sorted) -> Result<Written> {
-    let file = storage.create(path).map_err(|e| Error::io("cannot make", path, e))?;
-    let mut columns = vec![ColumnStats::default(); Column::ALL.len()];
-    let metadata = write_columns(file.as_ref(), rows, &mut columns)
-        .map_err(|error| Error::io("cannot write to", path, error))?;
-    for group in metadata.row_groups() {
-        for (stats, chunk) in columns.iter_mut().zip(group.columns()) {
-            stats.bytes += chunk.compressed_size().unsigned_abs();
-        }
-    }
-    let folder = path.parent().unwrap_or(path);
-    file.sync()
-        .and_then(|()| storage.sync_folder(folder))
-        .map_err(|e| Error::io("cannot sync", path, e))?;
-    let (bytes, footer_bytes) =
-        lengths(file.as_ref()).map_err(|e| Error::io("cannot read", path, e))?;
-    Ok(Written {
-        path: path.to_owned(),
-        rows: rows.rows() as u64,
-        bytes,
-        footer_bytes,
-        columns,
-        spans: spans(rows),
-    })
-}
-
-fn write_columns(
-    file: &dyn File,
-    rows: &mut Sorted,
-    stats: &mut [ColumnStats],
-) -> io::Result<ParquetMetaData> {
-    let out = BufWriter::with_capacity(1 << 20, Appending { file, at: 0 });
-    let options =
-        ArrowWriterOptions::new().with_properties(properties()?).with_skip_arrow_metadata(true);
-    let schema = schema::written();
-    let mut writer = ArrowWriter::try_new_with_options(out, Arc::clone(&schema), options)?;
+    let mut writer = FileWriter::create(storage, path)?;
     let total = rows.rows();
     for start in (0..total).step_by(GROUP_ROWS) {
         let end = total.min(start + GROUP_ROWS);
-        let mut arrays = Vec::with_capacity(Column::ALL.len());
-        for (&column, stats) in Column::ALL.iter().zip(&mut *stats) {
-            let values = rows.column(column, start, end);
-            stats.add(column, &values);
-            arrays.push(array(column, values));
-        }
-        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(io::Error::other)?;
-        writer.write(&batch)?;
+        let column = |&column: &Column| (column, rows.column(column, start, end));
+        let columns: Vec<_> = Column::ALL.iter().map(column).collect();
+        let arrays = columns.into_iter().map(|(column, values)| array(column, values));
+        writer.push(arrays.collect())?;
     }
-    let metadata = writer.finish()?;
-    writer.inner_mut().flush()?;
-    Ok(metadata)
+    writer.finish()
+}
+
+/// A file that is being written, a batch of rows at a time, in order.
+pub(crate) struct FileWriter<'a> {
+    storage: &'a dyn Storage,
+    path: PathBuf,
+    file: Arc<dyn File>,
+    writer: ArrowWriter<BufWriter<Appending>>,
+    schema: SchemaRef,
+    columns: Vec<ColumnStats>,
+    spans: Vec<SiteSpan>,
+    rows: u64,
+}
+
+impl<'a> FileWriter<'a> {
+    pub(crate) fn create(storage: &'a dyn Storage, path: &Path) -> Result<FileWriter<'a>> {
+        let failed = |error| Error::io("cannot make", path, error);
+        let file: Arc<dyn File> = storage.create(path).map_err(failed)?.into();
+        let out = Appending { file: Arc::clone(&file), at: 0 };
+        let out = BufWriter::with_capacity(1 << 20, out);
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties().map_err(failed)?)
+            .with_skip_arrow_metadata(true);
+        let schema = schema::written();
+        let writer = ArrowWriter::try_new_with_options(out, Arc::clone(&schema), options)
+            .map_err(|error| failed(error.into()))?;
+        let columns = vec![ColumnStats::default(); Column::ALL.len()];
+        let path = path.to_owned();
+        Ok(FileWriter { storage, path, file, writer, schema, columns, spans: Vec::new(), rows: 0 })
+    }
+
+    /// How many rows were pushed.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Adds rows: one array a column, as [`Column::ALL`], that come after those before.
+    pub(crate) fn push(&mut self, arrays: Vec<ArrayRef>) -> Result<()> {
+        let failed = |error| Error::io("cannot write to", &self.path, error);
+        let mut known = None;
+        let mut lead = Vec::with_capacity(3);
+        for ((&column, array), stats) in Column::ALL.iter().zip(&arrays).zip(&mut self.columns) {
+            let Some(values) = read::values(array, &mut known) else { continue };
+            stats.add(column, &values);
+            if matches!(column, Column::Site | Column::Visitor | Column::Ts) {
+                lead.push(values);
+            }
+        }
+        if let [
+            Values::Text { codes, dictionary },
+            Values::Unsigned { values: visitors },
+            Values::Int { values: times, .. },
+        ] = lead.as_slice()
+        {
+            add_spans(&mut self.spans, self.rows, (codes, dictionary), visitors, times);
+        }
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays)
+            .map_err(|error| failed(io::Error::other(error)))?;
+        self.rows += batch.num_rows() as u64;
+        self.writer.write(&batch).map_err(|error| failed(error.into()))
+    }
+
+    /// Ends the file. When it answers, the file and its name are durable.
+    pub(crate) fn finish(mut self) -> Result<Written> {
+        let failed = |error| Error::io("cannot write to", &self.path, error);
+        let metadata = self.writer.finish().map_err(|error| failed(error.into()))?;
+        self.writer.inner_mut().flush().map_err(failed)?;
+        for group in metadata.row_groups() {
+            for (stats, chunk) in self.columns.iter_mut().zip(group.columns()) {
+                stats.bytes += chunk.compressed_size().unsigned_abs();
+            }
+        }
+        let folder = self.path.parent().unwrap_or(&self.path);
+        self.file
+            .sync()
+            .and_then(|()| self.storage.sync_folder(folder))
+            .map_err(|error| Error::io("cannot sync", &self.path, error))?;
+        let (bytes, footer_bytes) = lengths(self.file.as_ref()).map_err(failed)?;
+        let FileWriter { path, rows, columns, spans, .. } = self;
+        Ok(Written { path, rows, bytes, footer_bytes, columns, spans })
+    }
 }
 
 fn properties() -> io::Result<WriterProperties> {
@@ -142,8 +185,7 @@ fn array(column: Column, values: Values) -> ArrayRef {
         Values::Text { codes, dictionary } if is_distinct(column) => {
             let text = |&code: &u32| {
                 let code = code as usize;
-                (code < arrow_array::Array::len(dictionary.as_ref()))
-                    .then(|| dictionary.value(code))
+                (code < dictionary.len()).then(|| dictionary.value(code))
             };
             Arc::new(codes.iter().map(text).collect::<StringArray>())
         }
@@ -163,28 +205,46 @@ fn array(column: Column, values: Values) -> ArrayRef {
     }
 }
 
-/// The spans of the sites in rows that are sorted by site.
-fn spans(rows: &Sorted) -> Vec<SiteSpan> {
-    let mut start = 0;
-    let mut spans = Vec::new();
-    for (site, count) in rows.sites() {
-        let end = start + count;
-        let visitors = bounds(&rows.visitor(start, end)).unwrap_or((0, 0));
-        let times = bounds(&rows.ts(start, end)).unwrap_or((0, 0));
-        spans.push(SiteSpan {
-            site: site.clone(),
-            first_row: start as u64,
-            rows: *count as u64,
-            visitors: visitors.0..=visitors.1,
-            times: times.0..=times.1,
-        });
-        start = end;
+/// Adds rows, the first of which is row `start` of the file, to the spans of their sites.
+fn add_spans(
+    spans: &mut Vec<SiteSpan>,
+    start: u64,
+    (codes, dictionary): (&[u32], &StringArray),
+    visitors: &[u64],
+    times: &[i64],
+) {
+    let mut first = 0;
+    for run in codes.chunk_by(|a, b| a == b) {
+        let end = first + run.len();
+        let code = run.first().map_or(usize::MAX, |&code| code as usize);
+        let site = if code < dictionary.len() { dictionary.value(code) } else { "" };
+        let visitors = bounds(visitors.get(first..end).unwrap_or_default());
+        let times = bounds(times.get(first..end).unwrap_or_default());
+        match spans.last_mut().filter(|span| span.site == site) {
+            Some(span) => {
+                span.rows += run.len() as u64;
+                span.visitors = join(&span.visitors, &visitors);
+                span.times = join(&span.times, &times);
+            }
+            None => spans.push(SiteSpan {
+                site: site.to_owned(),
+                first_row: start + first as u64,
+                rows: run.len() as u64,
+                visitors,
+                times,
+            }),
+        }
+        first = end;
     }
-    spans
 }
 
-fn bounds<T: Ord + ArrowNativeType>(values: &ScalarBuffer<T>) -> Option<(T, T)> {
-    Some((values.iter().copied().min()?, values.iter().copied().max()?))
+fn join<T: Ord + Copy>(a: &RangeInclusive<T>, b: &RangeInclusive<T>) -> RangeInclusive<T> {
+    *a.start().min(b.start())..=*a.end().max(b.end())
+}
+
+fn bounds<T: Ord + Copy + Default>(values: &[T]) -> RangeInclusive<T> {
+    let least = values.iter().copied().min().unwrap_or_default();
+    least..=values.iter().copied().max().unwrap_or_default()
 }
 
 /// The length of a Parquet file and of its footer.
@@ -196,12 +256,12 @@ fn lengths(file: &dyn File) -> io::Result<(u64, u64)> {
 }
 
 /// Writes one piece behind the other.
-struct Appending<'a> {
-    file: &'a dyn File,
+struct Appending {
+    file: Arc<dyn File>,
     at: u64,
 }
 
-impl Write for Appending<'_> {
+impl Write for Appending {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write_at(self.at, bytes)?;
         self.at += bytes.len() as u64;

@@ -128,6 +128,12 @@ async fn duckdb_finds_what_an_export_gives() {
         ],
     );
     assert_eq!(answers[0], serde_json::json!([sums(&rows)]));
+    // Compacted, the same rows lie in other files.
+    let compacted = lake.compact().await.unwrap();
+    assert_eq!((compacted.merged, compacted.made, compacted.removed), (1, 7, 1));
+    assert_eq!(ask(folder.path(), &lake, &[SUMS])[0], answers[0]);
+    assert_eq!(all(&lake.view()), rows);
+
     for answer in &answers[1..5] {
         assert_eq!(*answer, serde_json::json!([["id-7"]]));
     }

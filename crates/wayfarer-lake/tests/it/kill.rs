@@ -27,6 +27,8 @@ async fn child() {
     let first: u64 = std::env::var(FIRST).unwrap().parse().unwrap();
     let options = Options {
         seal_after: Duration::from_millis(5),
+        compact_after: Duration::from_millis(20),
+        keep_snapshots: Duration::ZERO,
         segment_bytes: 20_000,
         ..Options::default()
     };

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod care;
+mod compact;
 mod duckdb;
 mod ids;
 mod kill;

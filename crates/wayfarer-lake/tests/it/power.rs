@@ -85,16 +85,18 @@ async fn survive(folder: &Path, seed: u64, omit: Omit) {
         // Nothing is lost while the power stays, so opening must work after every loss.
         let lake = Lake::open(folder, lake_options(&disk)).await.unwrap();
         sender.check(&lake);
-        disk.power_for(dice.below(120));
+        disk.power_for(dice.below(200));
         for _ in 0..30 {
             if disk.is_off() {
                 break;
             }
-            if dice.below(4) == 0 {
-                let _ = lake.seal().await;
-            } else {
-                let batch = sender.batch(&mut dice);
-                sender.send(&lake, batch).await;
+            match dice.below(8) {
+                0 | 1 => drop(lake.seal().await),
+                2 => drop(lake.compact().await),
+                _ => {
+                    let batch = sender.batch(&mut dice);
+                    sender.send(&lake, batch).await;
+                }
             }
         }
         disk.power_for(0);
@@ -126,7 +128,7 @@ fn seeds(default: u64) -> u64 {
 
 #[test]
 fn a_power_loss_loses_and_doubles_nothing() {
-    for seed in 0..seeds(60) {
+    for seed in 0..seeds(25) {
         assert!(runs(seed, Omit::Nothing), "seed {seed}");
     }
 }

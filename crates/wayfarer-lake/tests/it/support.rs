@@ -1,6 +1,6 @@
 //! Events and lakes for tests.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use wayfarer_event::{Event, Micros, VisitorId, VisitorKind};
 use wayfarer_lake::{Lake, Options, Stored, View};
@@ -14,7 +14,7 @@ pub(crate) fn event(site: &str, n: u64) -> Event {
         visitor_kind: VisitorKind::ALL[(n % 3) as usize],
         session: n.is_multiple_of(3).then(|| format!("s{}", n % 5).into()),
         name: if n.is_multiple_of(4) { "click".into() } else { "page_view".into() },
-        ts: Micros(1_767_225_600_000_000 + (n as i64 * 7919 % 1000) * 61_000_001),
+        ts: Micros(1_767_225_600_000_000 + (n as i64 * 7919 % 1000) * 601_000_001),
         received_at: Micros(1_767_225_600_000_000 + n as i64 * 1000),
         path: Some(format!("/page/{page}").into()),
         title: (page == 3).then(|| "页 drei".into()),
@@ -33,9 +33,17 @@ pub(crate) fn event_with_id(site: &str, n: u64) -> Event {
     Event { id: Some(format!("id-{n}").into()), ..event(site, n) }
 }
 
-/// A lake that seals only when it is asked to.
+/// A lake that seals and compacts only when it is asked to, in the time of its events.
 pub(crate) fn options() -> Options {
-    Options { seal_after: Duration::from_hours(24), ..Options::default() }
+    let day = Duration::from_hours(24);
+    Options {
+        clock: Arc::new(|| Micros::parse("2026-01-06T00:00:00Z").unwrap()),
+        seal_after: day,
+        compact_after: day,
+        keep_snapshots: Duration::ZERO,
+        day_files: 0,
+        ..Options::default()
+    }
 }
 
 pub(crate) async fn open(folder: &Path) -> Lake {

@@ -1,0 +1,52 @@
+use super::*;
+use crate::{file::SiteSpan, storage::Disk};
+
+const NOW: Micros = Micros(20_000 * Micros::DAY + 5 * Micros::HOUR);
+
+fn file(id: u64, rows: u64, days: std::ops::RangeInclusive<i64>) -> Arc<DataFile> {
+    let times = days.start() * Micros::DAY..=days.end() * Micros::DAY;
+    let span = SiteSpan { site: "a".into(), first_row: 0, rows, visitors: 0..=1, times };
+    let storage: Arc<dyn crate::storage::Storage> = Arc::new(Disk);
+    Arc::new(DataFile::new(storage, id, PathBuf::new(), (rows, rows * 10), vec![span]))
+}
+
+fn planned(files: &[Arc<DataFile>], effort: Effort) -> Vec<u64> {
+    let planned = plan(files, &Calendar::new(NOW, 35), NOW, effort);
+    planned.unwrap_or_default().iter().map(|file| file.id).collect()
+}
+
+#[test]
+fn small_files_of_today_wait_until_there_are_enough() {
+    let mut files: Vec<_> = (0..3).map(|id| file(id, 100, 20_000..=20_000)).collect();
+    files.push(file(3, 1_000_000, 20_000..=20_000));
+    assert!(planned(&files, Effort::Due).is_empty());
+    files.push(file(4, 100, 20_000..=20_000));
+    assert_eq!(planned(&files, Effort::Due), [0, 1, 2, 4], "the large one is not written again");
+}
+
+#[test]
+fn an_ended_day_becomes_one_file() {
+    let files: Vec<_> = (0..5).map(|id| file(id, 100 << (3 * id), 19_998..=19_998)).collect();
+    assert_eq!(planned(&files, Effort::Due).len(), 5);
+}
+
+#[test]
+fn what_is_merged_at_once_is_bounded() {
+    let files: Vec<_> = (0..100).map(|id| file(id, 100, 20_000..=20_000)).collect();
+    assert_eq!(planned(&files, Effort::Due).len(), MOST_INPUTS);
+}
+
+#[test]
+fn large_files_of_one_period_stay() {
+    let files: Vec<_> = (0..9).map(|id| file(id, FILE_ROWS, 20_000..=20_000)).collect();
+    assert!(planned(&files, Effort::All).is_empty());
+}
+
+#[test]
+fn with_all_effort_two_files_become_one_and_a_file_over_days_is_taken_apart() {
+    let files = [file(0, 10, 19_999..=19_999), file(1, 10, 20_000..=20_000)];
+    assert!(planned(&files, Effort::All).is_empty());
+    let files = [file(0, 10, 20_000..=20_000), file(1, 10, 20_000..=20_000)];
+    assert_eq!(planned(&files, Effort::All), [0, 1]);
+    assert_eq!(planned(&[file(0, 10, 19_999..=20_000)], Effort::All), [0]);
+}
