@@ -18,7 +18,7 @@ pub enum Reject {
     #[error("`{0}` may not be set with a browser token")]
     Forbidden(&'static str),
     /// The event names another site than the one that the sender speaks for.
-    #[error("`site` is not the site of this token")]
+    #[error("`site` is not the site that this sender speaks for")]
     OtherSite,
     /// Nothing says whose event it is.
     #[error("nothing says whose event it is: set `session`, `visitor`, `user` or `client.ip`")]

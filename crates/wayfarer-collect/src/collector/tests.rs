@@ -191,7 +191,7 @@ fn a_missing_agent_is_a_bot_only_where_it_is_known_to_be_missing() {
 #[test]
 fn what_is_wrong_is_named() {
     let cases = [
-        (json!({"name":"a","site":"t"}), "`site` is not the site of this token"),
+        (json!({"name":"a","site":"t"}), "`site` is not the site that this sender speaks for"),
         (
             json!({"name":"a","url":"nowhere"}),
             "`url` is not an address such as https://example.org/page",

@@ -105,7 +105,7 @@ pub struct Importer {
 }
 
 impl Importer {
-    /// Opens a file or stream: unpacks gzip, detects the format where none is given. An empty file is in any format.
+    /// Opens a file or stream: unpacks gzip and zstd, detects the format where none is given. An empty file is in any format.
     ///
     /// # Errors
     /// When the first bytes cannot be read, or no format fits.

@@ -137,6 +137,7 @@ impl Lines {
 pub(super) enum Packing {
     None,
     Gzip,
+    Zstd,
     /// In a way that is not read here.
     Other(&'static str),
 }
@@ -144,14 +145,14 @@ pub(super) enum Packing {
 /// The first bytes of packed files.
 static MAGIC: &[(&[u8], Packing)] = &[
     (b"\x1f\x8b", Packing::Gzip),
-    (b"\x28\xb5\x2f\xfd", Packing::Other("zstd")),
+    (b"\x28\xb5\x2f\xfd", Packing::Zstd),
     (b"\xfd7zXZ", Packing::Other("xz")),
     (b"BZh", Packing::Other("bzip2")),
     (b"PK\x03\x04", Packing::Other("zip")),
 ];
 
 /// Unpacks a file whose first bytes say that it is packed. Gzip may have several members, as rotated logs that were
-/// appended to each other do.
+/// appended to each other do; zstd may have several frames.
 pub(super) fn unpack(
     mut reader: impl Read + Send + 'static,
 ) -> io::Result<Result<Box<dyn Read + Send>, &'static str>> {
@@ -171,6 +172,7 @@ pub(super) fn unpack(
     Ok(match packing.map_or(Packing::None, |(_, packing)| *packing) {
         Packing::None => Ok(Box::new(whole)),
         Packing::Gzip => Ok(Box::new(MultiGzDecoder::new(whole))),
+        Packing::Zstd => Ok(Box::new(zstd::Decoder::new(whole)?)),
         Packing::Other(name) => Err(name),
     })
 }

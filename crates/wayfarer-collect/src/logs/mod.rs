@@ -1,7 +1,7 @@
 //! Access logs of servers, and other files of things that happened: lines in, batches of events out.
 //!
 //! One format is one file here and one row of [`FORMATS`], which feeds the help of the command line and the detection.
-//! [`Importer`] drives a file through a [`Collector`](crate::Collector): it opens gzip by its magic bytes, detects the
+//! [`Importer`] drives a file through a [`Collector`](crate::Collector): it unpacks gzip and zstd by their magic bytes, detects the
 //! format, numbers repeated lines and gives each event an id that is the same at every import of that file, so that the
 //! lake's ledger adds nothing twice. The caller appends and tells [`Tally`] what came of it.
 //!

@@ -40,6 +40,8 @@ fn check_import(bytes: Vec<u8>, format: Option<&str>) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn no_file_breaks_a_reader(bytes in log_like()) {
         for format in FORMATS {
