@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Freeze(oneshot::Sender<Option<Frozen>>),
     /// A seal is in the catalog.
     Sealed(Box<Sealed>, oneshot::Sender<()>),
+    /// Reads the log again: how many segments, and what is wrong with them.
+    Check(oneshot::Sender<(u64, Vec<String>)>),
     Close(oneshot::Sender<()>),
 }
 
@@ -136,15 +138,20 @@ impl Committer {
     fn control(&mut self, command: Command) {
         match command {
             Command::Freeze(answer) => {
-                let _ = answer.send(self.freeze());
+                let frozen = self.freeze();
+                self.measure();
+                let _ = answer.send(frozen);
             }
             Command::Sealed(sealed, done) => {
                 self.take_sealed(*sealed);
+                self.measure();
                 let _ = done.send(());
+            }
+            Command::Check(answer) => {
+                let _ = answer.send(self.log.check());
             }
             Command::Append(_) | Command::Close(_) => {}
         }
-        self.measure();
     }
 
     /// Makes a group durable and answers every batch of it.

@@ -15,7 +15,7 @@ use std::{
 
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
-use crate::{Result, storage::Storage};
+use crate::{Error, Result, catalog::FileRow, storage::Storage};
 
 /// The rows of one site in a file; they lie together, since files are sorted by site first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,20 +34,42 @@ pub(crate) struct DataFile {
     pub(crate) path: PathBuf,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
+    /// CRC-32C of the file, where it is known.
+    pub(crate) crc: Option<u32>,
     pub(crate) spans: Vec<SiteSpan>,
     storage: Arc<dyn Storage>,
     footer: OnceLock<ArrowReaderMetadata>,
 }
 
 impl DataFile {
-    pub(crate) fn new(
-        storage: Arc<dyn Storage>,
-        id: u64,
-        path: PathBuf,
-        (rows, bytes): (u64, u64),
-        spans: Vec<SiteSpan>,
-    ) -> DataFile {
-        DataFile { id, path, rows, bytes, spans, storage, footer: OnceLock::new() }
+    pub(crate) fn new(storage: Arc<dyn Storage>, path: PathBuf, row: &FileRow) -> DataFile {
+        let FileRow { id, rows, bytes, crc, ref spans, .. } = *row;
+        let spans = spans.clone();
+        DataFile { id, path, rows, bytes, crc, spans, storage, footer: OnceLock::new() }
+    }
+
+    /// Reads the whole file and compares it with its checksum.
+    pub(crate) fn check_bytes(&self) -> Result<()> {
+        let failed = |error| Error::io("cannot read", &self.path, error);
+        let file = self.storage.open(&self.path).map_err(failed)?;
+        let mut piece = vec![0; 1 << 20];
+        let (mut at, mut crc) = (0, 0);
+        loop {
+            let read = file.read_at(at, &mut piece).map_err(failed)?;
+            crc = crc32c::crc32c_append(crc, piece.get(..read).unwrap_or_default());
+            at += read as u64;
+            if read < piece.len() {
+                break;
+            }
+        }
+        if at != self.bytes {
+            let what = format!("it has {at} bytes, the catalog says {}", self.bytes);
+            return Err(Error::corrupt(&self.path, what));
+        }
+        if self.crc.is_some_and(|known| known != crc) {
+            return Err(Error::corrupt(&self.path, "it does not match its checksum"));
+        }
+        Ok(())
     }
 
     /// The rows of a site, if there are any.

@@ -19,7 +19,7 @@ use tokio::{
 use wayfarer_event::Event;
 
 use crate::{
-    Compacted, Error, ErrorKind, Options, Result, Status, Subscription, View,
+    Check, Compacted, Error, ErrorKind, Options, Result, Status, Subscription, View,
     catalog::{Catalog, Loaded},
     commit::{Command, Committer, Request, with_id},
     compact::{Compactor, Effort},
@@ -141,6 +141,14 @@ impl Lake {
     /// When a file or the catalog cannot be read or written. Nothing is lost then.
     pub async fn compact(&self) -> Result<Compacted> {
         self.inner.compactor.compact(Effort::All).await
+    }
+
+    /// Verifies log, catalog and files against each other, to the last value. Changes nothing; appends go on.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read. What is wrong with files is in [`Check::problems`].
+    pub async fn check(&self) -> Result<Check> {
+        self.inner.compactor.check().await
     }
 
     /// How the lake is.

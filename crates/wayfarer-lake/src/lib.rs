@@ -11,6 +11,7 @@
 //! Start with [`Lake`], then [`View`].
 
 mod catalog;
+mod check;
 mod commit;
 mod compact;
 mod error;
@@ -33,6 +34,7 @@ mod stored;
 mod view;
 mod wal;
 
+pub use check::Check;
 pub use compact::Compacted;
 pub use error::{Error, ErrorKind, Result};
 pub use export::Export;

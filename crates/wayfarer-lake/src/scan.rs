@@ -6,7 +6,7 @@
 
 use std::{ops::RangeInclusive, sync::Arc};
 
-use arrow_array::StringArray;
+use arrow_array::{Array, StringArray};
 use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
 use wayfarer_event::{Column, Micros};
 
@@ -179,6 +179,18 @@ impl Block {
     pub(crate) fn key(&self, row: usize) -> Option<(u64, i64, u64, u64)> {
         let (visitor, ts) = (*self.visitor.get(row)?, *self.ts.get(row)?);
         Some((visitor, ts, *self.seq.get(row)?, *self.writer.get(row)?))
+    }
+
+    /// How many rows are of a site, in a block that has every column.
+    pub(crate) fn count_of_site(&self, site: &str) -> u64 {
+        let Some(Values::Text { codes, dictionary }) = self.columns.get(Column::Site.index())
+        else {
+            return 0;
+        };
+        let of_site = |code: usize| code < dictionary.len() && dictionary.value(code) == site;
+        let of_site: Vec<bool> = (0..dictionary.len()).map(of_site).collect();
+        let counted = codes.iter().filter(|&&code| of_site.get(code as usize) == Some(&true));
+        counted.count() as u64
     }
 
     pub(crate) fn is_sorted(&self) -> bool {

@@ -167,13 +167,7 @@ pub(crate) fn data_files(
     let known: HashMap<u64, &Arc<DataFile>> = known.iter().map(|file| (file.id, file)).collect();
     let file = |row: &crate::catalog::FileRow| match known.get(&row.id) {
         Some(file) => Arc::clone(file),
-        None => Arc::new(DataFile::new(
-            Arc::clone(storage),
-            row.id,
-            row.resolve(table),
-            (row.rows, row.bytes),
-            row.spans.clone(),
-        )),
+        None => Arc::new(DataFile::new(Arc::clone(storage), row.resolve(table), row)),
     };
     loaded.files.iter().map(file).collect()
 }

@@ -119,6 +119,11 @@ pub(super) async fn add_file(
     for (&column, stats) in Column::ALL.iter().zip(&file.columns) {
         add_file_stats(connection, id, column, stats).await?;
     }
+    sqlx::query("INSERT INTO wayfarer_file VALUES (?, ?)")
+        .bind(id)
+        .bind(file.crc)
+        .execute(&mut *connection)
+        .await?;
     for span in &file.spans {
         sqlx::query("INSERT INTO wayfarer_span VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
             .bind(id)

@@ -30,6 +30,8 @@ pub(crate) struct FileRow {
     pub(crate) path: String,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
+    /// CRC-32C of the file; none when another program wrote it.
+    pub(crate) crc: Option<u32>,
     pub(crate) spans: Vec<SiteSpan>,
 }
 
@@ -64,6 +66,23 @@ impl Catalog {
     }
 }
 
+impl Catalog {
+    /// The rows and bytes that the table has by its statistics.
+    pub(crate) async fn table_counts(&self) -> Result<(u64, u64)> {
+        let mut connection = self.lock().await;
+        let row = sqlx::query(
+            "SELECT record_count, file_size_bytes FROM ducklake_table_stats WHERE table_id = ?",
+        )
+        .bind(EVENTS)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(failed("cannot read the catalog"))?;
+        let Some(row) = row else { return Ok((0, 0)) };
+        let counts = || Ok((unsigned(&row, 0)?, unsigned(&row, 1)?));
+        counts().map_err(failed("cannot read the catalog"))
+    }
+}
+
 /// Deletes that another program keeps beside a file would be overlooked by our reader: better no answer than a wrong one.
 async fn refuse_deletes(connection: &mut SqliteConnection) -> Result<()> {
     let path: Option<String> =
@@ -94,7 +113,8 @@ async fn load(connection: &mut SqliteConnection, writer: u64) -> sqlx::Result<Lo
             .await?;
     let mut spans = load_spans(connection).await?;
     let files = sqlx::query(
-        "SELECT data_file_id, path, record_count, file_size_bytes FROM ducklake_data_file
+        "SELECT data_file_id, path, record_count, file_size_bytes, crc32c
+         FROM ducklake_data_file LEFT JOIN wayfarer_file USING (data_file_id)
          WHERE table_id = ? AND end_snapshot IS NULL ORDER BY data_file_id",
     )
     .bind(EVENTS)
@@ -107,6 +127,7 @@ async fn load(connection: &mut SqliteConnection, writer: u64) -> sqlx::Result<Lo
             path: row.try_get(1)?,
             rows: unsigned(row, 2)?,
             bytes: unsigned(row, 3)?,
+            crc: row.try_get(4)?,
             spans: spans.remove(&id).unwrap_or_default(),
         })
     };

@@ -143,6 +143,8 @@ async fn expire(
              WHERE end_snapshot <= (SELECT min(snapshot_id) FROM ducklake_snapshot);
          DELETE FROM ducklake_file_column_stats
              WHERE data_file_id NOT IN (SELECT data_file_id FROM ducklake_data_file);
+         DELETE FROM wayfarer_file
+             WHERE data_file_id NOT IN (SELECT data_file_id FROM ducklake_data_file);
          DELETE FROM wayfarer_span
              WHERE data_file_id NOT IN (SELECT data_file_id FROM ducklake_data_file);",
     )

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{file::SiteSpan, storage::Disk};
+use crate::{catalog::FileRow, file::SiteSpan, storage::Disk};
 
 const NOW: Micros = Micros(20_000 * Micros::DAY + 5 * Micros::HOUR);
 
@@ -7,7 +7,9 @@ fn file(id: u64, rows: u64, days: std::ops::RangeInclusive<i64>) -> Arc<DataFile
     let times = days.start() * Micros::DAY..=days.end() * Micros::DAY;
     let span = SiteSpan { site: "a".into(), first_row: 0, rows, visitors: 0..=1, times };
     let storage: Arc<dyn crate::storage::Storage> = Arc::new(Disk);
-    Arc::new(DataFile::new(storage, id, PathBuf::new(), (rows, rows * 10), vec![span]))
+    let path = String::new();
+    let row = FileRow { id, path, rows, bytes: rows * 10, crc: None, spans: vec![span] };
+    Arc::new(DataFile::new(storage, PathBuf::new(), &row))
 }
 
 fn planned(files: &[Arc<DataFile>], effort: Effort) -> Vec<u64> {

@@ -49,6 +49,8 @@ pub(crate) struct Written {
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
     pub(crate) footer_bytes: u64,
+    /// CRC-32C of the whole file.
+    pub(crate) crc: u32,
     /// One a column, as [`Column::ALL`].
     pub(crate) columns: Vec<ColumnStats>,
     pub(crate) spans: Vec<SiteSpan>,
@@ -84,7 +86,7 @@ impl<'a> FileWriter<'a> {
     pub(crate) fn create(storage: &'a dyn Storage, path: &Path) -> Result<FileWriter<'a>> {
         let failed = |error| Error::io("cannot make", path, error);
         let file: Arc<dyn File> = storage.create(path).map_err(failed)?.into();
-        let out = Appending { file: Arc::clone(&file), at: 0 };
+        let out = Appending { file: Arc::clone(&file), at: 0, crc: 0 };
         let out = BufWriter::with_capacity(1 << 20, out);
         let options = ArrowWriterOptions::new()
             .with_properties(properties().map_err(failed)?)
@@ -144,8 +146,9 @@ impl<'a> FileWriter<'a> {
             .and_then(|()| self.storage.sync_folder(folder))
             .map_err(|error| Error::io("cannot sync", &self.path, error))?;
         let (bytes, footer_bytes) = lengths(self.file.as_ref()).map_err(failed)?;
+        let crc = self.writer.inner().get_ref().crc;
         let FileWriter { path, rows, columns, spans, .. } = self;
-        Ok(Written { path, rows, bytes, footer_bytes, columns, spans })
+        Ok(Written { path, rows, bytes, footer_bytes, crc, columns, spans })
     }
 }
 
@@ -259,12 +262,14 @@ fn lengths(file: &dyn File) -> io::Result<(u64, u64)> {
 struct Appending {
     file: Arc<dyn File>,
     at: u64,
+    crc: u32,
 }
 
 impl Write for Appending {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write_at(self.at, bytes)?;
         self.at += bytes.len() as u64;
+        self.crc = crc32c::crc32c_append(self.crc, bytes);
         Ok(bytes.len())
     }
 

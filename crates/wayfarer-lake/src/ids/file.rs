@@ -107,6 +107,23 @@ impl IdFile {
         })
     }
 
+    /// Reads all fingerprints and compares them with their checksum.
+    pub(crate) fn check(&self) -> Result<()> {
+        let mut crc = 0;
+        for start in (0..self.row.ids).step_by(CHUNK) {
+            for id in self.page(start, CHUNK as u64)? {
+                crc = crc32c::crc32c_append(crc, &id.to_be_bytes());
+            }
+        }
+        let at = HEADER + (self.row.ids + self.guide.len() as u64) * WIDTH;
+        let written = read_exact(self.file.as_ref(), at, 4)
+            .map_err(|error| Error::io("cannot read", &self.path, error))?;
+        if written != crc.to_le_bytes() {
+            return Err(Error::corrupt(&self.path, "its ids do not match their checksum"));
+        }
+        Ok(())
+    }
+
     fn page(&self, start: u64, most: u64) -> Result<Vec<Fingerprint>> {
         let count = most.min(self.row.ids.saturating_sub(start));
         let bytes =

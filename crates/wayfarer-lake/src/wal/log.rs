@@ -11,12 +11,12 @@ use std::{
 };
 
 use super::{
-    format::{SEGMENT_HEADER, SegmentHeader},
+    format::{Frame, SEGMENT_HEADER, SegmentHeader},
     recover::{Closed, Recovery, segment_path},
 };
 use crate::{
     Error, Result,
-    storage::{File, Storage},
+    storage::{File, Storage, read_exact},
 };
 
 /// The log of one writer, open for appending.
@@ -123,6 +123,16 @@ impl Log {
         (self.closed.len() as u64 + u64::from(current.is_some()), bytes.sum())
     }
 
+    /// Reads all segments again, up to where they are durable: how many, and what is wrong with them.
+    pub(crate) fn check(&self) -> (u64, Vec<String>) {
+        let closed = self.closed.iter().map(|closed| (&closed.path, closed.bytes));
+        let current = self.current.iter().map(|current| (&current.path, current.durable));
+        let check = |(path, bytes): (&PathBuf, u64)| {
+            check_segment(self.storage.as_ref(), path, bytes).err().map(|error| error.to_string())
+        };
+        (self.size().0, closed.chain(current).filter_map(check).collect())
+    }
+
     fn make_segment(&mut self, first_seq: u64) -> Result<Current> {
         let number = self.next_number;
         let path = segment_path(&self.folder, number);
@@ -139,6 +149,24 @@ impl Log {
         let durable = SEGMENT_HEADER as u64;
         Ok(Current { path, file, durable, end_seq: first_seq, dirty: false })
     }
+}
+
+/// Reads the frames of a segment up to a length.
+fn check_segment(storage: &dyn Storage, path: &Path, bytes: u64) -> Result<()> {
+    let read = storage.open(path).and_then(|file| read_exact(file.as_ref(), 0, bytes as usize));
+    let bytes = read.map_err(|error| Error::io("cannot read", path, error))?;
+    if SegmentHeader::decode(path, &bytes)?.is_none() {
+        return Err(Error::corrupt(path, "it has no header"));
+    }
+    let mut at = SEGMENT_HEADER;
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let Some(frame) = Frame::decode(rest) else {
+            return Err(Error::corrupt(path, format!("no sound frame at offset {at}")));
+        };
+        frame.events().map_err(|what| Error::corrupt(path, format!("offset {at}: {what}")))?;
+        at += frame.len();
+    }
+    Ok(())
 }
 
 impl Current {

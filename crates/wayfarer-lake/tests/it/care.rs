@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlx::Connection;
 use wayfarer_lake::{ErrorKind, Ids, Lake, Options};
 
-use crate::support::{event, open, options};
+use crate::support::{event, event_with_id, open, options};
 
 #[tokio::test]
 async fn a_listener_gets_what_is_stored_and_hears_of_the_end() {
@@ -140,4 +140,75 @@ async fn a_clock_is_asked_for_the_time_of_a_snapshot() {
         .await
         .unwrap();
     assert_eq!(times, ["1970-01-01 00:00:01+00"; 3]);
+}
+
+/// A lake with sealed, compacted and hot rows, and the folder that it lies in.
+async fn varied() -> (tempfile::TempDir, Lake) {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path()).await;
+    for part in 0..4 {
+        for site in ["a", "b"] {
+            let batch = (part * 50..part * 50 + 50).map(|n| event_with_id(site, n)).collect();
+            lake.append(batch, Ids::Ledger).await.unwrap();
+        }
+        match part {
+            0 | 2 => lake.seal().await.unwrap(),
+            1 => drop(lake.compact().await.unwrap()),
+            _ => {}
+        }
+    }
+    (folder, lake)
+}
+
+/// The largest file of a folder whose name ends so.
+fn some_file(folder: &std::path::Path, end: &str) -> std::path::PathBuf {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = files.filter(|path| path.to_str().unwrap().ends_with(end));
+    files.max_by_key(|path| std::fs::metadata(path).unwrap().len()).unwrap()
+}
+
+#[tokio::test]
+async fn a_sound_lake_has_no_problems() {
+    let (_folder, lake) = varied().await;
+    let check = lake.check().await.unwrap();
+    assert_eq!(check.problems, [""; 0]);
+    assert_eq!((check.rows, check.wal_segments), (300, 1));
+    assert!(check.files > 5 && check.id_files > 0, "{check:?}");
+}
+
+#[tokio::test]
+async fn a_check_finds_a_changed_byte_in_every_kind_of_file_and_a_missing_or_strange_file() {
+    for (place, end) in [("lake/main/events", ".parquet"), ("wal", ".wal"), ("wal/ids", ".ledger")]
+    {
+        let (folder, lake) = varied().await;
+        let path = some_file(&folder.path().join(place), end);
+        let mut bytes = std::fs::read(&path).unwrap();
+        // Within the data: behind the header, before guide or footer.
+        bytes[200] ^= 0x55;
+        std::fs::write(&path, bytes).unwrap();
+        let problems = lake.check().await.unwrap().problems;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(path.to_str().unwrap()), "{problems:?}");
+    }
+    let (folder, lake) = varied().await;
+    let events = folder.path().join("lake/main/events");
+    let path = some_file(&events, ".parquet");
+    std::fs::copy(&path, events.join("wayfarer-strange.parquet")).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let problems = lake.check().await.unwrap().problems;
+    assert_eq!(problems.len(), 2, "{problems:?}");
+}
+
+#[tokio::test]
+async fn a_check_finds_a_catalog_that_miscounts() {
+    let (folder, lake) = varied().await;
+    let path = folder.path().join("lake.sqlite");
+    let mut db = sqlx::SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+    sqlx::query("UPDATE ducklake_table_stats SET record_count = record_count + 1")
+        .execute(&mut db)
+        .await
+        .unwrap();
+    let problems = lake.check().await.unwrap().problems;
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].contains("301 rows"), "{problems:?}");
 }
