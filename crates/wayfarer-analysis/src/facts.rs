@@ -35,7 +35,7 @@ pub(crate) struct Facts {
     pub(crate) duration: i64,
     /// Active time in milliseconds, if any of its events tells one.
     pub(crate) active: Option<f64>,
-    /// One page view and no interaction.
+    /// One page view and no interaction; or one interaction alone, of which no page view is known.
     pub(crate) bounce: bool,
     /// Over ten seconds of active time, or two page views, or a goal. Where no active time is known, the time between its
     /// first and last event stands in.
@@ -65,7 +65,7 @@ impl FactsReader {
             pageviews,
             duration,
             active,
-            bounce: pageviews == 1 && interactions == 0,
+            bounce: pageviews + interactions == 1,
             engaged: active.unwrap_or(duration as f64 / 1e3) > ENGAGED_MS
                 || pageviews >= 2
                 || goals > 0,

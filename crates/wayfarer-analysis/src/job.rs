@@ -1,5 +1,7 @@
 //! A request made ready: what every report needs before it begins, and how it ends.
 
+use std::ops::RangeInclusive;
+
 use serde_json::json;
 use wayfarer_event::{Micros, name};
 
@@ -23,6 +25,8 @@ pub(crate) struct Job<'a> {
     pub(crate) goal: Option<Expr>,
     /// Whether bots count like others.
     pub(crate) bots: bool,
+    /// Which visitors; all but for reports on one.
+    pub(crate) visitors: RangeInclusive<u64>,
 }
 
 impl<'a> Job<'a> {
@@ -36,6 +40,7 @@ impl<'a> Job<'a> {
             filter: read("filter", request.filter.as_deref())?,
             goal: any_goal(context)?,
             bots: request.bots,
+            visitors: 0..=u64::MAX,
         })
     }
 
@@ -57,7 +62,16 @@ impl<'a> Job<'a> {
     }
 
     fn during(&self, period: Period) -> Job<'a> {
-        Job { period, filter: self.filter.clone(), goal: self.goal.clone(), ..*self }
+        Job {
+            context: self.context,
+            request: self.request,
+            period,
+            is_empty: self.is_empty,
+            filter: self.filter.clone(),
+            goal: self.goal.clone(),
+            bots: self.bots,
+            visitors: self.visitors.clone(),
+        }
     }
 
     /// Walks over the site's visitors in the period.
@@ -66,6 +80,7 @@ impl<'a> Job<'a> {
             source: self.context.source.as_ref(),
             site: &self.request.site,
             period: (self.period.from, self.period.until),
+            visitors: self.visitors.clone(),
             plan,
             bots: self.bots,
             threads: self.context.threads,

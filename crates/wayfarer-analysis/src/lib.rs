@@ -15,6 +15,7 @@ mod error;
 mod facts;
 pub mod filter;
 pub mod fold;
+mod funnel;
 mod job;
 mod measure;
 mod metric;
@@ -22,6 +23,7 @@ mod order;
 mod period;
 mod reports;
 mod request;
+mod span;
 mod visit;
 
 pub use dimension::dimensions;

@@ -112,7 +112,7 @@ const TABLE: &[Entry] = &[
         Metric::BounceRate,
         "bounce_rate",
         true,
-        "Share of visits with one page view and no interaction, 0-1",
+        "Share of visits with one page view, or one interaction, and nothing else, 0-1",
     ),
     entry(
         Metric::EngagedRate,

@@ -38,10 +38,11 @@ impl Period {
         let until = match (&given_to, &given_from) {
             (Some(to), _) => to.until,
             (None, Some(Given { until, closed: true, .. })) => *until,
-            (None, Some(_)) => days.start_of_day(last.max(context.now), 1)?,
+            (None, Some(_)) => days.start_of_day(last.max(context.now), 1)?.max(from),
             (None, None) => days.start_of_day(last, 1)?,
         };
-        if until < from {
+        let ends_with_a_day = given_to.as_ref().is_some_and(|to| to.from != to.until);
+        if until < from || (until == from && ends_with_a_day) {
             return Err(Error::parameter("to", "is before `from`"));
         }
         Ok(Some(Period { from, until, zone: context.timezone.clone() }))
@@ -274,6 +275,12 @@ impl Intervals {
     /// How each is called: its day, the Monday of its week, its month, the start of its hour.
     pub(crate) fn labels(&self) -> &[String] {
         &self.labels
+    }
+
+    /// Where the interval starts and ends.
+    pub(crate) fn bounds(&self, place: usize) -> (i64, i64) {
+        let edge = |place: usize| self.starts.get(place).copied().unwrap_or(i64::MAX);
+        (edge(place), edge(place + 1))
     }
 
     /// The interval that an instant of the period lies in, if it is looked for at or after `place`.

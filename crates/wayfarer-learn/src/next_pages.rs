@@ -82,6 +82,7 @@ impl NextPages {
             source: context.source.as_ref(),
             site,
             period: (Micros(first_day.saturating_mul(Micros::DAY)), Micros::MAX),
+            visitors: 0..=u64::MAX,
             plan,
             bots: false,
             threads: context.threads,

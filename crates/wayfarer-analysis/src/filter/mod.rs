@@ -18,4 +18,5 @@ pub use error::{FilterError, FilterErrorKind};
 pub use expr::{Expr, Field, Literal, Op, Test, Value, named};
 pub use parser::parse;
 
+pub(crate) use parser::field;
 pub(crate) use props::{find as find_prop, text as prop_text};

@@ -47,6 +47,22 @@ impl<T: Default> Cells<T> {
     }
 }
 
+impl Cells<()> {
+    /// The places of these texts, which are put at the end if they are not there.
+    pub fn places(&mut self, texts: &[Option<Text>]) -> Vec<u32> {
+        let keys = self.cells.iter().zip(0..);
+        let mut places: HashMap<Option<Text>, u32> =
+            keys.map(|((key, ()), place)| (key.clone(), place)).collect();
+        let place = |text: &Option<Text>| {
+            *places.entry(text.clone()).or_insert_with(|| {
+                self.cells.push((text.clone(), ()));
+                self.cells.len() as u32 - 1
+            })
+        };
+        texts.iter().map(place).collect()
+    }
+}
+
 impl<T> IntoIterator for Cells<T> {
     type Item = (Option<Text>, T);
     type IntoIter = std::vec::IntoIter<(Option<Text>, T)>;

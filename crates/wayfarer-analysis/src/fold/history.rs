@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use wayfarer_event::VisitorId;
 
-use super::{KeySlot, NumberSlot, Rows, TestSlot, Words};
+use super::{KeySlot, MaskSlot, NumberSlot, Rows, TestSlot, Words};
 use crate::VisitRule;
 
 /// One visitor's rows, in the order (ts, arrival), as columns of equal length.
@@ -57,6 +57,12 @@ impl<'a> History<'a> {
     #[must_use]
     pub fn test(&self, slot: TestSlot) -> &'a [bool] {
         &self.rows.tests[slot.0][self.range()]
+    }
+
+    /// Which of several filters select each row, as bits.
+    #[must_use]
+    pub fn mask(&self, slot: MaskSlot) -> &'a [u64] {
+        &self.rows.masks[slot.0][self.range()]
     }
 
     /// Which rows lie in the period.

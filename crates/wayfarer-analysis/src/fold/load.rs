@@ -36,6 +36,7 @@ pub(super) struct Loader {
     keys: Vec<KeyLoader>,
     numbers: Vec<usize>,
     tests: Vec<Program>,
+    masks: Vec<Vec<Program>>,
     bots: Option<Program>,
 }
 
@@ -47,12 +48,15 @@ impl Loader {
         let numbers = numbers.iter().map(|&column| plan.column(&Field::Column(column))).collect();
         let tests = plan.tests.clone();
         let tests = tests.iter().map(|expr| Program::new(expr, plan)).collect();
+        let masks = plan.masks.clone();
+        let mask = |exprs: &Vec<Expr>| exprs.iter().map(|expr| Program::new(expr, plan)).collect();
+        let masks = masks.iter().map(mask).collect();
         let bots = (!with_bots).then(|| {
             let is_null = Expr::Test(Field::Column(Column::BotReason), Test::IsNull);
             plan.column(&Field::Column(Column::BotReason));
             Program::new(&Expr::Not(Box::new(is_null)), plan)
         });
-        Loader { keys, numbers, tests, bots }
+        Loader { keys, numbers, tests, masks, bots }
     }
 
     /// Loads a block.
@@ -66,6 +70,7 @@ impl Loader {
             keys,
             numbers: self.numbers.iter().map(|&column| numbers(&block, column)).collect(),
             tests: self.tests.iter_mut().map(|test| test.select(&block)).collect(),
+            masks: self.masks.iter_mut().map(|mask| bits(mask, &block)).collect(),
             times: into_vec(block.ts),
         };
         Ok(Loaded {
@@ -76,6 +81,17 @@ impl Loader {
             rows,
         })
     }
+}
+
+/// One bit for each filter.
+fn bits(filters: &mut [Program], block: &Block) -> Vec<u64> {
+    let mut masks = vec![0; block.len()];
+    for (bit, filter) in filters.iter_mut().enumerate() {
+        for (mask, truth) in masks.iter_mut().zip(filter.select(block)) {
+            *mask |= u64::from(truth) << bit;
+        }
+    }
+    masks
 }
 
 /// The values of a buffer, without a copy where nobody else has it.

@@ -32,7 +32,7 @@ mod words;
 pub use cells::{Cells, Stamp};
 pub use history::{History, Visit};
 pub use hooks::Hooks;
-pub use plan::{KeySlot, NumberSlot, Plan, TestSlot};
+pub use plan::{KeySlot, MaskSlot, NumberSlot, Plan, TestSlot};
 pub use source::{Blocks, Source};
 pub use state::{pack, unpack};
 pub use walk::{Walk, run};

@@ -19,6 +19,10 @@ pub struct NumberSlot(pub(super) usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TestSlot(pub(super) usize);
 
+/// Up to 64 conditions as the bits of one number a row: [`History::mask`](super::History::mask) gives them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaskSlot(pub(super) usize);
+
 /// What the folds of one walk need to see. Nothing else is decoded.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -26,8 +30,10 @@ pub struct Plan {
     pub(super) keys: Vec<Field>,
     pub(super) numbers: Vec<Column>,
     pub(super) tests: Vec<Expr>,
+    pub(super) masks: Vec<Vec<Expr>>,
     pub(super) visits: Option<VisitRule>,
     pub(super) ever: bool,
+    pub(super) after: i64,
 }
 
 impl Plan {
@@ -50,6 +56,21 @@ impl Plan {
         }
         self.tests.push(expr.clone());
         TestSlot(self.tests.len() - 1)
+    }
+
+    /// Asks which of these filters select a row: the first as the lowest bit. Filters after the 64th are not asked.
+    pub fn mask(&mut self, exprs: &[Expr]) -> MaskSlot {
+        let exprs = &exprs[..exprs.len().min(u64::BITS as usize)];
+        for field in exprs.iter().flat_map(Expr::fields) {
+            self.column(field);
+        }
+        self.masks.push(exprs.to_vec());
+        MaskSlot(self.masks.len() - 1)
+    }
+
+    /// Asks for what a visitor does up to so many microseconds after the period, too.
+    pub fn after(&mut self, micros: i64) {
+        self.after = self.after.max(micros);
     }
 
     /// Asks for whole visits: those that start in the period are seen to their end, and those that run into it from

@@ -12,6 +12,7 @@ pub(super) struct Rows {
     /// NaN where the number is null: the lake holds no NaN.
     pub(super) numbers: Vec<Vec<f64>>,
     pub(super) tests: Vec<Vec<bool>>,
+    pub(super) masks: Vec<Vec<u64>>,
 }
 
 impl Rows {
@@ -22,6 +23,7 @@ impl Rows {
             keys: vec![Vec::new(); plan.keys.len()],
             numbers: vec![Vec::new(); plan.numbers.len()],
             tests: vec![Vec::new(); plan.tests.len()],
+            masks: vec![Vec::new(); plan.masks.len()],
         }
     }
 
@@ -30,6 +32,7 @@ impl Rows {
         self.keys.iter_mut().for_each(Vec::clear);
         self.numbers.iter_mut().for_each(Vec::clear);
         self.tests.iter_mut().for_each(Vec::clear);
+        self.masks.iter_mut().for_each(Vec::clear);
     }
 
     /// Adds some rows of another.
@@ -38,6 +41,7 @@ impl Rows {
         extend_each(&mut self.keys, &other.keys, range);
         extend_each(&mut self.numbers, &other.numbers, range);
         extend_each(&mut self.tests, &other.tests, range);
+        extend_each(&mut self.masks, &other.masks, range);
     }
 
     /// Becomes the rows of another, in another order.
@@ -47,6 +51,7 @@ impl Rows {
         reorder_each(&mut self.keys, &other.keys, order);
         reorder_each(&mut self.numbers, &other.numbers, order);
         reorder_each(&mut self.tests, &other.tests, order);
+        reorder_each(&mut self.masks, &other.masks, order);
     }
 }
 

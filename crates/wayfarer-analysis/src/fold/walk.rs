@@ -33,6 +33,8 @@ pub struct Walk<'a> {
     pub site: &'a str,
     /// The period: at or after the first, before the second.
     pub period: (Micros, Micros),
+    /// Which visitors.
+    pub visitors: RangeInclusive<u64>,
     /// What the folds need to see.
     pub plan: Plan,
     /// Whether rows of bots count like others.
@@ -48,7 +50,7 @@ pub struct Walk<'a> {
 /// # Errors
 /// When the lake cannot be read, its rows are out of order, the answer outgrows its bounds, or the caller cancelled.
 pub fn run<F: Fold>(walk: &Walk<'_>, fold: &F) -> Result<F::Output, Error> {
-    let parts = split(walk.threads);
+    let parts = split(&walk.visitors, walk.threads);
     let states = thread::scope(|scope| {
         let (first, rest) = parts.split_first().unzip();
         let rest: Vec<_> = rest
@@ -70,10 +72,15 @@ pub fn run<F: Fold>(walk: &Walk<'_>, fold: &F) -> Result<F::Output, Error> {
 }
 
 /// Cuts the visitors into ranges of equal length. Visitors are hashes: each range has as many as any other.
-fn split(parts: usize) -> Vec<RangeInclusive<u64>> {
-    let parts = parts.max(1) as u128;
-    let edge = |part: u128| (part << 64) / parts;
-    (0..parts).map(|part| edge(part) as u64..=(edge(part + 1) - 1) as u64).collect()
+fn split(visitors: &RangeInclusive<u64>, parts: usize) -> Vec<RangeInclusive<u64>> {
+    let first = u128::from(*visitors.start());
+    let length = (u128::from(*visitors.end()) + 1).saturating_sub(first);
+    let parts = (parts.max(1) as u128).min(length.max(1));
+    let edge = |part: u128| first + length * part / parts;
+    (0..parts)
+        .filter(|part| edge(*part) < edge(part + 1))
+        .map(|part| edge(part) as u64..=(edge(part + 1) - 1) as u64)
+        .collect()
 }
 
 impl Walk<'_> {
@@ -87,12 +94,14 @@ impl Walk<'_> {
         mut visitors: RangeInclusive<u64>,
     ) -> Result<F::State, Error> {
         let mut state = fold.start();
+        // One for all passes: what a code means must not change under the state.
+        let mut words = words(&self.plan);
         let mut look_back = self.look_back();
         let mut wanted = None;
         loop {
             let edge = self.edge(look_back);
             let pass = Pass { walk: self, fold, edge, wanted };
-            let put_off = pass.run(visitors.clone(), &mut state)?;
+            let put_off = pass.run(visitors.clone(), &mut words, &mut state)?;
             let (Some(first), Some(last)) = (put_off.first(), put_off.last()) else {
                 return Ok(state);
             };
@@ -114,7 +123,7 @@ impl Walk<'_> {
     }
 
     fn until(&self) -> Micros {
-        self.period.1.plus(self.plan.visits.map_or(0, |rule| rule.cap))
+        self.period.1.plus(self.plan.visits.map_or(0, |rule| rule.cap).max(self.plan.after))
     }
 }
 
@@ -129,13 +138,17 @@ struct Pass<'a, F> {
 
 impl<F: Fold> Pass<'_, F> {
     /// Folds the visitors of the range, and gives those back, in order, whose visits began before the edge.
-    fn run(&self, visitors: RangeInclusive<u64>, state: &mut F::State) -> Result<Vec<u64>, Error> {
+    fn run(
+        &self,
+        visitors: RangeInclusive<u64>,
+        words: &mut [Words],
+        state: &mut F::State,
+    ) -> Result<Vec<u64>, Error> {
         let walk = self.walk;
         let mut plan = walk.plan.clone();
         let loader = Loader::new(&mut plan, walk.bots);
         let cursors = self.cursors(&plan, &loader, visitors)?;
-        let mut words = words(&plan);
-        let mut task = Task { words: &mut words, hooks: walk.hooks, site: walk.site };
+        let mut task = Task { words, hooks: walk.hooks, site: walk.site };
         let mut merge = Merge::new(cursors, &plan, &mut task)?;
         let mut put_off = Vec::new();
         while let Some(visitor) = merge.next(&mut task)? {
@@ -211,7 +224,7 @@ mod tests {
     #[test]
     fn ranges_cover_every_visitor_once() {
         for parts in [0, 1, 2, 3, 7] {
-            let ranges = split(parts);
+            let ranges = split(&(0..=u64::MAX), parts);
             assert_eq!(ranges.len(), parts.max(1));
             assert_eq!(*ranges[0].start(), 0);
             assert_eq!(*ranges[ranges.len() - 1].end(), u64::MAX);
@@ -219,6 +232,13 @@ mod tests {
                 assert_eq!(pair[0].end().checked_add(1), Some(*pair[1].start()));
             }
         }
+    }
+
+    #[test]
+    fn few_visitors_make_few_parts() {
+        assert_eq!(split(&(7..=7), 4), [7..=7]);
+        assert_eq!(split(&(7..=8), 4), [7..=7, 8..=8]);
+        assert_eq!(split(&(u64::MAX..=u64::MAX), 2), [u64::MAX..=u64::MAX]);
     }
 
     #[test]

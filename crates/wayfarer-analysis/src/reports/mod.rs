@@ -4,8 +4,13 @@
 //! request against the row of its report, resolves what all reports share ([`Job`]: the period, the filter), and runs it.
 
 mod breakdown;
+mod funnel;
+mod goals;
 mod overview;
 mod parameter;
+mod retention;
+mod timeline;
+mod transitions;
 mod trend;
 mod visits;
 
@@ -74,7 +79,17 @@ fn is_given(value: Option<&Value>) -> bool {
     }
 }
 
-static REPORTS: &[Report] = &[overview::REPORT, trend::REPORT, breakdown::REPORT, visits::REPORT];
+static REPORTS: &[Report] = &[
+    overview::REPORT,
+    trend::REPORT,
+    breakdown::REPORT,
+    visits::REPORT,
+    timeline::REPORT,
+    goals::REPORT,
+    funnel::REPORT,
+    retention::REPORT,
+    transitions::REPORT,
+];
 
 /// Every report, in the order in which people meet them.
 #[must_use]

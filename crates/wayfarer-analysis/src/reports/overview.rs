@@ -38,7 +38,10 @@ pub(super) const REPORT: Report = Report {
         ("visits", "visits that start in the period"),
         ("pageviews", "page views"),
         ("events", "events of every name"),
-        ("bounce_rate", "share of visits with one page view and no interaction, 0-1"),
+        (
+            "bounce_rate",
+            "share of visits with one page view, or one interaction, and nothing else, 0-1",
+        ),
         ("engaged_rate", "share of visits of over 10 s active time, two page views or a goal, 0-1"),
         ("visit_duration_s", "mean seconds from a visit's first event to its last, bounces as 0"),
         ("active_s", "mean active seconds of the visits of which they are known"),

@@ -30,7 +30,7 @@ pub(super) const REPORT: Report = Report {
         ("exit", "path of its last page view"),
         ("pageviews", "its page views"),
         ("events", "its events of every name"),
-        ("bounce", "one page view and no interaction"),
+        ("bounce", "one page view, or one interaction, and nothing else"),
     ],
     run,
 };

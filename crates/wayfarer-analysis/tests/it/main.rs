@@ -7,7 +7,10 @@
     reason = "a test fails by panicking, and so do its helpers"
 )]
 
+mod behaviour;
+mod engine;
 mod memory;
 mod oracle;
+mod real;
 mod reports;
 mod world;

@@ -246,7 +246,8 @@ fn tell(world: &World, counts: &Counts<'_>) -> Value {
         |visit: &Visit<'_>| visit.iter().filter_map(|row| row.event.active_ms).reduce(|a, b| a + b);
     let bounces = |visit: &Visit<'_>| {
         let passive = ["page_view", "engagement", "session"];
-        pages(visit) == 1 && visit.iter().all(|row| passive.contains(&row.event.name.as_str()))
+        let acts = visit.iter().filter(|row| !passive.contains(&row.event.name.as_str())).count();
+        pages(visit) + acts == 1
     };
     let engaged = |visit: &Visit<'_>| {
         let long = active(visit).map_or(duration(visit) / 1e3, f64::from) > 10_000.0;

@@ -50,10 +50,10 @@ impl World {
 /// The usual rule, with a cap that generated visits do reach.
 pub(crate) const RULE: VisitRule = VisitRule { gap: 30 * MINUTE, cap: 90 * MINUTE };
 
-/// How many cases a property is tried on: `WAYFARER_CASES`, or two hundred.
+/// How many cases a property is tried on: `WAYFARER_CASES`, or one hundred.
 pub(crate) fn config() -> Config {
     let cases = std::env::var("WAYFARER_CASES").ok().and_then(|cases| cases.parse().ok());
-    Config { cases: cases.unwrap_or(200), failure_persistence: None, ..Config::default() }
+    Config { cases: cases.unwrap_or(100), failure_persistence: None, ..Config::default() }
 }
 
 /// A night in which clocks are put forward, one in which they are put back, and a plain one.

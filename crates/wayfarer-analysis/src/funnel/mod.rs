@@ -1,0 +1,111 @@
+//! Funnels: how far a visitor goes through a sequence of steps.
+//!
+//! **Definition.** Steps are conditions on rows. An *attempt* of depth k is k rows, no row twice, that meet the first k steps
+//! ([`Order::Sequential`]: in the order of the rows, other rows between; [`Order::Strict`]: right after one another), or any
+//! k of the steps in whatever order ([`Order::Any`]). Its first row lies in the period; all lie within the
+//! [`Window`], which may reach beyond the period. Rows that are excluded are no step, and no attempt spans one. Rows of equal
+//! time follow each other in the order of their arrival. The depth of a visitor is that of its deepest attempt, whichever
+//! possible first row that one begins with.
+//!
+//! The **time** of a depth is told of the first row at which an attempt of that depth ends, and of the latest start of such
+//! an attempt: how long the visitor took when it first got there.
+//!
+//! [`ordered`] tells sequential and strict funnels in one pass, with one place for each step: of all attempts that have
+//! reached a step, the one that began last leaves the most time, so it stands for all. [`any`] slides a window over the rows
+//! and finds how many steps can be met at once.
+
+mod any;
+mod ordered;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+/// The most steps of a funnel: one bit of 64 is for excluded rows.
+pub(crate) const STEPS: usize = 63;
+
+/// The bit of rows that are excluded.
+pub(crate) const EXCLUDED: u64 = 1 << 63;
+
+/// In which order steps must be met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Sequential,
+    Strict,
+    Any,
+}
+
+/// How long an attempt may take, in microseconds, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Window {
+    /// From its first row to its last.
+    Whole(i64),
+    /// From each row to the next.
+    Step(i64),
+}
+
+/// A funnel, apart from what its steps are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Funnel {
+    pub(crate) steps: usize,
+    pub(crate) order: Order,
+    pub(crate) window: Window,
+}
+
+/// One depth that was reached: the rows of the attempt that told its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reached {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+/// The rows of a visitor: their times, the steps that each meets as bits (and no bits beside those of steps and
+/// [`EXCLUDED`]), and where attempts may begin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rows<'a> {
+    pub(crate) times: &'a [i64],
+    pub(crate) masks: &'a [u64],
+    pub(crate) entry: (usize, usize),
+}
+
+impl Rows<'_> {
+    fn may_begin(&self, row: usize) -> bool {
+        (self.entry.0..self.entry.1).contains(&row)
+    }
+
+    fn between(&self, start: usize, end: usize) -> i64 {
+        self.times[end].saturating_sub(self.times[start])
+    }
+
+    /// The rows between those that are excluded.
+    fn segments(self) -> impl Iterator<Item = Range<usize>> {
+        let mut start = 0;
+        let masks = self.masks;
+        std::iter::from_fn(move || {
+            let rest = masks.get(start..).filter(|rest| !rest.is_empty())?;
+            let length = rest.iter().take_while(|mask| **mask & EXCLUDED == 0).count();
+            let segment = start..start + length;
+            start = segment.end + 1;
+            Some(segment)
+        })
+    }
+}
+
+impl Funnel {
+    /// The depths that a visitor reached: `reached` becomes as long as the deepest is deep.
+    pub(crate) fn follow(&self, rows: Rows<'_>, reached: &mut Vec<Reached>) {
+        reached.clear();
+        match self.order {
+            Order::Any => any::follow(self, rows, reached),
+            Order::Sequential | Order::Strict => ordered::follow(self, rows, reached),
+        }
+    }
+
+    /// How long an attempt can take at most.
+    pub(crate) fn longest(&self) -> i64 {
+        match self.window {
+            Window::Whole(micros) => micros,
+            Window::Step(micros) => micros.saturating_mul(self.steps.saturating_sub(1) as i64),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Sequential and strict funnels: one pass over the rows.
+
+use super::{EXCLUDED, Funnel, Order, Reached, Rows, STEPS, Window};
+
+/// The attempts that have reached a step, by the one that stands for all: where it began last, and where it is now.
+#[derive(Clone, Copy)]
+struct Attempt {
+    start: usize,
+    last: usize,
+}
+
+pub(super) fn follow(funnel: &Funnel, rows: Rows<'_>, reached: &mut Vec<Reached>) {
+    let mut attempts: [Option<Attempt>; STEPS] = [None; STEPS];
+    let steps = funnel.steps.min(STEPS);
+    // How many places may hold an attempt: the others need not be looked at.
+    let mut deepest = 0;
+    for (row, &mask) in rows.masks.iter().enumerate() {
+        if mask == 0 && funnel.order == Order::Sequential {
+            continue;
+        }
+        if mask & EXCLUDED != 0 {
+            attempts[..deepest].fill(None);
+            deepest = 0;
+            continue;
+        }
+        // From the last step down, so that a row takes an attempt one step on, not two.
+        for step in (0..(deepest + 1).min(steps)).rev() {
+            let meets = mask >> step & 1 == 1;
+            let next = if meets { take(funnel, rows, &attempts, step, row) } else { None };
+            if let Some(attempt) = next {
+                if step == reached.len() {
+                    reached.push(Reached { start: attempt.start, end: row });
+                }
+                deepest = deepest.max(step + 1);
+                attempts[step] = next;
+            } else if funnel.order == Order::Strict {
+                attempts[step] = None;
+            }
+        }
+    }
+}
+
+/// The attempt that takes this row as this step.
+fn take(
+    funnel: &Funnel,
+    rows: Rows<'_>,
+    attempts: &[Option<Attempt>; STEPS],
+    step: usize,
+    row: usize,
+) -> Option<Attempt> {
+    if step == 0 {
+        return rows.may_begin(row).then_some(Attempt { start: row, last: row });
+    }
+    let before = attempts[step - 1]?;
+    let in_time = match funnel.window {
+        Window::Whole(micros) => rows.between(before.start, row) <= micros,
+        Window::Step(micros) => rows.between(before.last, row) <= micros,
+    };
+    in_time.then_some(Attempt { start: before.start, last: row })
+}

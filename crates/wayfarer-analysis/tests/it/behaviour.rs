@@ -1,0 +1,235 @@
+//! The reports on behaviour against oracles of their own: funnel, retention, transitions, goals, timeline.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{Unit, Zoned};
+use proptest::{prelude::*, sample::select};
+use serde_json::{Value, json};
+use wayfarer_analysis::{Answer, Request, answer};
+use wayfarer_event::{Event, Micros, VisitorKind};
+use wayfarer_lake::Stored;
+
+use super::{
+    oracle::{self, FILTERS, Period, is_in},
+    world::{SITE, World, config, world},
+};
+
+type Test = (&'static str, fn(&Event) -> bool);
+
+const TESTS: [Test; 4] = [
+    ("name = 'page_view'", |event| event.name == "page_view"),
+    ("path ~ '^/b'", |event| event.path.as_ref().is_some_and(|path| path.starts_with("/b"))),
+    ("name in ('click', 'purchase')", |event| event.name == "click" || event.name == "purchase"),
+    ("value is not null", |event| event.value.is_some()),
+];
+
+fn ask(world: &World, request: &Request) -> Answer {
+    answer(&world.context(), request).unwrap_or_else(|error| panic!("{error}: {request:?}"))
+}
+
+/// A request over some hours, and the instants that it means.
+fn request(report: &str, world: &World, hours: (i64, i64)) -> (Request, Period) {
+    let first = world.rows.iter().map(|row| row.event.ts).min().unwrap_or(world.now);
+    let from = first.plus(hours.0 * Micros::HOUR);
+    let until = from.plus(hours.1 * Micros::HOUR);
+    let request = Request {
+        report: report.into(),
+        site: SITE.into(),
+        from: Some(from.to_string()),
+        to: Some(until.to_string()),
+        ..Request::default()
+    };
+    (request, (from, until))
+}
+
+/// The deepest sequential attempt, by trying every row for every step.
+fn depth(
+    rows: &[&Stored],
+    steps: &[Test],
+    from: Option<&Stored>,
+    window: i64,
+    period: Period,
+) -> usize {
+    let Some((step, rest)) = steps.split_first() else { return 0 };
+    let attempts = rows.iter().enumerate().filter(|(_, row)| step.1(&row.event));
+    let depths = attempts.filter_map(|(place, row)| {
+        let first = from.unwrap_or(row);
+        let fits = is_in(period, first) && row.event.ts.0 - first.event.ts.0 <= window;
+        fits.then(|| 1 + depth(&rows[place + 1..], rest, Some(first), window, period))
+    });
+    depths.max().unwrap_or(0)
+}
+
+fn offset(zone: &jiff::tz::TimeZone, from: Micros, to: Micros, unit: Unit) -> (String, i64) {
+    let at = |ts: Micros| -> Zoned { ts.timestamp().to_zoned(zone.clone()) };
+    match unit {
+        Unit::Day => {
+            let days = at(from).date().until(at(to).date()).unwrap();
+            (at(from).date().to_string(), i64::from(days.get_days()))
+        }
+        _ => {
+            let hour =
+                |at: Zoned| at.with().minute(0).second(0).subsec_nanosecond(0).build().unwrap();
+            let (from, to) = (hour(at(from)), hour(at(to)));
+            let seconds = to.timestamp().as_second() - from.timestamp().as_second();
+            (from.strftime("%Y-%m-%dT%H:00:00%:z").to_string(), seconds / 3600)
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn funnel_is_what_the_definition_says(
+        world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
+        filter in select(&FILTERS[..]), window in select(&[("0s", 0), ("30m", 30), ("3h", 180), ("2d", 2880)][..]),
+    ) {
+        let (mut request, period) = request("funnel", &world, hours);
+        request.filter = filter.0.map(Into::into);
+        request.steps = steps.iter().map(|step| step.0.into()).collect();
+        request.window = Some(window.0.into());
+        let answer = ask(&world, &request);
+        let mut expected = vec![0_u64; steps.len()];
+        for history in oracle::histories(&world, false) {
+            // Few enough rows that every choice can be tried.
+            let rows: Vec<&Stored> = history.into_iter().filter(|row| filter.1(&row.event)).collect();
+            let reached = depth(&rows, &steps, None, window.1 * Micros::MINUTE, period);
+            expected[..reached].iter_mut().for_each(|count| *count += 1);
+        }
+        let found: Vec<u64> = answer.rows.iter().map(|row| row["visitors"].as_u64().unwrap()).collect();
+        assert_eq!(found, expected, "{request:?}");
+    }
+
+    #[test]
+    fn retention_is_what_the_definition_says(
+        world in world(), hours in (-3_i64..30, 0_i64..40), start in select(&TESTS[..]), back in select(&TESTS[..]),
+        unit in select(&[Unit::Hour, Unit::Day][..]), first_ever in any::<bool>(), unbounded in any::<bool>(),
+    ) {
+        let (mut request, period) = request("retention", &world, hours);
+        request.start = Some(start.0.into());
+        request.returning = Some(back.0.into());
+        request.interval = Some(if unit == Unit::Day { "day" } else { "hour" }.into());
+        (request.first_ever, request.unbounded) = (first_ever, unbounded);
+        let answer = ask(&world, &request);
+        let zone = world.timezone();
+        let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
+        let mut cells: BTreeMap<(String, i64), u64> = BTreeMap::new();
+        let mut daily = 0;
+        for history in oracle::histories(&world, false) {
+            let starts = || history.iter().filter(|row| start.1(&row.event));
+            let first = if first_ever { starts().next() } else { starts().find(|row| is_in(period, row)) };
+            let Some(first) = first.filter(|row| is_in(period, row)) else { continue };
+            if first.event.visitor_kind == VisitorKind::Daily {
+                daily += 1;
+                continue;
+            }
+            let (cohort, _) = offset(&zone, first.event.ts, first.event.ts, unit);
+            *sizes.entry(cohort.clone()).or_default() += 1;
+            let place = history.iter().position(|row| row == first).unwrap();
+            let returns = history[place..].iter().filter(|row| is_in(period, row) && back.1(&row.event));
+            let offsets: BTreeSet<i64> =
+                returns.map(|row| offset(&zone, first.event.ts, row.event.ts, unit).1).collect();
+            let offsets: BTreeSet<i64> = match (unbounded, offsets.last()) {
+                (true, Some(last)) => (0..=*last).collect(),
+                _ => offsets,
+            };
+            for offset in offsets {
+                *cells.entry((cohort.clone(), offset)).or_default() += 1;
+            }
+        }
+        assert_eq!(answer.meta["excluded"]["daily_visitors"], json!(daily));
+        for row in &answer.rows {
+            let cohort = row["cohort"].as_str().unwrap().to_owned();
+            assert_eq!(row["size"], json!(sizes[&cohort]), "{request:?}");
+            let cell = cells.remove(&(cohort, row["offset"].as_i64().unwrap())).unwrap_or(0);
+            assert_eq!(row["visitors"], json!(cell), "{request:?} {row:?}");
+        }
+        // What is left lies in intervals that have not begun yet.
+        let told: BTreeSet<&str> = answer.rows.iter().map(|row| row["cohort"].as_str().unwrap()).collect();
+        let now = world.now.timestamp().to_zoned(zone);
+        for (cohort, _) in cells.keys() {
+            let is_future = cohort.as_str() > now.strftime("%Y-%m-%dT%H").to_string().as_str();
+            assert!(told.contains(cohort.as_str()) || is_future, "{cohort} is not told");
+        }
+    }
+
+    #[test]
+    fn transitions_are_what_the_definition_says(
+        world in world(), hours in (-3_i64..30, 0_i64..40), filter in select(&FILTERS[..]),
+    ) {
+        let (mut request, period) = request("transitions", &world, hours);
+        request.filter = filter.0.map(Into::into);
+        let answer = ask(&world, &request);
+        let mut pairs: BTreeMap<(String, String), (u64, BTreeSet<u64>)> = BTreeMap::new();
+        for visit in oracle::histories(&world, false).iter().flat_map(|history| oracle::visits(history)) {
+            if !is_in(period, visit[0]) {
+                continue;
+            }
+            let is_page = |row: &&&Stored| row.event.name == "page_view" && filter.1(&row.event);
+            let paths: Vec<String> = visit.iter().filter(is_page)
+                .filter_map(|row| row.event.path.as_ref()).map(ToString::to_string).collect();
+            for pair in paths.windows(2) {
+                let seen = pairs.entry((pair[0].clone(), pair[1].clone())).or_default();
+                seen.0 += 1;
+                seen.1.insert(visit[0].event.visitor.0);
+            }
+        }
+        let mut expected: Vec<Value> = pairs.into_iter().map(|((from, to), (count, visitors))| {
+            json!({"from": from, "to": to, "count": count, "visitors": visitors.len()})
+        }).collect();
+        expected.sort_by_key(|row| std::cmp::Reverse(row["count"].as_u64()));
+        assert_eq!(json!(answer.rows), json!(expected));
+    }
+
+    #[test]
+    fn goals_are_what_the_definition_says(
+        mut world in world(), hours in (-3_i64..30, 0_i64..40), filter in select(&FILTERS[..]),
+    ) {
+        world.goals = true;
+        let (mut request, period) = request("goals", &world, hours);
+        request.filter = filter.0.map(Into::into);
+        let answer = ask(&world, &request);
+        let goals: [(&str, fn(&Event) -> bool); 2] = [
+            ("bought", |event| event.name == "purchase"),
+            ("read", |event| event.name == "page_view" && TESTS[1].1(event)),
+        ];
+        for (row, (name, reaches)) in answer.rows.iter().zip(goals) {
+            let histories = oracle::histories(&world, false);
+            let reached = |row: &&&Stored| filter.1(&row.event) && reaches(&row.event);
+            let events = histories.iter().flatten().filter(reached).filter(|row| is_in(period, row));
+            let visitors = |history: &&Vec<&Stored>| history.iter().filter(reached).any(|row| is_in(period, row));
+            let visits = histories.iter().flat_map(|history| oracle::visits(history))
+                .filter(|visit| is_in(period, visit[0]) && visit.iter().any(|row| reached(&row)));
+            assert_eq!(row["goal"], json!(name));
+            assert_eq!(row["events"], json!(events.count()));
+            assert_eq!(row["visitors"], json!(histories.iter().filter(visitors).count()));
+            assert_eq!(row["visits"], json!(visits.count()));
+        }
+        assert_eq!(answer.rows.len(), 2);
+    }
+
+    #[test]
+    fn a_timeline_has_every_event_of_an_account(world in world(), limit in prop::option::of(0_usize..9)) {
+        let request = Request {
+            report: "timeline".into(), site: SITE.into(), user: Some("ann".into()), limit, ..Request::default()
+        };
+        let answer = ask(&world, &request);
+        let histories = oracle::histories(&world, false);
+        let of_ann = histories.iter().filter(|rows| rows.iter().any(|row| row.event.user.as_deref() == Some("ann")));
+        let mut expected: Vec<(Micros, String, String)> = Vec::new();
+        for history in of_ann {
+            for row in history.iter().filter(|row| row.event.user.as_deref().is_none_or(|user| user == "ann")) {
+                let event = &row.event;
+                expected.push((event.ts, event.visitor.to_string(), event.name.to_string()));
+            }
+        }
+        expected.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        let first = expected.len().saturating_sub(limit.unwrap_or(1000));
+        let text = |row: &serde_json::Map<String, Value>, field: &str| row[field].as_str().unwrap().to_owned();
+        let found: Vec<_> = answer.rows.iter().map(|row| {
+            (Micros::parse(&text(row, "t")).unwrap(), text(row, "visitor"), text(row, "name"))
+        }).collect();
+        assert_eq!(found, expected[first..]);
+    }
+}
