@@ -346,7 +346,8 @@ mod tests {
             parse("", &[(&variable, value)]).unwrap();
             let line = match value_of(key.name, value) {
                 toml::Value::Array(_) => format!("{} = [\"a.example\"]", key.name),
-                other => format!("{} = {other}", key.name),
+                toml::Value::String(text) => format!("{} = \"{text}\"", key.name),
+                _ => format!("{} = {value}", key.name),
             };
             parse(&line, &[]).unwrap();
         }

@@ -59,14 +59,17 @@ impl ApiError {
         ApiError { retry_after_s: Some(after_s), ..self }
     }
 
+    /// A fault of this program.
+    pub(crate) fn broken(error: &dyn std::error::Error) -> ApiError {
+        let text = "something is wrong here, the log of the server says what";
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, text).internal(chain(error))
+    }
+
     fn internal(self, internal: impl Into<String>) -> ApiError {
         ApiError { internal: Some(internal.into()), ..self }
     }
 
-    pub(crate) fn status(&self) -> StatusCode {
-        self.status
-    }
-
+    #[cfg(test)]
     pub(crate) fn external(&self) -> &str {
         &self.external
     }
@@ -99,10 +102,7 @@ impl From<Error> for ApiError {
             ErrorKind::Unavailable => {
                 unavailable("the data folder cannot be used now").retry(5).internal(internal)
             }
-            _ => {
-                let text = "something is wrong here, the log of the server says what";
-                ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, text).internal(internal)
-            }
+            _ => ApiError::broken(&error),
         }
     }
 }

@@ -56,8 +56,13 @@ pub(super) fn finish() -> Bytes {
 /// The files of a body whose bytes come through a channel. Blocking: for a thread that may.
 pub(super) fn files(chunks: mpsc::Receiver<Bytes>) -> Inputs {
     let frames = Arc::new(Mutex::new(Frames { chunks, current: Bytes::new(), left: 0 }));
+    let mut over = false;
     Box::new(std::iter::from_fn(move || {
+        if over {
+            return None;
+        }
         let mark = frames.lock().unwrap_or_else(PoisonError::into_inner).mark();
+        over = !matches!(mark, Ok(b'B'));
         match mark {
             Ok(b'B') => {
                 let file = OneFile { frames: Arc::clone(&frames), ended: false };

@@ -1,7 +1,10 @@
 //! Pages for people: server-rendered HTML that works without a script.
 
+mod ask;
 pub(crate) mod assets;
 pub(crate) mod dashboard;
+mod figures;
+mod numbers;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
