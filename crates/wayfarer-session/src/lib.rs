@@ -6,6 +6,8 @@ mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod data;
+#[cfg(feature = "django")]
+pub mod django;
 mod error;
 mod expiry;
 #[cfg(feature = "axum")]

@@ -66,7 +66,8 @@ impl Inner {
     fn signal_of(&self, state: &mut State, kind: SignalKind) -> Signal {
         let mut signal = Signal::new(kind, self.shared.now());
         state.open(&self.shared);
-        if let Some(subject) = state.identity.as_ref().and_then(Identity::subject) {
+        let told = state.identity.as_ref().and_then(Identity::subject);
+        if let Some(subject) = told.or_else(|| state::subject_of(&state.current)) {
             signal = signal.with_subject(subject);
         }
         signal.user = state.user();

@@ -65,13 +65,15 @@ impl Session {
     pub fn finish_now(&self, outcome: Outcome) -> Result<Option<Finished>, Error> {
         let (accessed, pending) = {
             let mut state = self.0.state();
-            if !state.accessed && !self.0.shared.early {
+            if !state.accessed && !self.0.shared.early && !self.0.shared.save_every_request {
                 state.head_sent = true;
                 return Ok(Some(Finished { cookie: CookieChange::Keep, accessed: false }));
             }
             (state.accessed, state.is_pending())
         };
-        if outcome == Outcome::Keep && accessed && (pending || self.0.stale().is_some()) {
+        let every = self.0.shared.save_every_request && self.0.state().may_hold();
+        let due = every || (accessed && (pending || self.0.stale().is_some()));
+        if outcome == Outcome::Keep && due {
             return Ok(None);
         }
         let cookie = self.head_goes_out(outcome)?;
@@ -87,8 +89,14 @@ impl Session {
         if let Some(finished) = self.finish_now(outcome)? {
             return Ok(finished);
         }
-        let pending = self.0.state().is_pending();
-        if pending {
+        if self.0.shared.save_every_request {
+            self.0.load().await?;
+        }
+        let (pending, holds) = {
+            let state = self.0.state();
+            (state.is_pending(), !state.current.is_empty())
+        };
+        if pending || (self.0.shared.save_every_request && holds) {
             self.0.save(None).await?;
         } else {
             self.0.touch().await?;

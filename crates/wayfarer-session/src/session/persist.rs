@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     Inner,
-    state::{Due, Row, Stored, user_of},
+    state::{Due, Row, Stored, subject_of, user_of},
 };
 use crate::{
     data::{Changes, Data},
@@ -40,7 +40,7 @@ enum Round {
 
 /// A new state on its way into the store.
 struct Draft {
-    created: Timestamp,
+    created: Option<Timestamp>,
     data: Data,
     record: Record,
 }
@@ -83,7 +83,7 @@ impl Inner {
             None => "absent",
         })?;
         match loaded {
-            Some(loaded) => self.found(loaded).map(|()| true),
+            Some(loaded) => self.found(loaded),
             None => {
                 self.state().absent(&self.shared);
                 Ok(false)
@@ -91,13 +91,23 @@ impl Inner {
         }
     }
 
-    fn found(&self, loaded: Loaded) -> Result<(), Error> {
-        let Payload { created, data } = self.shared.mode.decode(&loaded.record.data)?;
+    /// Notes what was found, and says whether it is a session. In django mode what cannot be read is none, and is left as it
+    /// is under its key.
+    fn found(&self, loaded: Loaded) -> Result<bool, Error> {
+        let decoded = self.shared.mode.decode(&loaded.record.data);
         let mut state = self.state();
+        let Payload { created, data } = match decoded {
+            Err(error) if self.shared.mode.is_django() => {
+                tracing::warn!(%error, "session data corrupted");
+                state.absent(&self.shared);
+                return Ok(false);
+            }
+            decoded => decoded?,
+        };
         state.journal.bytes = Some(loaded.record.data.len());
         let expires_at = loaded.record.expires_at;
         state.stored(Row { version: loaded.version, data, created, expires_at });
-        Ok(())
+        Ok(true)
     }
 
     /// Saves what was changed, and what `compute` changes on top of it.
@@ -106,6 +116,7 @@ impl Inner {
             let _gate = self.gate.lock().await;
             let (pending, rotate) = {
                 let mut state = self.state();
+                state.complete(&self.shared)?;
                 state.saving = std::mem::take(&mut state.changes);
                 (state.saving.clone(), std::mem::take(&mut state.rotate))
             };
@@ -264,7 +275,7 @@ impl Inner {
             _ => (self.state().mint(&self.shared)?, false),
         };
         let now = self.shared.now();
-        let draft = self.draft(data, now, &identity)?;
+        let draft = self.draft(data, Some(now), &identity)?;
         let created = self.shared.store.create(&identity.store_key(), &draft.record, now).await;
         let created =
             self.told("create", created, "create a session", |created| match created {
@@ -303,20 +314,26 @@ impl Inner {
         Ok(())
     }
 
-    fn draft(&self, data: Data, created: Timestamp, identity: &Identity) -> Result<Draft, Error> {
+    fn draft(
+        &self,
+        data: Data,
+        created: Option<Timestamp>,
+        identity: &Identity,
+    ) -> Result<Draft, Error> {
+        let now = self.shared.now();
         let payload = Payload { created, data };
-        let bytes = self.shared.mode.encode(&payload)?;
+        let bytes = self.shared.mode.encode(&payload, now)?;
         if bytes.len() > self.shared.max_bytes {
             let (has, most) = (bytes.len(), self.shared.max_bytes);
             return Err(Error::new(ErrorKind::TooLarge, "save a session")
                 .because(format!("it has {has} bytes, {most} are allowed")));
         }
         let life = &self.shared.life;
-        let date = Kept::of(&payload.data).date(life.idle, self.shared.now());
+        let date = Kept::of(&payload.data).date(life.idle, now);
         let record = Record {
             data: bytes,
             expires_at: date.min(life.end(created)),
-            subject: identity.subject(),
+            subject: identity.subject().or_else(|| subject_of(&payload.data)),
             user: user_of(&payload.data).map(Arc::from),
         };
         Ok(Draft { created, data: payload.data, record })
@@ -361,6 +378,9 @@ impl Inner {
         let state = self.state();
         let Stored::Row(row) = &state.stored else { return None };
         let life = &self.shared.life;
+        if self.shared.mode.is_django() {
+            return None;
+        }
         if !matches!(Kept::of(&state.current), Kept::Unset | Kept::BrowserClose) {
             return None;
         }

@@ -10,7 +10,7 @@ use crate::{
     journal::{Brought, Journal},
     key::Subject,
     manager::Shared,
-    mode::Identity,
+    mode::{Identity, SUBJECT_ENTRY},
     raw::Raw,
     store::Version,
 };
@@ -31,7 +31,7 @@ pub(super) enum Stored {
 pub(super) struct Row {
     pub(super) version: Version,
     pub(super) data: Data,
-    pub(super) created: Timestamp,
+    pub(super) created: Option<Timestamp>,
     pub(super) expires_at: Timestamp,
 }
 
@@ -111,10 +111,35 @@ impl State {
     pub(super) fn subject(&mut self, shared: &Shared) -> Result<Option<Subject>, Error> {
         self.open(shared);
         let wanted = shared.early || self.is_pending();
+        if shared.mode.is_django() {
+            return self.subject_entry(shared, wanted);
+        }
         if self.identity.is_none() && wanted && !self.head_sent {
             self.mint(shared)?;
         }
         Ok(self.identity.as_ref().and_then(Identity::subject))
+    }
+
+    /// The subject that a session of django mode holds. With `wanted` it gets one.
+    fn subject_entry(&mut self, shared: &Shared, wanted: bool) -> Result<Option<Subject>, Error> {
+        if let Some(subject) = subject_of(&self.current) {
+            return Ok(Some(subject));
+        }
+        if !wanted || !shared.subject_entry {
+            return Ok(None);
+        }
+        let subject = Subject::random(&*shared.random)?;
+        let raw = Raw::new(&subject)?;
+        self.change(|changes| changes.set(SUBJECT_ENTRY, raw.clone()));
+        Ok(Some(subject))
+    }
+
+    /// Before a save: a session of django mode that is about to hold something gets its subject.
+    pub(super) fn complete(&mut self, shared: &Shared) -> Result<(), Error> {
+        if shared.mode.is_django() && !self.current.is_empty() {
+            self.subject_entry(shared, true)?;
+        }
+        Ok(())
     }
 
     /// Takes on a new identity, of the same subject if there is one, and notes that the browser must be told.
@@ -134,6 +159,10 @@ impl State {
         self.stored = Stored::Absent;
         if !shared.early && !self.fresh {
             self.identity = None;
+        }
+        // Native mode leaves the cookie: beside this request another may have been given a new one.
+        if shared.mode.is_django() && self.journal.cookie == Brought::Genuine {
+            self.due = Due::Removal;
         }
     }
 
@@ -165,6 +194,11 @@ impl State {
         self.current = only.apply(&self.current);
         change(&mut self.changes);
         self.modified = true;
+    }
+
+    /// Whether the session holds something, or may: a cookie came that nobody has looked at.
+    pub(super) fn may_hold(&self) -> bool {
+        self.cookie.is_some() || self.identity.is_some() || !self.current.is_empty()
     }
 
     /// Whether there is anything to save.
@@ -208,4 +242,9 @@ impl State {
 /// The account that Django's log-in, and ours, note in a session.
 pub(super) fn user_of(data: &Data) -> Option<String> {
     data.get("_auth_user_id").and_then(|raw| raw.read().ok())
+}
+
+/// The subject that a session of django mode holds.
+pub(super) fn subject_of(data: &Data) -> Option<Subject> {
+    data.get(SUBJECT_ENTRY).and_then(|raw| raw.read().ok())
 }

@@ -1,0 +1,225 @@
+//! The set-up of a [`SessionManager`]: every choice, its default, and what does not fit together.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::SignedDuration;
+
+use super::{Life, SessionManager, Shared, Turns};
+#[cfg(feature = "django")]
+use crate::django::DjangoCodec;
+use crate::{
+    clock::{Clock, SystemClock},
+    error::{Error, ErrorKind},
+    mode::Mode,
+    random::{Random, SystemRandom},
+    signal::SignalBus,
+    store::SessionStore,
+    ticket::CookieKeys,
+};
+
+/// Sets up a [`SessionManager`].
+#[derive(Debug)]
+pub struct SessionManagerBuilder {
+    store: Arc<dyn SessionStore>,
+    keys: Option<CookieKeys>,
+    #[cfg(feature = "django")]
+    django: Option<DjangoCodec>,
+    subject_entry: bool,
+    save_every_request: bool,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    signals: SignalBus,
+    idle: Duration,
+    absolute: Option<Duration>,
+    touch_interval: Option<Duration>,
+    early: bool,
+    max_bytes: usize,
+    save_deadline: Duration,
+}
+
+impl SessionManagerBuilder {
+    pub(super) fn new(store: Arc<dyn SessionStore>) -> SessionManagerBuilder {
+        SessionManagerBuilder {
+            store,
+            keys: None,
+            #[cfg(feature = "django")]
+            django: None,
+            subject_entry: true,
+            save_every_request: false,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            signals: SignalBus::new(),
+            idle: Duration::from_secs(14 * 24 * 60 * 60),
+            absolute: None,
+            touch_interval: None,
+            early: false,
+            max_bytes: 1 << 20,
+            save_deadline: Duration::from_secs(5),
+        }
+    }
+
+    /// Shares sessions with Django: its keys in the cookie, its values in the store, its rules for what is saved and sent.
+    /// The store must keep Django's table. Excludes [`cookie_keys`](Self::cookie_keys), early subjects and an absolute limit,
+    /// for which Django's records have no room.
+    #[cfg(feature = "django")]
+    #[must_use]
+    pub fn django(mut self, codec: DjangoCodec) -> Self {
+        self.django = Some(codec);
+        self
+    }
+
+    /// Whether a session of django mode keeps its subject, as the entry `_wayfarer_subject` that is written whenever the
+    /// session is saved anyway. The default is that it does; without it such sessions have no subject.
+    #[must_use]
+    pub fn subject_entry(mut self, keep: bool) -> Self {
+        self.subject_entry = keep;
+        self
+    }
+
+    /// Saves a session that holds something with every request that brings it, as Django's `SESSION_SAVE_EVERY_REQUEST`. The
+    /// default is no: a touch from time to time does the same for less.
+    #[must_use]
+    pub fn save_every_request(mut self, every: bool) -> Self {
+        self.save_every_request = every;
+        self
+    }
+
+    /// Signs cookies with these keys. Required, save in django mode.
+    #[must_use]
+    pub fn cookie_keys(mut self, keys: CookieKeys) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// Sends signals over this bus. Without it they go nowhere.
+    #[must_use]
+    pub fn signals(mut self, bus: SignalBus) -> Self {
+        self.signals = bus;
+        self
+    }
+
+    /// Tells the time by this clock instead of the machine's.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Draws keys from this source instead of the operating system's.
+    #[must_use]
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// How long a session lives after it was last used. The default is two weeks.
+    #[must_use]
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.idle = idle;
+        self
+    }
+
+    /// How long a session lives at the most, however much it is used. Without it there is no limit.
+    #[must_use]
+    pub fn absolute(mut self, absolute: Duration) -> Self {
+        self.absolute = Some(absolute);
+        self
+    }
+
+    /// A session that is only read is noted as used at most once in this time. The default is a twentieth of the idle
+    /// time, and an hour at the most.
+    #[must_use]
+    pub fn touch_interval(mut self, interval: Duration) -> Self {
+        self.touch_interval = Some(interval);
+        self
+    }
+
+    /// Gives a cookie at the first response, without a store call, so that a visitor has a subject from the first page on.
+    /// A row is made only when something is written.
+    #[must_use]
+    pub fn early_subject(mut self, early: bool) -> Self {
+        self.early = early;
+        self
+    }
+
+    /// A session may have this many bytes when it is stored. The default is 1 MiB, or what the store takes.
+    #[must_use]
+    pub fn max_bytes(mut self, most: usize) -> Self {
+        self.max_bytes = most;
+        self
+    }
+
+    /// How long a save tries to merge with those of other requests. The default is 5 seconds.
+    #[must_use]
+    pub fn save_deadline(mut self, deadline: Duration) -> Self {
+        self.save_deadline = deadline;
+        self
+    }
+
+    /// The manager.
+    ///
+    /// # Errors
+    /// When something is missing or does not fit together. The text says what to change.
+    pub fn build(self) -> Result<SessionManager, Error> {
+        let mode = self.mode()?;
+        let span = |duration: Duration| {
+            SignedDuration::try_from(duration).map_err(|_| wrong("a time span is too long"))
+        };
+        if self.idle < Duration::from_secs(1) {
+            return Err(wrong("the idle time is under a second"));
+        }
+        let hour = Duration::from_secs(60 * 60);
+        let touch_interval = self.touch_interval.unwrap_or_else(|| (self.idle / 20).min(hour));
+        let capabilities = self.store.capabilities();
+        Ok(SessionManager(Arc::new(Shared {
+            mode,
+            subject_entry: self.subject_entry,
+            save_every_request: self.save_every_request,
+            clock: self.clock,
+            random: self.random,
+            signals: self.signals,
+            life: Life {
+                idle: span(self.idle)?,
+                absolute: self.absolute.map(span).transpose()?,
+                touch_interval: span(touch_interval)?,
+            },
+            early: self.early,
+            adopts: self.early && capabilities.final_delete,
+            max_bytes: capabilities.max_bytes.unwrap_or(usize::MAX).min(self.max_bytes),
+            save_deadline: self.save_deadline,
+            turns: Turns::new(),
+            store: self.store,
+        })))
+    }
+
+    #[cfg(feature = "django")]
+    fn mode(&self) -> Result<Mode, Error> {
+        match (&self.django, &self.keys) {
+            (None, keys) => native(keys.as_ref()),
+            (Some(_), Some(_)) => {
+                Err(wrong("there are cookie keys and a Django codec: choose one"))
+            }
+            (Some(_), None) if self.early => {
+                Err(wrong("django mode has no early subjects: leave early_subject out"))
+            }
+            (Some(_), None) if self.absolute.is_some() => {
+                Err(wrong("Django's records do not tell when a session began: leave absolute out"))
+            }
+            (Some(codec), None) => Ok(Mode::Django { codec: codec.clone() }),
+        }
+    }
+
+    #[cfg(not(feature = "django"))]
+    fn mode(&self) -> Result<Mode, Error> {
+        native(self.keys.as_ref())
+    }
+}
+
+fn native(keys: Option<&CookieKeys>) -> Result<Mode, Error> {
+    let keys = keys.ok_or_else(|| wrong("there are no cookie keys: call cookie_keys"))?;
+    Ok(Mode::Native { keys: keys.clone() })
+}
+
+fn wrong(why: &'static str) -> Error {
+    Error::new(ErrorKind::Config, "set up sessions").because(why)
+}
