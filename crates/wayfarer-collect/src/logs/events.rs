@@ -16,6 +16,6 @@ impl Parser for Events {
         let text =
             std::str::from_utf8(line).map_err(|_| LineError::new("the line is not UTF-8"))?;
         let event = body::event(text).map_err(|reject| LineError(reject.to_string().into()))?;
-        Ok(Parsed::Event(Box::new(event)))
+        Ok(Parsed::Event(Box::new(event), Vec::new()))
     }
 }

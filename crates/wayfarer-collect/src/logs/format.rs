@@ -4,8 +4,8 @@ use jiff::tz::TimeZone;
 use wayfarer_event::RawEvent;
 
 use super::{
-    caddy_json, combined, common, events, fields::LineError, nginx_json, request::Request,
-    traefik_json, vhost_combined,
+    caddy_json, combined, common, csv, csv::Given, events, fields::LineError, nginx_json,
+    request::Request, traefik_json, vhost_combined,
 };
 
 /// Lines that the detection looks at, at the most.
@@ -58,6 +58,11 @@ pub static FORMATS: &[Format] = &[
         doc: "Event JSON of this program, one event a line",
         parser: || Box::new(events::Events),
     },
+    Format {
+        name: "csv",
+        doc: "Tables with a heading: columns named like those of the event, others become properties",
+        parser: || Box::new(csv::Table::default()),
+    },
 ];
 
 /// Reads the lines of one file, in their order.
@@ -67,15 +72,13 @@ pub(super) trait Parser: Send {
 }
 
 /// What a line tells.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one at a time; a box would cost an allocation a line"
-)]
 pub(super) enum Parsed<'a> {
     /// A request to a server.
     Request(Request<'a>),
-    /// Any event, as its sender claims it.
-    Event(Box<RawEvent>),
+    /// Any event, as its sender claims it, and columns that are given as they are.
+    Event(Box<RawEvent>, Given),
+    /// Nothing of its own: a heading.
+    Nothing,
 }
 
 /// A format whose lines stand for themselves.

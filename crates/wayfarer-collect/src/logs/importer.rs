@@ -15,7 +15,7 @@ use serde::Serialize;
 use wayfarer_event::{Event, Micros};
 
 use super::{
-    FORMATS, Format, Tally,
+    FORMATS, Format, Tally, csv,
     fields::LineError,
     format::{Parsed, Parser},
     ids::LineIds,
@@ -205,12 +205,13 @@ impl One<'_> {
             false => self.outcome(line.bytes),
         };
         match outcome {
-            Ok(Outcome::Take(event)) => {
+            Ok(None) => return,
+            Ok(Some(Outcome::Take(event))) => {
                 tally.event(&event);
                 batch.events.push(*event);
             }
-            Ok(Outcome::Decline) => tally.declined += 1,
-            Ok(Outcome::Reject(reject)) => {
+            Ok(Some(Outcome::Decline)) => tally.declined += 1,
+            Ok(Some(Outcome::Reject(reject))) => {
                 tally.rejected += 1;
                 batch.rejects.push(rejected(line, &reject.to_string()));
             }
@@ -222,8 +223,8 @@ impl One<'_> {
         tally.read += 1;
     }
 
-    /// What becomes of a line.
-    fn outcome(&mut self, line: &[u8]) -> Result<Outcome, LineError> {
+    /// What becomes of a line; `None` if it tells nothing.
+    fn outcome(&mut self, line: &[u8]) -> Result<Option<Outcome>, LineError> {
         let zone = self.options.timezone.as_ref().unwrap_or(&self.site.timezone);
         let received_at = self.options.received_at;
         let door = Door { site: self.site, kind: DoorKind::Server, client: None, received_at };
@@ -231,12 +232,17 @@ impl One<'_> {
             Parsed::Request(request) => {
                 let claim = request.claim(self.ids.next(line));
                 let taken = self.collector.take(claim, &door, request.peer(), self.salts);
-                taken.map_or_else(Outcome::Reject, Outcome::Take)
+                Some(taken.map_or_else(Outcome::Reject, Outcome::Take))
             }
-            Parsed::Event(mut raw) => {
+            Parsed::Event(mut raw, given) => {
                 raw.id.get_or_insert_with(|| self.ids.next(line));
-                self.collector.collect_under(*raw, &door, self.salts)
+                let mut outcome = self.collector.collect_under(*raw, &door, self.salts);
+                if let Outcome::Take(event) = &mut outcome {
+                    csv::put(event, given);
+                }
+                Some(outcome)
             }
+            Parsed::Nothing => None,
         })
     }
 }

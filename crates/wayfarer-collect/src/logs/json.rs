@@ -77,7 +77,7 @@ impl Object {
 }
 
 /// An instant that is text.
-fn instant(text: &str, zone: &TimeZone) -> Option<Micros> {
+pub(super) fn instant(text: &str, zone: &TimeZone) -> Option<Micros> {
     if let Ok(instant) = Micros::parse(text) {
         return Some(instant);
     }

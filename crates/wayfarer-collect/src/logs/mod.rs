@@ -23,6 +23,7 @@
 mod caddy_json;
 mod combined;
 mod common;
+mod csv;
 mod events;
 mod fields;
 mod format;

@@ -16,6 +16,8 @@ fn log_like() -> impl Strategy<Value = Vec<u8>> {
         Just(b"192.0.2.1 - - ".to_vec()),
         Just(b"[10/Mar/2025:06:30:00 +0000] ".to_vec()),
         Just(b"\"GET /a HTTP/1.1\" ".to_vec()),
+        Just(b"name,ts,visitor,status\n".to_vec()),
+        Just(b"a,1741588200,v,\"200\"\n".to_vec()),
         Just(b"200 5 ".to_vec()),
         Just(b"\"-\" ".to_vec()),
         Just(b"\"Mozilla/5.0\"".to_vec()),

@@ -109,6 +109,7 @@ fn every_format_is_detected_by_its_own_lines() {
         ("nginx-json", NGINX),
         ("caddy-json", CADDY),
         ("traefik-json", TRAEFIK),
+        ("csv", TABLE),
     ];
     for (name, text) in samples {
         assert_eq!(Format::detect(text.as_bytes()).map(|format| format.name), Some(name));
@@ -144,6 +145,22 @@ fn the_same_request_is_the_same_event_in_every_format() {
     for text in [NGINX, CADDY, TRAEFIK] {
         assert_eq!(read(text), first, "{text}");
     }
+}
+
+const TABLE: &str = "name,ts,visitor,url,country,utm_source,ip,plan\n\
+    purchase,2025-03-10T06:30:00Z,v,https://a.example/,DE,letter,192.0.2.1,pro\n\
+    purchase,2025-03-10T06:30:00Z,v,https://a.example/,DE,letter,192.0.2.1,pro\n";
+
+#[test]
+fn a_table_gives_columns_as_they_are() {
+    let (events, rejects, counts) = import(TABLE.into(), None).unwrap();
+    assert_eq!(rejects, []);
+    assert_eq!((counts.read, counts.imported, counts.visitors), (2, 2, 1));
+    assert_eq!(events[0].country.as_deref(), Some("DE"));
+    assert_eq!(events[0].utm_source.as_deref(), Some("letter"));
+    assert_eq!(events[0].props.as_deref(), Some(r#"{"plan":"pro"}"#));
+    assert_eq!(events[0].visitor_kind, VisitorKind::FirstParty);
+    assert_eq!(ids(&events).len(), 2);
 }
 
 #[test]
