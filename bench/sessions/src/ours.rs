@@ -1,0 +1,112 @@
+//! Wayfarer's sessions.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use anyhow::Result;
+use axum::{Router, extract, routing::get};
+use wayfarer::{
+    CookieKeys, Error, Session, SessionLayer,
+    store::{Durability, MemoryStore, SessionStore, SqliteOptions, SqliteStore},
+};
+
+use crate::{
+    axum_app::{AxumApp, runtime},
+    case::{self, Store},
+    contender::Contender,
+    overlap::{Look, Stage},
+};
+
+/// Wayfarer on this store, where it has it.
+pub(crate) fn on(store: Store, folder: &Path) -> Result<Option<Box<dyn Contender>>> {
+    let runtime = runtime()?;
+    let (kept, set_up): (Arc<dyn SessionStore>, String) = match store {
+        Store::Memory => (Arc::new(MemoryStore::new()), "default".to_owned()),
+        Store::SqliteFull | Store::SqliteNormal => {
+            let mut options = SqliteOptions::default();
+            options.durability = durability(store);
+            let file = folder.join(format!("wayfarer-{}.sqlite", store.synchronous()));
+            let opened = runtime.block_on(SqliteStore::open(&file, options))?;
+            (Arc::new(opened), format!("synchronous={}", store.synchronous()))
+        }
+        Store::Cookie => return Ok(None),
+    };
+    let stage = Stage::new();
+    let router = routes(kept, stage.clone())?;
+    let app = AxumApp::new(("wayfarer", Some(store), set_up), (router, stage), runtime)?;
+    Ok(Some(Box::new(app)))
+}
+
+fn durability(store: Store) -> Durability {
+    if store == Store::SqliteFull { Durability::Full } else { Durability::Normal }
+}
+
+fn routes(store: Arc<dyn SessionStore>, stage: Stage) -> Result<Router> {
+    let keys = CookieKeys::new(b"a key for a bench, of 32 bytes or more")?;
+    let layer = SessionLayer::builder(store).cookie_keys(keys).build()?;
+    let written = Arc::new(AtomicU64::new(1));
+    let write = move |session: Session| {
+        let n = written.fetch_add(1, Ordering::Relaxed);
+        async move { done(session.insert("n", n).await) }
+    };
+    let router: Router<Stage> = Router::new();
+    let router = router
+        .route("/seed", get(async |session: Session| done(session.update(case::payload()).await)))
+        .route("/untouched", get(async || "ok"))
+        .route("/read", get(async |session: Session| done(read(&session).await)))
+        .route("/write", get(write))
+        .route("/own/{key}", get(own))
+        .route("/count", get(count))
+        .route("/slow", get(slow))
+        .route("/logout", get(async |session: Session| done(session.flush().await)))
+        .route("/look", get(look));
+    Ok(router.with_state(stage).layer(layer))
+}
+
+type Answer = Result<&'static str, String>;
+
+fn done<T>(result: Result<T, Error>) -> Answer {
+    result.map(|_| "ok").map_err(|error| error.to_string())
+}
+
+async fn read(session: &Session) -> Result<Option<String>, Error> {
+    session.get("user").await
+}
+
+async fn own(
+    extract::Path(key): extract::Path<u32>,
+    stage: extract::State<Stage>,
+    session: Session,
+) -> Answer {
+    done(read(&session).await)?;
+    stage.have_read().await;
+    done(session.insert(&format!("own-{key}"), key).await)
+}
+
+async fn count(stage: extract::State<Stage>, session: Session) -> Answer {
+    done(read(&session).await)?;
+    stage.have_read().await;
+    done(session.modify("count", |count: Option<u32>| count.unwrap_or(0) + 1).await)
+}
+
+async fn slow(stage: extract::State<Stage>, session: Session) -> Answer {
+    done(read(&session).await)?;
+    stage.be_slow().await;
+    done(session.insert("late", true).await)
+}
+
+async fn look(session: Session) -> Result<String, String> {
+    let seen = async {
+        let keys = session.keys().await?;
+        let own_keys = keys.iter().filter(|key| key.starts_with("own-")).count() as u32;
+        let count = session.get("count").await?.unwrap_or(0);
+        Ok(Look { own_keys, count, user: read(&session).await?.is_some() })
+    };
+    let seen = seen.await.map_err(|error: Error| error.to_string())?;
+    serde_json::to_string(&seen).map_err(|error| error.to_string())
+}
