@@ -16,6 +16,7 @@ use arrow_schema::SchemaRef;
 use parquet::{
     arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions},
     basic::{Compression, ZstdLevel},
+    errors::ParquetError,
     file::{
         metadata::{KeyValue, SortingColumn},
         properties::{EnabledStatistics, WriterProperties},
@@ -93,7 +94,7 @@ impl<'a> FileWriter<'a> {
             .with_skip_arrow_metadata(true);
         let schema = schema::written();
         let writer = ArrowWriter::try_new_with_options(out, Arc::clone(&schema), options)
-            .map_err(|error| failed(error.into()))?;
+            .map_err(|error| failed(io_error(error)))?;
         let columns = vec![ColumnStats::default(); Column::ALL.len()];
         let path = path.to_owned();
         Ok(FileWriter { storage, path, file, writer, schema, columns, spans: Vec::new(), rows: 0 })
@@ -127,13 +128,13 @@ impl<'a> FileWriter<'a> {
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays)
             .map_err(|error| failed(io::Error::other(error)))?;
         self.rows += batch.num_rows() as u64;
-        self.writer.write(&batch).map_err(|error| failed(error.into()))
+        self.writer.write(&batch).map_err(|error| failed(io_error(error)))
     }
 
     /// Ends the file. When it answers, the file and its name are durable.
     pub(crate) fn finish(mut self) -> Result<Written> {
         let failed = |error| Error::io("cannot write to", &self.path, error);
-        let metadata = self.writer.finish().map_err(|error| failed(error.into()))?;
+        let metadata = self.writer.finish().map_err(|error| failed(io_error(error)))?;
         self.writer.inner_mut().flush().map_err(failed)?;
         for group in metadata.row_groups() {
             for (stats, chunk) in self.columns.iter_mut().zip(group.columns()) {
@@ -248,6 +249,18 @@ fn join<T: Ord + Copy>(a: &RangeInclusive<T>, b: &RangeInclusive<T>) -> RangeInc
 fn bounds<T: Ord + Copy + Default>(values: &[T]) -> RangeInclusive<T> {
     let least = values.iter().copied().min().unwrap_or_default();
     least..=values.iter().copied().max().unwrap_or_default()
+}
+
+/// What went wrong beneath Parquet, so that a full disk is still told from other errors.
+fn io_error(error: ParquetError) -> io::Error {
+    let mut cause: Option<&dyn std::error::Error> = Some(&error);
+    while let Some(link) = cause {
+        if let Some(io) = link.downcast_ref::<io::Error>() {
+            return io::Error::new(io.kind(), error);
+        }
+        cause = link.source();
+    }
+    io::Error::other(error)
 }
 
 /// The length of a Parquet file and of its footer.

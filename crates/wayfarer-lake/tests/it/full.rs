@@ -1,0 +1,79 @@
+//! A disk that is really full: a small tmpfs in a mount namespace of its own, where this test binary runs itself again.
+
+use std::{fs::File, io::Write, path::Path, process::Command};
+
+use wayfarer_lake::{ErrorKind, Ids};
+
+use crate::support::{all, event_with_id, open};
+
+/// Where the child finds the small disk; it does nothing when this is not set.
+const DISK: &str = "WAYFARER_TEST_SMALL_DISK";
+
+/// Fills the disk with a file until nothing fits any more.
+fn fill(path: &Path) {
+    let mut file = File::create(path).unwrap();
+    let mut piece = 64 << 10;
+    while piece > 0 {
+        if file.write_all(&vec![1; piece]).is_err() {
+            piece /= 2;
+        }
+    }
+}
+
+#[tokio::test]
+async fn child() {
+    let Ok(disk) = std::env::var(DISK) else { return };
+    let disk = Path::new(&disk);
+    let lake = open(&disk.join("data")).await;
+    let ballast = disk.join("ballast");
+    let mut stored = 0;
+    for round in 0..4 {
+        lake.append(vec![event_with_id("a", stored)], Ids::Window).await.unwrap();
+        stored += 1;
+        fill(&ballast);
+        // What still fits into the last page may be taken; then comes the refusal.
+        let refused = loop {
+            match lake.append(vec![event_with_id("a", stored)], Ids::Window).await {
+                Ok(appended) => stored += appended.stored as u64,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refused.kind(), ErrorKind::StorageFull, "{refused}");
+        let unsealed = lake.seal().await;
+        assert_eq!(unsealed.unwrap_err().kind(), ErrorKind::StorageFull, "round {round}");
+        assert!(lake.status().trouble.is_some());
+        assert_eq!(all(&lake.view()).len() as u64, stored, "nothing is lost, nothing half there");
+        std::fs::remove_file(&ballast).unwrap();
+        lake.append(vec![event_with_id("a", stored)], Ids::Window).await.unwrap();
+        stored += 1;
+        if round % 2 == 0 {
+            lake.seal().await.unwrap();
+            assert_eq!(lake.status().trouble, None);
+        }
+    }
+    drop(lake);
+    let lake = open(&disk.join("data")).await;
+    assert_eq!(all(&lake.view()).len() as u64, stored);
+    assert_eq!(lake.check().await.unwrap().problems, [""; 0]);
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_heals_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let namespace = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
+        command.env(DISK, folder.path());
+        command
+    };
+    let mount = format!("mount -t tmpfs -o size=4m tmpfs \"${DISK}\"");
+    if !namespace(&mount).output().is_ok_and(|output| output.status.success()) {
+        println!("not run: this machine lets nobody mount a tmpfs of his own");
+        return;
+    }
+    let script = format!("{mount} && mkdir \"${DISK}/data\" && exec \"$0\" --exact full::child");
+    let binary = std::env::current_exe().unwrap();
+    let output = namespace(&script).arg(binary).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
