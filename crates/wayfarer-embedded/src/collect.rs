@@ -91,17 +91,21 @@ struct Sink {
 impl EventSink for Sink {
     async fn send(&self, events: Vec<RawEvent>) -> Result<Receipt, SinkError> {
         let now = Micros::from(self.wayfarer.now());
-        let site =
-            self.wayfarer.control().ensure_site(&self.site, now).await.map_err(sink_error)?;
+        let site = self
+            .wayfarer
+            .control()
+            .ensure_site(&self.site, now)
+            .await
+            .map_err(|e| sink_error(&e))?;
         let raws = events.into_iter().map(Ok).collect();
-        self.wayfarer.collect(&site, raws, Sender::in_process()).await.map_err(sink_error)
+        self.wayfarer.collect(&site, raws, Sender::in_process()).await.map_err(|e| sink_error(&e))
     }
 }
 
-fn sink_error(error: Error) -> SinkError {
+fn sink_error(error: &Error) -> SinkError {
     match error.kind() {
         ErrorKind::Busy => SinkError::Busy { retry_after_s: RETRY_AFTER_S },
         ErrorKind::Invalid | ErrorKind::UnknownSite => SinkError::Refused(error.to_string()),
-        _ => SinkError::Unavailable(crate::error::chain(&error)),
+        _ => SinkError::Unavailable(crate::error::chain(error)),
     }
 }

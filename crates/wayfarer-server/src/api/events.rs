@@ -99,7 +99,7 @@ async fn take(
     let (parts, body) = request.into_parts();
     let bytes = read(body, &parts.headers, server.http().max_body_bytes).await?;
     let content_type = text(&parts.headers, header::CONTENT_TYPE);
-    let raws = parse_body(&bytes, content_type).map_err(body_error)?;
+    let raws = parse_body(&bytes, content_type).map_err(|e| body_error(&e))?;
     drop(bytes);
     server.rates().take(&grant, peer.0, raws.len()).map_err(|after_s| {
         ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too many events").retry(after_s)
@@ -131,7 +131,7 @@ fn sender(server: &Server, query: &Beacon, headers: &HeaderMap) -> Result<Grant,
     }
 }
 
-fn body_error(error: BodyError) -> ApiError {
+fn body_error(error: &BodyError) -> ApiError {
     match error {
         BodyError::ContentType => {
             ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error.to_string())

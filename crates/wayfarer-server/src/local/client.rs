@@ -188,8 +188,7 @@ impl Client {
         &self,
         request: HttpRequest<Body>,
     ) -> Result<Response<Incoming>, FolderError> {
-        let stream: UnixStream =
-            socket::connect(&self.folder).await.map_err(|e| self.unreachable(e))?;
+        let stream: UnixStream = socket::connect(&self.folder).map_err(|e| self.unreachable(e))?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|e| self.broken(e))?;
         tokio::spawn(connection);

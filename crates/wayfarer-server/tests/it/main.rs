@@ -1,4 +1,5 @@
 //! The server from outside: real HTTP against a bound port, and the socket of the data folder.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
 
 mod dashboard;
 mod events;
