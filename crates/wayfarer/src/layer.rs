@@ -8,6 +8,11 @@ use wayfarer_session::{
     SessionStore, SignalBus, SystemClock,
 };
 
+#[cfg(feature = "django")]
+use wayfarer_session::django::DjangoCodec;
+
+#[cfg(feature = "django")]
+use crate::cookie::DjangoCookie;
 use crate::{
     cookie::{CookieStyle, SameSite},
     service::SessionService,
@@ -43,6 +48,8 @@ impl SessionLayer {
             cookie_name: "wayfarer".to_owned(),
             same_site: SameSite::Lax,
             development: false,
+            #[cfg(feature = "django")]
+            django: None,
         }
     }
 
@@ -69,10 +76,39 @@ pub struct SessionLayerBuilder {
     cookie_name: String,
     same_site: SameSite,
     development: bool,
+    #[cfg(feature = "django")]
+    django: Option<DjangoCookie>,
 }
 
 impl SessionLayerBuilder {
-    /// Signs cookies with these keys. Required.
+    /// Shares sessions with a Django project: its values, under its key and salt, and its cookie. The store must keep Django's
+    /// table. Of the settings here those that belong to the native cookie (its keys, name, `SameSite`, development) do not
+    /// count then, and early subjects and an absolute limit are refused.
+    #[cfg(feature = "django")]
+    #[must_use]
+    pub fn django(mut self, codec: DjangoCodec, cookie: DjangoCookie) -> Self {
+        self.manager = self.manager.django(codec);
+        self.django = Some(cookie);
+        self
+    }
+
+    /// Whether a session of django mode keeps its subject, as the entry `_wayfarer_subject`. The default is that it does.
+    #[cfg(feature = "django")]
+    #[must_use]
+    pub fn subject_entry(mut self, keep: bool) -> Self {
+        self.manager = self.manager.subject_entry(keep);
+        self
+    }
+
+    /// Saves a session that holds something with every request that brings it, as Django's `SESSION_SAVE_EVERY_REQUEST`. The
+    /// default is no: a touch from time to time does the same for less.
+    #[must_use]
+    pub fn save_every_request(mut self, every: bool) -> Self {
+        self.manager = self.manager.save_every_request(every);
+        self
+    }
+
+    /// Signs cookies with these keys. Required, save in django mode.
     #[must_use]
     pub fn cookie_keys(mut self, keys: CookieKeys) -> Self {
         self.manager = self.manager.cookie_keys(keys);
@@ -165,17 +201,25 @@ impl SessionLayerBuilder {
     /// # Errors
     /// When something is missing or does not fit together. The text says what to change.
     pub fn build(self) -> Result<SessionLayer, Error> {
-        let name = &self.cookie_name;
-        let mut cookie = CookieStyle::new(name).ok_or_else(|| {
-            Error::new(ErrorKind::Config, "set up sessions")
-                .because(format!("`{name}` is no name for a cookie: use letters, digits, - and _"))
-        })?;
-        cookie.same_site = self.same_site;
-        cookie.development = self.development;
+        let cookie = self.cookie()?;
         if self.development {
             tracing::warn!("development mode: session cookies on loopback hosts are not Secure");
         }
         let manager = self.manager.build()?;
         Ok(SessionLayer { config: Arc::new(Config { manager, cookie, clock: self.clock }) })
+    }
+
+    fn cookie(&self) -> Result<CookieStyle, Error> {
+        let wrong = |why: String| Error::new(ErrorKind::Config, "set up sessions").because(why);
+        #[cfg(feature = "django")]
+        if let Some(cookie) = &self.django {
+            return CookieStyle::of_django(cookie).ok_or_else(|| {
+                wrong("name, path or domain of the Django cookie cannot stand in a header".into())
+            });
+        }
+        let name = &self.cookie_name;
+        CookieStyle::new(name, self.same_site, self.development).ok_or_else(|| {
+            wrong(format!("`{name}` is no name for a cookie: use letters, digits, - and _"))
+        })
     }
 }

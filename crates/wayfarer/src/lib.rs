@@ -23,6 +23,7 @@
 //!   keys lose nothing; a session that was ended stays ended.
 //! - `store` has the stores: memory, and SQLite (feature `sqlite`). Others implement [`store::SessionStore`] and are checked
 //!   by `wayfarer_session::conformance`.
+//! - Django mode (feature `django`) shares sessions with a Django project: its table, its values, its cookie.
 //! - `auth` (feature `auth`) logs users in and out.
 //! - `track` (feature `track`) records page views and signals as events. `session.insights()`, the trait
 //!   `SessionInsights`, asks in a handler what the models say of the visitor.
@@ -36,11 +37,15 @@ mod insights;
 mod layer;
 mod service;
 
+#[cfg(feature = "django")]
+pub use cookie::DjangoCookie;
 pub use cookie::SameSite;
 #[cfg(feature = "track")]
 pub use insights::SessionInsights;
 pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use service::{SessionFuture, SessionService};
+#[cfg(feature = "django")]
+pub use wayfarer_session::django::{DjangoCodec, DjangoKeys};
 pub use wayfarer_session::{
     Clock, CookieKeys, Error, ErrorKind, Expiry, Handle, Journal, ManualClock, RequestContext,
     Session, Signal, SignalBus, SignalKind, SignalReceiver, Subject, SystemClock, Ticket,
@@ -68,5 +73,5 @@ pub use wayfarer_track as track;
 pub mod store {
     pub use wayfarer_session::{MemoryStore, SessionStore};
     #[cfg(feature = "sqlite")]
-    pub use wayfarer_store_sql::{Durability, SqliteOptions, SqliteStore};
+    pub use wayfarer_store_sql::{DjangoSqliteStore, Durability, SqliteOptions, SqliteStore};
 }

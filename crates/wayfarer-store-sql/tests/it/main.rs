@@ -1,10 +1,6 @@
 //! SQL stores from outside, on real databases.
 
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "what a test cannot go on without may end it"
-)]
+#![expect(clippy::unwrap_used, reason = "what a test cannot go on without may end it")]
 
 #[cfg(feature = "sqlite")]
 mod django;

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without may end it")]
 
 mod browser;
+#[cfg(feature = "django")]
+mod django;
 mod http;
 #[cfg(feature = "track")]
 mod insights;

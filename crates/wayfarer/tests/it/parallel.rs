@@ -11,7 +11,7 @@ use axum::{
 use futures_util::future::join_all;
 use tokio::sync::Notify;
 use wayfarer::{
-    Session,
+    Session, SessionLayerBuilder,
     session::{MemoryStore, SessionStore},
 };
 
@@ -53,8 +53,8 @@ fn routes(hold: Hold) -> Router {
         .with_state(hold)
 }
 
-async fn each_key_survives(store: impl SessionStore, early: bool) {
-    let layer = sessions(store).early_subject(early).build().unwrap();
+async fn each_key_survives(builder: SessionLayerBuilder, early: bool) {
+    let layer = builder.early_subject(early).build().unwrap();
     let app = App::start(routes(Hold::default()).layer(layer)).await;
     let browser = app.browser();
     // With an early subject all writers meet at a session that has no row yet.
@@ -68,8 +68,8 @@ async fn each_key_survives(store: impl SessionStore, early: bool) {
     assert_eq!(browser.get("/keys").await.body, expected);
 }
 
-async fn each_step_counts(store: impl SessionStore) {
-    let layer = sessions(store).build().unwrap();
+async fn each_step_counts(builder: SessionLayerBuilder) {
+    let layer = builder.build().unwrap();
     let app = App::start(routes(Hold::default()).layer(layer)).await;
     let browser = app.browser();
     browser.get("/set/first").await;
@@ -82,9 +82,9 @@ async fn each_step_counts(store: impl SessionStore) {
 }
 
 /// A request that loaded the session before `ending` and saves after it must not bring it back.
-async fn a_late_save_stays_out(store: impl SessionStore, early: bool, ending: &str) {
+async fn a_late_save_stays_out(builder: SessionLayerBuilder, ending: &str) {
     let hold = Hold::default();
-    let layer = sessions(store).early_subject(early).build().unwrap();
+    let layer = builder.build().unwrap();
     let app = App::start(routes(hold.clone()).layer(layer)).await;
     let browser = app.browser();
     browser.get("/set/first").await;
@@ -105,12 +105,12 @@ async fn a_late_save_stays_out(store: impl SessionStore, early: bool, ending: &s
 }
 
 async fn all(store: impl SessionStore + Clone) {
-    each_key_survives(store.clone(), false).await;
-    each_key_survives(store.clone(), true).await;
-    each_step_counts(store.clone()).await;
+    each_key_survives(sessions(store.clone()), false).await;
+    each_key_survives(sessions(store.clone()), true).await;
+    each_step_counts(sessions(store.clone())).await;
     for early in [false, true] {
         for ending in ["/logout", "/cycle"] {
-            a_late_save_stays_out(store.clone(), early, ending).await;
+            a_late_save_stays_out(sessions(store.clone()).early_subject(early), ending).await;
         }
     }
 }
@@ -123,8 +123,37 @@ async fn memory() {
 #[cfg(feature = "sqlite")]
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite() {
-    use wayfarer::store::{SqliteOptions, SqliteStore};
+    use wayfarer::store::{Durability, SqliteOptions, SqliteStore};
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.sqlite");
-    all(SqliteStore::open(&path, SqliteOptions::default()).await.unwrap()).await;
+    let mut options = SqliteOptions::default();
+    options.durability = Durability::Normal;
+    all(SqliteStore::open(&path, options).await.unwrap()).await;
+}
+
+/// Django's table has no mark for what was deleted: there the session layer alone keeps an ended session from coming back,
+/// by taking no unknown key on.
+#[cfg(all(feature = "sqlite", feature = "django"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn django_table() {
+    use wayfarer::{
+        DjangoCodec, DjangoCookie, DjangoKeys, SessionLayer,
+        session::django::SALT,
+        store::{DjangoSqliteStore, Durability, SqliteOptions},
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = SqliteOptions::default();
+    options.durability = Durability::Normal;
+    let path = folder.path().join("db.sqlite3");
+    let store = DjangoSqliteStore::open(&path, options).await.unwrap();
+    let codec = DjangoCodec::new(&DjangoKeys::new("a-secret-key").unwrap(), SALT).unwrap();
+    let builder = || {
+        let builder = SessionLayer::builder(store.clone());
+        builder.django(codec.clone(), DjangoCookie::default()).subject_entry(false)
+    };
+    each_key_survives(builder(), false).await;
+    each_step_counts(builder()).await;
+    for ending in ["/logout", "/cycle"] {
+        a_late_save_stays_out(builder(), ending).await;
+    }
 }
