@@ -51,7 +51,8 @@ fn argument(parameter: Parameter) -> Arg {
         "" => argument.action(ArgAction::SetTrue),
         "N" => argument.value_name("N").value_parser(clap::value_parser!(u32).range(1..)),
         value if is_list(parameter) => argument.value_name(value).action(ArgAction::Append),
-        value => argument.value_name(value),
+        // `-FIELD` is smallest first, and no flag.
+        value => argument.value_name(value).allow_hyphen_values(parameter == Parameter::Order),
     }
 }
 

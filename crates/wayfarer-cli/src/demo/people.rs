@@ -11,7 +11,7 @@ pub(crate) struct Person {
     pub(crate) device: &'static Device,
     /// What the browser sends as `Accept-Language`.
     pub(crate) language: &'static str,
-    /// The browser keeps cookies. Those that do not are known for a day only.
+    /// The browser keeps cookies. To the shop, each page that goes to one that does not goes to somebody new.
     pub(crate) cookies: bool,
     /// The browser sends `Sec-GPC: 1`: nothing of this person may be stored.
     pub(crate) opted_out: bool,
@@ -90,7 +90,7 @@ pub(crate) fn person(rng: &mut Rng) -> Person {
     Person {
         device,
         language: pick(&LANGUAGES, |row| row.0, rng).map_or("en", |row| row.1),
-        cookies: !device.screen.is_empty() && rng.u32(0..100) >= 6,
+        cookies: !device.screen.is_empty() && rng.u32(0..100) >= 2,
         opted_out: rng.u32(0..100) < 2,
     }
 }

@@ -45,7 +45,7 @@ impl Pace {
     async fn wait(&mut self, time: Duration) {
         let ended = self.stop.wait_for(|stop| *stop);
         // A sender that is gone means the same as one that says stop.
-        let _ = tokio::time::timeout(time.mul_f64(self.haste), ended).await;
+        let _ = tokio::time::timeout(time, ended).await;
     }
 }
 
@@ -104,7 +104,7 @@ impl<'a> Visit<'a> {
     }
 
     async fn look_at(&mut self, step: Step) {
-        let time = think(step, &mut self.rng);
+        let time = think(step, &mut self.rng).mul_f64(self.pace.haste);
         self.pace.wait(time).await;
         let Some(page) = self.page.clone() else { return };
         let Some(beacons) = &page.beacons else { return };

@@ -40,7 +40,8 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// Writes one row as a list of names and values: what a report with a single row is read as.
+/// Writes one row as a list of names and values: what a report with a single row is read as. Values stand right where all
+/// are numbers.
 ///
 /// # Errors
 /// When `out` does not take the text.
@@ -52,8 +53,9 @@ pub(crate) fn write_list(
     let lines: Vec<Vec<String>> =
         row.iter().map(|(name, value)| vec![heading(name), number::cell(name, value)]).collect();
     let widths = widths(&lines);
+    let numbers = row.values().all(|value| value.is_number() || value.is_null());
     for line in &lines {
-        writeln!(out, "{}", join(line, &widths, &[false, true]))?;
+        writeln!(out, "{}", join(line, &widths, &[false, numbers]))?;
     }
     Ok(())
 }
@@ -185,5 +187,13 @@ mod tests {
         let row = &rows(json!([{"visitors": 12345, "bounce_rate": 0.25}]))[0];
         write_list(&mut out, row, &str::to_owned).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "visitors     12,345\nbounce_rate   25.0%\n");
+    }
+
+    #[test]
+    fn a_list_with_texts_stands_left() {
+        let mut out = Vec::new();
+        let row = &rows(json!([{"rows": 5, "folder": "/var/lib/wayfarer"}]))[0];
+        write_list(&mut out, row, &str::to_owned).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "rows    5\nfolder  /var/lib/wayfarer\n");
     }
 }

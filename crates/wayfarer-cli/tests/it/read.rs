@@ -152,6 +152,9 @@ fn reports_are_right_and_readable() {
         report(&["breakdown", "--by", "path", "--metrics", "visitors", "--lang", "zh-CN"]);
     assert!(chinese.text().contains("访客"), "{chinese:?}");
 
+    let smallest = report(&["breakdown", "--by", "name", "--order", "-visitors", "--csv"]);
+    assert!(smallest.text().lines().nth(1).unwrap().starts_with("purchase,1,"), "{smallest:?}");
+
     let empty =
         report(&["breakdown", "--by", "path", "--from", "2020-01-01", "--to", "2020-01-02"]);
     assert_eq!(empty.text().lines().count(), 1, "{empty:?}");
