@@ -7,6 +7,7 @@
 
 mod append;
 mod create;
+mod erase;
 mod load;
 mod replace;
 

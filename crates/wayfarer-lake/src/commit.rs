@@ -19,6 +19,7 @@ use crate::{
     hot::Chunk,
     ids::{Fingerprint, HotIds, IdFile, Seen, fingerprint},
     own_id,
+    rule::Rules,
     state::{Reserved, Shared},
     wal::{Batch, Log},
 };
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Freeze(oneshot::Sender<Option<Frozen>>),
     /// A seal is in the catalog.
     Sealed(Box<Sealed>, oneshot::Sender<()>),
+    /// Declines what these persons did up to a time, from now on.
+    Decline(Vec<Fingerprint>, i64, oneshot::Sender<()>),
     /// Reads the log again: how many segments, and what is wrong with them.
     Check(oneshot::Sender<(u64, Vec<String>)>),
     Close(oneshot::Sender<()>),
@@ -89,6 +92,7 @@ pub(crate) struct Committer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) log: Log,
     pub(crate) seen: Seen,
+    pub(crate) rules: Rules,
     pub(crate) next_seq: u64,
     pub(crate) frozen: Option<Frozen>,
     /// Woken when there is enough to seal.
@@ -147,6 +151,10 @@ impl Committer {
                 self.measure();
                 let _ = done.send(());
             }
+            Command::Decline(rules, until, done) => {
+                self.rules.add(&rules, until);
+                let _ = done.send(());
+            }
             Command::Check(answer) => {
                 let _ = answer.send(self.log.check());
             }
@@ -165,7 +173,7 @@ impl Committer {
             Err(error) => return refuse(requests, &error),
         };
         for request in requests {
-            group.add(request, &mut self.seen, durable);
+            group.add(request, &mut self.seen, &self.rules, durable);
         }
         if !group.bytes.is_empty()
             && let Err(error) = self.log.commit(&group.bytes, group.next_seq)
@@ -300,10 +308,11 @@ struct Accepted {
 
 impl Group {
     /// Adds a batch without its duplicates, or answers it with the error that came up.
-    fn add(&mut self, request: Request, seen: &mut Seen, durable: u64) {
+    fn add(&mut self, request: Request, seen: &mut Seen, rules: &Rules, durable: u64) {
         let Request { events, ids, prints, batch, reserved, answer } = request;
         let mut fresh = Vec::new();
-        let keep = match new_ones(&prints, ids, seen, &mut fresh) {
+        let declined: Vec<bool> = events.iter().map(|event| rules.decline(event)).collect();
+        let keep = match new_ones(&prints, &declined, ids, seen, &mut fresh) {
             Ok(keep) => keep,
             Err(error) => {
                 fresh.into_iter().for_each(|id| seen.forget(id));
@@ -324,21 +333,24 @@ impl Group {
             batch.frame(first_seq, ids, durable, &mut self.bytes);
             self.next_seq += stored as u64;
         }
-        let appended = Appended { stored, duplicates: total - stored };
+        let declined = declined.into_iter().filter(|declined| *declined).count();
+        let appended = Appended { stored, duplicates: total - stored - declined, declined };
         self.accepted.push(Accepted { events, first_seq, fresh, appended, reserved, answer });
     }
 }
 
-/// Which events of a batch are new; the ids that are go into `fresh`.
+/// Which events of a batch are new and not declined; their ids go into `fresh`.
 fn new_ones(
     prints: &[Option<Fingerprint>],
+    declined: &[bool],
     ids: Ids,
     seen: &mut Seen,
     fresh: &mut Vec<Fingerprint>,
 ) -> Result<Vec<bool>> {
     let mut keep = Vec::with_capacity(prints.len());
-    for print in prints {
+    for (print, declined) in prints.iter().zip(declined) {
         let new = match *print {
+            _ if *declined => false,
             None => true,
             Some(id) => {
                 let new = seen.insert(id, ids)?;

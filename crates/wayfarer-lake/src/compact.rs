@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -109,6 +109,7 @@ impl Compactor {
                 files,
                 period: Box::new(move |ts| calendar.period(ts)),
                 path: Box::new(path),
+                leave_out: None,
             };
             merge.run()
         };
@@ -121,7 +122,7 @@ impl Compactor {
             rows: made.iter().map(|file| file.rows).sum(),
             removed: 0,
         };
-        let replace = Replace { gone, files: made, now: now.timestamp() };
+        let replace = Replace { gone, files: made, now: now.timestamp(), erases: false };
         self.sealer.catalog.replace(&replace).await?;
         self.sealer.publish().await?;
         Ok(merged)
@@ -133,10 +134,22 @@ impl Compactor {
         let keep = i64::try_from(self.keep_snapshots.as_micros()).unwrap_or(i64::MAX);
         let until = Micros(now.0.saturating_sub(keep));
         self.sealer.catalog.expire(until.timestamp(), now.timestamp()).await?;
+        self.remove_scheduled(|path| self.sealer.shared.is_read(path)).await
+    }
+
+    /// Lets all snapshots but the newest go, and removes their files also from under readers, who get an error then.
+    pub(crate) async fn expire_all(&self) -> Result<()> {
+        let now: Micros = (self.sealer.clock.0)();
+        let all = now.plus(Micros::DAY);
+        self.sealer.catalog.expire(all.timestamp(), now.timestamp()).await?;
+        self.remove_scheduled(|_| false).await.map(drop)
+    }
+
+    async fn remove_scheduled(&self, is_read: impl Fn(&Path) -> bool) -> Result<u64> {
         let mut removed = Vec::new();
         for name in self.sealer.catalog.scheduled().await? {
             let path = self.data.join(&name);
-            if self.sealer.shared.is_read(&path) {
+            if is_read(&path) {
                 continue;
             }
             match self.sealer.storage.remove(&path) {

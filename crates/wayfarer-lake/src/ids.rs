@@ -22,13 +22,17 @@ pub(crate) type Fingerprint = u128;
 
 /// The fingerprint of an event's id; `None` when it brought none.
 pub(crate) fn fingerprint(event: &Event) -> Option<Fingerprint> {
-    let id = event.id.as_ref()?;
+    event.id.as_ref().map(|id| fingerprint_of(&event.site, id))
+}
+
+/// The fingerprint of an id of a site.
+pub(crate) fn fingerprint_of(site: &str, id: &str) -> Fingerprint {
     let mut hash = Sha256::new();
-    hash.update((event.site.len() as u64).to_le_bytes());
-    hash.update(event.site.as_bytes());
+    hash.update((site.len() as u64).to_le_bytes());
+    hash.update(site.as_bytes());
     hash.update(id.as_bytes());
     let digest = hash.finalize();
-    digest.first_chunk::<16>().map(|bytes| u128::from_be_bytes(*bytes))
+    digest.first_chunk::<16>().map_or(0, |bytes| u128::from_be_bytes(*bytes))
 }
 
 /// Ids of hot rows.

@@ -19,13 +19,15 @@ use tokio::{
 use wayfarer_event::Event;
 
 use crate::{
-    Check, Compacted, Error, ErrorKind, Options, Result, Status, Subscription, View,
+    Check, Compacted, Erased, Error, ErrorKind, Options, Person, Result, Status, Subscription,
+    View,
     catalog::{Catalog, Loaded},
     commit::{Command, Committer, Request, with_id},
     compact::{Compactor, Effort},
     hot::Hot,
-    ids::{IdFolder, Seen, fingerprint},
-    seal::{self, DebugClock, Sealer},
+    ids::{Fingerprint, IdFolder, Seen, fingerprint},
+    rule::Rules,
+    seal::{self, Hidden, Sealer},
     state::{Rows, Shared},
     status,
     wal::{Batch, Log, recover},
@@ -67,6 +69,8 @@ pub struct Appended {
     pub stored: usize,
     /// Events whose id was there already.
     pub duplicates: usize,
+    /// Events of a person who was erased, from before that.
+    pub declined: usize,
 }
 
 impl Lake {
@@ -141,6 +145,17 @@ impl Lake {
     /// When a file or the catalog cannot be read or written. Nothing is lost then.
     pub async fn compact(&self) -> Result<Compacted> {
         self.inner.compactor.compact(Effort::All).await
+    }
+
+    /// Erases a person from a site: afterwards no byte of theirs is in the files of the lake, and events of theirs from before
+    /// that are declined. Views that were taken before may get errors.
+    ///
+    /// Other programs' copies and backups are not reached, nor is what the disk keeps of removed files.
+    ///
+    /// # Errors
+    /// When a file or the catalog cannot be read or written. It may be called again then, and has to be.
+    pub async fn erase(&self, site: &str, person: &Person) -> Result<Erased> {
+        self.inner.compactor.erase(site, person).await
     }
 
     /// Verifies log, catalog and files against each other, to the last value. Changes nothing; appends go on.
@@ -221,6 +236,7 @@ struct Opening {
     writer: u64,
     catalog: Catalog,
     loaded: Loaded,
+    rules: Vec<(Fingerprint, i64)>,
 }
 
 impl Opening {
@@ -238,11 +254,12 @@ impl Opening {
         let catalog = Catalog::open(&places.catalog, &options.random, now).await?;
         let writer = catalog.writer(&options.random).await?;
         let loaded = catalog.load(writer).await?;
-        Ok(Opening { folder, options, places, writer, catalog, loaded })
+        let rules = catalog.rules().await?;
+        Ok(Opening { folder, options, places, writer, catalog, loaded, rules })
     }
 
     fn start(self) -> Result<Lake> {
-        let Opening { folder, options, places, writer, catalog, loaded } = self;
+        let Opening { folder, options, places, writer, catalog, loaded, rules } = self;
         let ids = Arc::new(IdFolder::new(places.ids, &options));
         seal::remove_orphans(options.storage.as_ref(), &places.table, &ids, &loaded)?;
         let id_files = ids.open(&loaded.id_files)?;
@@ -265,6 +282,7 @@ impl Opening {
             shared: Arc::clone(&shared),
             log,
             seen,
+            rules: Rules::new(rules),
             next_seq,
             frozen: None,
             seal: Arc::clone(&notify),
@@ -276,7 +294,8 @@ impl Opening {
             shared: Arc::clone(&shared),
             catalog: Arc::clone(&catalog),
             storage: options.storage,
-            clock: DebugClock(options.clock),
+            clock: Hidden(options.clock),
+            random: Hidden(options.random),
             table: places.table,
             ids,
             commands: commands.clone(),

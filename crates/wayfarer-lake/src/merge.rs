@@ -45,7 +45,12 @@ pub(crate) struct Merge<'a> {
     pub(crate) period: Box<dyn Fn(i64) -> Period + Send + 'a>,
     /// The path of the n-th new file.
     pub(crate) path: Box<dyn Fn(usize) -> PathBuf + Send + 'a>,
+    /// Rows of a site that are left out.
+    pub(crate) leave_out: Option<LeaveOut<'a>>,
 }
+
+/// Whether a row of a block, which has every column, is left out.
+pub(crate) type LeaveOut<'a> = Box<dyn Fn(&str, &Block, usize) -> bool + Send + 'a>;
 
 impl Merge<'_> {
     /// Writes the new files, durably.
@@ -56,6 +61,10 @@ impl Merge<'_> {
         for site in sites {
             let mut inputs = Inputs::open(&self.files, site)?;
             while let Some(row) = inputs.next()? {
+                if self.leave_out.as_ref().is_some_and(|leave_out| inputs.is(site, row, leave_out))
+                {
+                    continue;
+                }
                 out.add(&mut inputs, row)?;
             }
             out.gather(&inputs)?;
@@ -82,6 +91,8 @@ struct Inputs {
     heads: BinaryHeap<Reverse<(Key, usize)>>,
     /// The batches that rows may still lie in, as arrays in the order of the columns.
     batches: Vec<Vec<ArrayRef>>,
+    /// The same as blocks.
+    blocks: Vec<Block>,
 }
 
 struct Input {
@@ -93,7 +104,12 @@ struct Input {
 
 impl Inputs {
     fn open(files: &[Arc<DataFile>], site: &str) -> Result<Inputs> {
-        let mut inputs = Inputs { runs: Vec::new(), heads: BinaryHeap::new(), batches: Vec::new() };
+        let mut inputs = Inputs {
+            runs: Vec::new(),
+            heads: BinaryHeap::new(),
+            batches: Vec::new(),
+            blocks: Vec::new(),
+        };
         for file in files {
             let Some(span) = file.span(site) else { continue };
             let run = FileRun::new(Arc::clone(file), span.clone(), Wanted::ALL, Column::ALL)
@@ -114,6 +130,11 @@ impl Inputs {
         Ok(Some(row))
     }
 
+    /// Whether a row is one of those; asked right after [`next`](Inputs::next) gave it.
+    fn is(&self, site: &str, row: Row, of: &LeaveOut<'_>) -> bool {
+        self.blocks.get(row.batch).is_some_and(|block| of(site, block, row.row))
+    }
+
     /// Puts the next row of a run among the heads, and reads its next batch where one ends.
     fn push_head(&mut self, index: usize) -> Result<()> {
         let Some(input) = self.runs.get_mut(index) else { return Ok(()) };
@@ -126,7 +147,8 @@ impl Inputs {
                     return Err(Error::corrupt(input.run.name(), "its rows are not in order"));
                 }
                 key = block.key(0);
-                input.block = Some(block);
+                input.block = Some(block.clone());
+                self.blocks.push(block);
                 input.row = 0;
                 input.batch = self.batches.len();
                 self.batches.push(columns(&batch));
@@ -138,12 +160,15 @@ impl Inputs {
 
     /// Lets go of the batches that no run stands in, after all rows of them were gathered.
     fn forget_batches(&mut self) {
-        let mut kept = Vec::new();
-        for input in self.runs.iter_mut().filter(|input| input.block.is_some()) {
-            kept.extend(self.batches.get(input.batch).cloned());
-            input.batch = kept.len() - 1;
+        let (mut batches, mut blocks) = (Vec::new(), Vec::new());
+        for input in &mut self.runs {
+            let Some(block) = &input.block else { continue };
+            batches.extend(self.batches.get(input.batch).cloned());
+            blocks.push(block.clone());
+            input.batch = blocks.len() - 1;
         }
-        self.batches = kept;
+        self.batches = batches;
+        self.blocks = blocks;
     }
 }
 

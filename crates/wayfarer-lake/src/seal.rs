@@ -14,12 +14,12 @@ use tokio::sync::{Mutex, oneshot};
 use wayfarer_event::Micros;
 
 use crate::{
-    Clock, Error, ErrorKind, Result,
+    Clock, Error, ErrorKind, Random, Result,
     catalog::{Append, Catalog, Loaded},
     commit::{Command, Frozen, Sealed},
     file::{DataFile, write},
     gather::{Sorted, Wanted},
-    ids::{IdFile, IdFolder},
+    ids::{Fingerprint, IdFile, IdFolder},
     state::Shared,
     storage::Storage,
 };
@@ -33,7 +33,8 @@ pub(crate) struct Sealer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) storage: Arc<dyn Storage>,
-    pub(crate) clock: DebugClock,
+    pub(crate) clock: Hidden<Clock>,
+    pub(crate) random: Hidden<Random>,
     /// The folder of the table's data files.
     pub(crate) table: PathBuf,
     pub(crate) ids: Arc<IdFolder>,
@@ -46,13 +47,13 @@ pub(crate) struct Sealer {
     pub(crate) published: Mutex<Vec<Arc<IdFile>>>,
 }
 
-/// A clock that does not show itself.
+/// A function, which cannot show itself.
 #[derive(Clone)]
-pub(crate) struct DebugClock(pub(crate) Clock);
+pub(crate) struct Hidden<T>(pub(crate) T);
 
-impl std::fmt::Debug for DebugClock {
+impl<T> std::fmt::Debug for Hidden<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Clock")
+        f.write_str("…")
     }
 }
 
@@ -97,6 +98,23 @@ impl Sealer {
             // What stays is removed when the lake is opened next.
             let _ = self.storage.remove(&self.ids.folder.join(name));
         }
+        Ok(())
+    }
+
+    /// Takes ids out of the files of ids.
+    pub(crate) async fn forget_ids(&self, ids: &HashSet<Fingerprint>) -> Result<()> {
+        let one_at_a_time = self.sealing.lock().await;
+        let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
+        let stem = format!("{PREFIX}{:x}-e{attempt}-{:x}", self.shared.writer, (self.random.0)());
+        let known = self.published.lock().await.clone();
+        let change = self.ids.forget(&stem, ids, &known)?;
+        self.catalog.replace_id_files(&change.added, &change.gone).await?;
+        self.publish().await?;
+        for name in change.gone {
+            let path = self.ids.folder.join(name);
+            self.storage.remove(&path).map_err(|e| Error::io("cannot remove", &path, e))?;
+        }
+        drop(one_at_a_time);
         Ok(())
     }
 

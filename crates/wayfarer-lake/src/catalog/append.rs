@@ -65,7 +65,7 @@ async fn add_all(connection: &mut SqliteConnection, append: &Append) -> sqlx::Re
     add_to_table(connection, &append.files).await?;
     let changes = format!("inserted_into_table:{EVENTS}");
     add_snapshot(connection, snapshot, append.files.len(), append.now, (&changes, "seal")).await?;
-    add_id_files(connection, append).await
+    change_id_files(connection, &append.id_files, &append.id_files_gone).await
 }
 
 /// The number of the next snapshot, and the id of its first file.
@@ -202,7 +202,7 @@ async fn add_to_table(connection: &mut SqliteConnection, files: &[Written]) -> s
 }
 
 /// Makes the table's statistics hold what was added. DuckDB answers from them that nothing lies beyond.
-async fn widen_table(
+pub(super) async fn widen_table(
     connection: &mut SqliteConnection,
     column: Column,
     mut added: ColumnStats,
@@ -271,14 +271,18 @@ pub(super) async fn add_snapshot(
     Ok(())
 }
 
-async fn add_id_files(connection: &mut SqliteConnection, append: &Append) -> sqlx::Result<()> {
-    for name in &append.id_files_gone {
+pub(super) async fn change_id_files(
+    connection: &mut SqliteConnection,
+    added: &[IdFileRow],
+    gone: &[String],
+) -> sqlx::Result<()> {
+    for name in gone {
         sqlx::query("DELETE FROM wayfarer_id_file WHERE name = ?")
             .bind(name)
             .execute(&mut *connection)
             .await?;
     }
-    for file in &append.id_files {
+    for file in added {
         sqlx::query("INSERT INTO wayfarer_id_file VALUES (?, ?, ?, ?)")
             .bind(&file.name)
             .bind(file.ledger)

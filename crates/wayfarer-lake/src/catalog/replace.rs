@@ -16,6 +16,8 @@ pub(crate) struct Replace {
     pub(crate) gone: Vec<u64>,
     pub(crate) files: Vec<Written>,
     pub(crate) now: jiff::Timestamp,
+    /// Rows were left out.
+    pub(crate) erases: bool,
 }
 
 impl Catalog {
@@ -90,19 +92,21 @@ async fn swap(connection: &mut SqliteConnection, replace: &Replace) -> sqlx::Res
         add_file(connection, file, id, snapshot, row_id).await?;
         row_id += file.rows.cast_signed();
     }
-    let changes = format!("merge_adjacent:{EVENTS}");
+    let (change, message) =
+        if replace.erases { ("rewrite_delete", "erase") } else { ("merge_adjacent", "compact") };
+    let changes = format!("{change}:{EVENTS}");
     let files = replace.files.len();
-    add_snapshot(connection, snapshot, files, replace.now, (&changes, "compact")).await?;
+    add_snapshot(connection, snapshot, files, replace.now, (&changes, message)).await?;
     measure_table(connection, row_id).await?;
     Ok(true)
 }
 
-/// The table's rows are the same; its bytes and row ids moved on.
+/// Counts the table's rows and bytes again; its row ids moved on.
 async fn measure_table(connection: &mut SqliteConnection, next_row_id: i64) -> sqlx::Result<()> {
     sqlx::query(
-        "UPDATE ducklake_table_stats SET next_row_id = ?2, file_size_bytes =
-             (SELECT coalesce(sum(file_size_bytes), 0) FROM ducklake_data_file
-              WHERE table_id = ?1 AND end_snapshot IS NULL)
+        "UPDATE ducklake_table_stats SET next_row_id = ?2, (record_count, file_size_bytes) =
+             (SELECT coalesce(sum(record_count), 0), coalesce(sum(file_size_bytes), 0)
+              FROM ducklake_data_file WHERE table_id = ?1 AND end_snapshot IS NULL)
          WHERE table_id = ?1",
     )
     .bind(EVENTS)

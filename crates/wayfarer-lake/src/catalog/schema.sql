@@ -275,6 +275,8 @@ CREATE TABLE ducklake_view(
 CREATE TABLE wayfarer_meta("key" TEXT PRIMARY KEY, "value" TEXT NOT NULL) WITHOUT ROWID;
 -- Every event of the writer with a seq below next_seq is in a data file.
 CREATE TABLE wayfarer_writer(writer INTEGER PRIMARY KEY, next_seq INTEGER NOT NULL);
+-- Until when what an erased person did is declined; a person is a fingerprint of 16 bytes.
+CREATE TABLE wayfarer_erased(print BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
 -- CRC-32C of a data file.
 CREATE TABLE wayfarer_file(data_file_id INTEGER PRIMARY KEY, crc32c INTEGER NOT NULL);
 -- Where the rows of each site lie in a data file. Visitors are 64 bits without a sign, kept as the same bits with one.

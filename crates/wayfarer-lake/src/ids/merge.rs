@@ -1,6 +1,6 @@
 //! Which files of ids there are after a seal: the new ids, merged with small files, without what the window lets go.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use wayfarer_event::Micros;
 
@@ -61,6 +61,36 @@ impl IdFolder {
             }
         }
         self.expire(now, &mut change);
+        Ok(change)
+    }
+
+    /// Writes the files that hold some of these ids again, without them.
+    pub(crate) fn forget(
+        &self,
+        stem: &str,
+        ids: &HashSet<Fingerprint>,
+        files: &[Arc<IdFile>],
+    ) -> Result<IdChange> {
+        let mut change = IdChange { files: files.to_vec(), ..IdChange::default() };
+        for (index, file) in files.iter().enumerate() {
+            let mut held = 0;
+            for id in ids {
+                held += u64::from(file.contains(*id)?);
+            }
+            if held == 0 {
+                continue;
+            }
+            change.drop_file(&file.row.name);
+            let name = format!("{stem}-{index}.ids");
+            let row = IdFileRow { name, ids: file.row.ids - held, ..file.row.clone() };
+            if row.ids > 0 {
+                let kept = Arc::clone(file).iter();
+                let kept = kept.filter(|id| !matches!(id, Ok(id) if ids.contains(id)));
+                let made = IdFile::create(self.storage.as_ref(), &self.folder, row.clone(), kept)?;
+                change.added.push(row);
+                change.files.push(Arc::new(made));
+            }
+        }
         Ok(change)
     }
 

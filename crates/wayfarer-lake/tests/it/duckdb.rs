@@ -134,6 +134,15 @@ async fn duckdb_finds_what_an_export_gives() {
     assert_eq!(ask(folder.path(), &lake, &[SUMS])[0], answers[0]);
     assert_eq!(all(&lake.view()), rows);
 
+    // Somebody is erased: neither the file's nor the table's statistics keep the greatest values.
+    let last = wayfarer_lake::Person::Visitor(VisitorId(u64::MAX));
+    assert_eq!(lake.erase("z.example", &last).await.unwrap().rows, 1);
+    let rest = all(&lake.view());
+    assert_eq!(rest.len() + 1, rows.len());
+    let kept = ask(folder.path(), &lake, &[SUMS, "SELECT max(ts) > '2029-01-01' FROM lake.events"]);
+    assert_eq!(kept[0], serde_json::json!([sums(&rest)]));
+    assert_eq!(kept[1], serde_json::json!([["False"]]));
+
     for answer in &answers[1..5] {
         assert_eq!(*answer, serde_json::json!([["id-7"]]));
     }

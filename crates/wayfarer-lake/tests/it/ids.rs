@@ -7,7 +7,7 @@ use crate::support::{all, event_with_id, open};
 
 async fn send(lake: &Lake, numbers: &[u64], ids: Ids) -> (usize, usize) {
     let batch = numbers.iter().map(|&n| event_with_id("a.example", n)).collect();
-    let Appended { stored, duplicates } = lake.append(batch, ids).await.unwrap();
+    let Appended { stored, duplicates, .. } = lake.append(batch, ids).await.unwrap();
     (stored, duplicates)
 }
 

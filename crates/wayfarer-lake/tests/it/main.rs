@@ -5,6 +5,7 @@
 mod care;
 mod compact;
 mod duckdb;
+mod erase;
 mod full;
 mod ids;
 mod kill;

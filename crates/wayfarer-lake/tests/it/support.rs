@@ -37,7 +37,7 @@ pub(crate) fn event_with_id(site: &str, n: u64) -> Event {
 pub(crate) fn options() -> Options {
     let day = Duration::from_hours(24);
     Options {
-        clock: Arc::new(|| Micros::parse("2026-01-06T00:00:00Z").unwrap()),
+        clock: Arc::new(|| Micros::parse("2026-01-12T00:00:00Z").unwrap()),
         seal_after: day,
         compact_after: day,
         keep_snapshots: Duration::ZERO,

@@ -1,0 +1,127 @@
+//! Erasure: no byte of the person is left, everybody else's rows are, and nothing brings the person back.
+
+use std::path::Path;
+
+use wayfarer_event::{Event, Micros, VisitorId};
+use wayfarer_lake::{Appended, Ids, Lake, Person, Stored};
+
+use crate::support::{all, event_with_id, open};
+
+const SITE: &str = "a.example";
+const MARY: VisitorId = VisitorId(0xfeed_face_cafe_beef);
+
+/// What Mary does: before she logs in, and after. Each word of hers is found nowhere else.
+fn mary(n: u64, user: bool) -> Event {
+    Event {
+        visitor: MARY,
+        user: user.then(|| "zz-mary-the-user".into()),
+        id: Some(format!("zz-mary-id-{n}").into()),
+        path: Some(format!("/zz-mary-path/{n}").into()),
+        props: Some(r#"{"note":"zz-mary-note"}"#.into()),
+        ..event_with_id(SITE, n)
+    }
+}
+
+/// Another user of the same browser.
+fn john(n: u64) -> Event {
+    Event { visitor: MARY, user: Some("john".into()), ..event_with_id(SITE, 1000 + n) }
+}
+
+fn traces(folder: &Path, needle: &[u8], found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            traces(&path, needle, found);
+        } else if std::fs::read(&path).unwrap().windows(needle.len()).any(|w| w == needle) {
+            found.push(path.display().to_string());
+        }
+    }
+}
+
+fn traces_of_mary(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    traces(folder, b"zz-mary", &mut found);
+    // Her visitor as it lies in Parquet, in statistics of row groups, and in the catalog's text.
+    traces(folder, &MARY.0.to_le_bytes(), &mut found);
+    traces(folder, MARY.0.to_string().as_bytes(), &mut found);
+    found
+}
+
+/// Mary's rows in a compacted file, in sealed ones, and hot, among those of others.
+async fn lake_with_mary(folder: &Path) -> Lake {
+    let lake = open(folder).await;
+    for part in 0..4 {
+        let mut batch: Vec<Event> =
+            (part * 30..part * 30 + 30).map(|n| event_with_id(SITE, n)).collect();
+        batch.extend((0..5).map(|n| mary(part * 5 + n, part > 0)));
+        lake.append(batch, Ids::Window).await.unwrap();
+        match part {
+            0 | 2 => lake.seal().await.unwrap(),
+            1 => drop(lake.compact().await.unwrap()),
+            _ => {}
+        }
+    }
+    lake
+}
+
+fn others(rows: &[Stored]) -> Vec<Stored> {
+    let hers = |row: &&Stored| !row.event.id.as_ref().unwrap().starts_with("zz-mary");
+    rows.iter().filter(hers).cloned().collect()
+}
+
+#[tokio::test]
+async fn a_user_is_erased_with_what_came_before_the_log_in_and_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = lake_with_mary(folder.path()).await;
+    let before = all(&lake.view());
+    assert!(traces_of_mary(folder.path()).len() > 3, "there is something to erase");
+    let person = Person::User("zz-mary-the-user".into());
+    let erased = lake.erase(SITE, &person).await.unwrap();
+    assert_eq!((erased.rows, erased.visitors), (20, 1));
+    assert_eq!(all(&lake.view()), others(&before));
+    assert_eq!(traces_of_mary(folder.path()), [""; 0]);
+    assert_eq!(lake.check().await.unwrap().problems, [""; 0]);
+    drop(lake);
+
+    // A spool sends her old events again, after a restart; what she does later is another matter.
+    let lake = open(folder.path()).await;
+    let spool =
+        vec![mary(1, false), mary(7, true), event_with_id(SITE, 3), event_with_id(SITE, 999)];
+    let appended = lake.append(spool, Ids::Window).await.unwrap();
+    assert_eq!(appended, Appended { stored: 1, duplicates: 1, declined: 2 });
+    assert_eq!(traces_of_mary(folder.path()), [""; 0]);
+    let later = Event { ts: Micros(erased.at + 1), ..mary(50, true) };
+    assert_eq!(lake.append(vec![later], Ids::Window).await.unwrap().stored, 1);
+}
+
+#[tokio::test]
+async fn another_user_of_the_same_browser_stays_unless_the_visitor_is_erased() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path()).await;
+    let batch = vec![mary(1, true), mary(2, false), john(1)];
+    lake.append(batch, Ids::Window).await.unwrap();
+    lake.erase(SITE, &Person::User("zz-mary-the-user".into())).await.unwrap();
+    let rows = all(&lake.view());
+    assert_eq!(
+        rows.iter().map(|row| row.event.user.as_deref()).collect::<Vec<_>>(),
+        [Some("john")]
+    );
+    assert_eq!(lake.append(vec![john(2)], Ids::Window).await.unwrap().stored, 1);
+    let erased = lake.erase(SITE, &Person::Visitor(MARY)).await.unwrap();
+    assert_eq!((erased.rows, erased.visitors), (2, 1));
+    assert!(all(&lake.view()).is_empty());
+    assert_eq!(lake.append(vec![john(3)], Ids::Window).await.unwrap().declined, 1);
+    let elsewhere = Event { site: "b.example".into(), ..john(3) };
+    assert_eq!(lake.append(vec![elsewhere], Ids::Window).await.unwrap().stored, 1);
+    assert_eq!(lake.check().await.unwrap().problems, [""; 0]);
+}
+
+#[tokio::test]
+async fn erasing_nobody_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = lake_with_mary(folder.path()).await;
+    let before = all(&lake.view());
+    let erased = lake.erase(SITE, &Person::User("nobody".into())).await.unwrap();
+    assert_eq!((erased.rows, erased.visitors, erased.files), (0, 0, 0));
+    assert_eq!(all(&lake.view()), before);
+}
