@@ -4,27 +4,41 @@ use std::{fmt, sync::Arc};
 
 use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use wayfarer_session::{BoxError, Error, Session, SignalKind};
 
-use crate::user::{AuthUser, UsersBackend, blanked};
+use crate::{
+    hash::{Hashing, Noted},
+    user::{AuthUser, UsersBackend, blanked},
+};
 
 /// The names that Django uses.
 const USER_ID: &str = "_auth_user_id";
 const USER_HASH: &str = "_auth_user_hash";
+const USER_BACKEND: &str = "_auth_user_backend";
 
 /// Who is logged in, and the way in and out. An extractor of axum; `B` is the backend of the [`AuthLayer`](crate::AuthLayer).
 pub struct Auth<B> {
     session: Session,
     backend: Arc<B>,
+    hashing: Arc<Hashing>,
 }
 
 impl<B: UsersBackend> Auth<B> {
     /// Log-in and log-out on this session, for use outside of axum.
     #[must_use]
     pub fn new(session: Session, backend: Arc<B>) -> Auth<B> {
-        Auth { session, backend }
+        Auth { session, backend, hashing: Arc::new(Hashing::Native) }
+    }
+
+    pub(crate) fn with_hashing(self, hashing: Arc<Hashing>) -> Auth<B> {
+        Auth { hashing, ..self }
+    }
+
+    /// The same, for users that Django knows too: what is noted of them is what Django notes.
+    #[cfg(feature = "django")]
+    #[must_use]
+    pub fn django(self, users: crate::DjangoUsers) -> Auth<B> {
+        self.with_hashing(Arc::new(Hashing::Django(users)))
     }
 
     /// The user that is logged in.
@@ -35,10 +49,23 @@ impl<B: UsersBackend> Auth<B> {
     /// When the session cannot be loaded, or the backend fails.
     pub async fn user(&self) -> Result<Option<B::User>, AuthError> {
         let Some(id) = self.session.get::<String>(USER_ID).await? else { return Ok(None) };
+        if !self.is_of_our_backend().await? {
+            return Ok(None);
+        }
         let user = self.backend.get_user(&id).await.map_err(AuthError::Backend)?;
-        match user {
-            Some(user) if self.knows_hash_of(&user).await? => Ok(Some(user)),
-            _ => {
+        let noted = match &user {
+            Some(user) => self.noted(user).await?,
+            None => Noted::Another,
+        };
+        match noted {
+            Noted::Current => Ok(user),
+            Noted::Fallback => {
+                if let Some(user) = &user {
+                    self.note_hash(user).await?;
+                }
+                Ok(user)
+            }
+            Noted::Another => {
                 self.session.flush().await?;
                 Ok(None)
             }
@@ -65,19 +92,30 @@ impl<B: UsersBackend> Auth<B> {
     pub async fn login_user(&self, user: &B::User) -> Result<(), AuthError> {
         let known = self.session.get::<String>(USER_ID).await?;
         let stranger = match known {
-            Some(id) => id != user.id() || !self.knows_hash_of(user).await?,
+            Some(id) => id != user.id() || self.noted(user).await? != Noted::Current,
             None => false,
         };
         if stranger {
             self.session.flush().await?;
         }
-        self.session.cycle_key().await?;
         self.session.insert(USER_ID, user.id()).await?;
-        self.session.insert(USER_HASH, hash_of(user)).await?;
+        if let Some(path) = self.hashing.backend_path() {
+            self.session.insert(USER_BACKEND, path).await?;
+        }
+        self.note_hash(user).await?;
         // Only now: the session has a subject at the latest when it holds something.
         let signal = self.session.signal(SignalKind::LoggedIn).with_user(user.id());
         self.session.signals().send(signal).await;
         Ok(())
+    }
+
+    /// Keeps this session logged in although the user's credentials have just changed. Every other session of the user is
+    /// logged out at its next use. Django's `update_session_auth_hash`.
+    ///
+    /// # Errors
+    /// When the session cannot be loaded.
+    pub async fn credentials_changed(&self, user: &B::User) -> Result<(), AuthError> {
+        self.note_hash(user).await
     }
 
     /// Logs out: the session is flushed, for everybody who has its key. Receivers hear of it first, while it still says who
@@ -100,9 +138,23 @@ impl<B: UsersBackend> Auth<B> {
         &self.session
     }
 
-    async fn knows_hash_of(&self, user: &B::User) -> Result<bool, AuthError> {
+    /// Notes the user's credentials as they are now, under a new key.
+    async fn note_hash(&self, user: &B::User) -> Result<(), AuthError> {
+        self.session.cycle_key().await?;
+        self.session.insert(USER_HASH, self.hashing.hash(user)).await?;
+        Ok(())
+    }
+
+    /// How what the session notes of the user's credentials stands to what they are.
+    async fn noted(&self, user: &B::User) -> Result<Noted, AuthError> {
         let noted = self.session.get::<String>(USER_HASH).await?.unwrap_or_default();
-        Ok(noted.as_bytes().ct_eq(hash_of(user).as_bytes()).into())
+        Ok(self.hashing.compare(user, &noted))
+    }
+
+    /// Whether the user logged in by the backend that we stand for: a project of Django may have others beside it.
+    async fn is_of_our_backend(&self) -> Result<bool, AuthError> {
+        let Some(path) = self.hashing.backend_path() else { return Ok(true) };
+        Ok(self.session.get::<String>(USER_BACKEND).await?.as_deref() == Some(path))
     }
 
     async fn tell_failure(&self, credentials: &B::Credentials) {
@@ -110,14 +162,6 @@ impl<B: UsersBackend> Auth<B> {
         signal.detail = blanked(self.backend.describe(credentials));
         self.session.signals().send(signal).await;
     }
-}
-
-/// What a session notes of a user's credentials: a hash, 64 hexadecimal digits as in Django.
-fn hash_of(user: &impl AuthUser) -> String {
-    let mut digest = Sha256::new();
-    digest.update(b"wayfarer auth hash v1\0");
-    digest.update(user.auth_hash());
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl<B> fmt::Debug for Auth<B> {

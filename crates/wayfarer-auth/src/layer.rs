@@ -15,23 +15,31 @@ use tower_layer::Layer;
 use tower_service::Service;
 use wayfarer_session::Session;
 
-use crate::{auth::Auth, user::UsersBackend};
+use crate::{auth::Auth, hash::Hashing, user::UsersBackend};
 
 /// Puts a users backend beside every request, for [`Auth`]. It goes inside the session layer. It does no work of its own:
 /// a request that asks for no user costs no look-up.
-pub struct AuthLayer<B>(Arc<B>);
+pub struct AuthLayer<B>(Backend<B>);
 
 impl<B: UsersBackend> AuthLayer<B> {
     /// A layer that gives `backend` to [`Auth`].
     #[must_use]
     pub fn new(backend: B) -> AuthLayer<B> {
-        AuthLayer(Arc::new(backend))
+        AuthLayer(Backend { users: Arc::new(backend), hashing: Arc::new(Hashing::Native) })
+    }
+
+    /// The same layer, for users that Django knows too: who logged in there is logged in here, and the reverse.
+    #[cfg(feature = "django")]
+    #[must_use]
+    pub fn django(mut self, users: crate::DjangoUsers) -> AuthLayer<B> {
+        self.0.hashing = Arc::new(Hashing::Django(users));
+        self
     }
 }
 
 impl<B> Clone for AuthLayer<B> {
     fn clone(&self) -> AuthLayer<B> {
-        AuthLayer(Arc::clone(&self.0))
+        AuthLayer(self.0.clone())
     }
 }
 
@@ -45,7 +53,7 @@ impl<S, B: UsersBackend> Layer<S> for AuthLayer<B> {
     type Service = AuthService<S, B>;
 
     fn layer(&self, inner: S) -> AuthService<S, B> {
-        AuthService { inner, backend: Backend(Arc::clone(&self.0)) }
+        AuthService { inner, backend: self.0.clone() }
     }
 }
 
@@ -86,12 +94,15 @@ where
     }
 }
 
-/// The backend in the request's extensions.
-struct Backend<B>(Arc<B>);
+/// What lies in the request's extensions.
+struct Backend<B> {
+    users: Arc<B>,
+    hashing: Arc<Hashing>,
+}
 
 impl<B> Clone for Backend<B> {
     fn clone(&self) -> Backend<B> {
-        Backend(Arc::clone(&self.0))
+        Backend { users: Arc::clone(&self.users), hashing: Arc::clone(&self.hashing) }
     }
 }
 
@@ -113,6 +124,6 @@ impl<B: UsersBackend, S: Send + Sync> FromRequestParts<S> for Auth<B> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Auth<B>, MissingAuth> {
         let session = parts.extensions.get::<Session>().cloned().ok_or(MissingAuth)?;
         let backend = parts.extensions.get::<Backend<B>>().cloned().ok_or(MissingAuth)?;
-        Ok(Auth::new(session, backend.0))
+        Ok(Auth::new(session, backend.users).with_hashing(backend.hashing))
     }
 }

@@ -9,9 +9,12 @@
 //! - A user whose credentials change is logged out of every session at its next use.
 
 mod auth;
+mod hash;
 mod layer;
 mod user;
 
 pub use auth::{Auth, AuthError};
+#[cfg(feature = "django")]
+pub use hash::DjangoUsers;
 pub use layer::{AuthLayer, AuthService, MissingAuth};
 pub use user::{AuthUser, UsersBackend};

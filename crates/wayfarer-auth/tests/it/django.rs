@@ -1,0 +1,177 @@
+//! Users that Django knows too: real Django and we log each other's users in and out, where there is a Django.
+
+use std::{path::Path, process::Command, sync::Arc};
+
+use async_trait::async_trait;
+use wayfarer_auth::{Auth, AuthUser, DjangoUsers, UsersBackend};
+use wayfarer_session::{
+    BoxError, CookieChange, CookieKeys, MemoryStore, Outcome, Session, SessionManager,
+    django::{DjangoCodec, DjangoKeys, SALT},
+};
+use wayfarer_store_sql::{DjangoSqliteStore, SqliteOptions};
+
+const SECRET: &str = "a-secret-key-of-a-project-that-never-was";
+const OLD: &str = "the-secret-key-that-it-had-before";
+
+#[derive(Clone)]
+struct User {
+    id: String,
+    password: String,
+}
+
+impl AuthUser for User {
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+
+    fn auth_hash(&self) -> Vec<u8> {
+        self.password.clone().into_bytes()
+    }
+}
+
+/// One user, and the `password` column of that user.
+struct OneUser(User);
+
+#[async_trait]
+impl UsersBackend for OneUser {
+    type User = User;
+    type Credentials = ();
+
+    async fn authenticate(&self, (): &()) -> Result<Option<User>, BoxError> {
+        Ok(Some(self.0.clone()))
+    }
+
+    async fn get_user(&self, id: &str) -> Result<Option<User>, BoxError> {
+        Ok((id == self.0.id).then(|| self.0.clone()))
+    }
+}
+
+fn auth(session: Session, keys: DjangoKeys, id: &str, password: &str) -> Auth<OneUser> {
+    let user = User { id: id.to_owned(), password: password.to_owned() };
+    Auth::new(session, Arc::new(OneUser(user))).django(DjangoUsers::new(keys))
+}
+
+fn keys(secret: &str) -> DjangoKeys {
+    DjangoKeys::new(secret).unwrap()
+}
+
+async fn end(session: &Session) -> Option<String> {
+    match session.finish(Outcome::Keep).await.unwrap().cookie {
+        CookieChange::Set { value, .. } => Some(value),
+        CookieChange::Keep | CookieChange::Remove => None,
+    }
+}
+
+#[tokio::test]
+async fn a_hash_under_an_old_key_is_honoured_and_noted_anew() {
+    let cookie_keys = CookieKeys::new(&[7; 32]).unwrap();
+    let manager =
+        SessionManager::builder(MemoryStore::new()).cookie_keys(cookie_keys).build().unwrap();
+    let first = auth(manager.open(None), keys(OLD), "1", "!x1");
+    first.login(&()).await.unwrap();
+    let cookie = end(first.session()).await.unwrap();
+
+    let rotated = keys(SECRET).with_fallback(OLD);
+    let second = auth(manager.open(Some(&cookie)), rotated, "1", "!x1");
+    assert!(second.user().await.unwrap().is_some());
+    let noted: String = second.session().get("_auth_user_hash").await.unwrap().unwrap();
+    assert_eq!(noted, keys(SECRET).auth_hash("!x1"));
+    let renewed = end(second.session()).await.unwrap();
+    assert_ne!(renewed, cookie, "with a new key");
+
+    let stranger = auth(manager.open(Some(&renewed)), keys("another key"), "1", "!x1");
+    assert!(stranger.user().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_user_of_another_backend_is_left_alone() {
+    let cookie_keys = CookieKeys::new(&[7; 32]).unwrap();
+    let manager =
+        SessionManager::builder(MemoryStore::new()).cookie_keys(cookie_keys).build().unwrap();
+    let session = manager.open(None);
+    session.insert("_auth_user_id", "1").await.unwrap();
+    session.insert("_auth_user_backend", "project.auth.Other").await.unwrap();
+    let auth = auth(session, keys(SECRET), "1", "!x1");
+    assert!(auth.user().await.unwrap().is_none());
+    assert!(auth.session().contains("_auth_user_id").await.unwrap(), "not flushed");
+}
+
+/// Runs `code` in a Django project with users on this database, and gives what it prints.
+fn django(python: &Path, folder: &Path, code: &str) -> String {
+    let database = folder.join("db.sqlite3");
+    let program = format!(
+        r#"
+import django
+from django.conf import settings
+settings.configure(
+    SECRET_KEY={SECRET:?}, USE_TZ=True, DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"],
+    PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+    DATABASES={{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": {database:?}}}}})
+django.setup()
+from django.contrib.auth import get_user, get_user_model, login
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.management import call_command
+from django.test import RequestFactory
+def request(key=None):
+    request = RequestFactory().get("/"); request.session = SessionStore(key)
+    return request
+{code}
+"#
+    );
+    let output = Command::new(python).args(["-c", &program]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn who_logged_in_there_is_logged_in_here_and_the_reverse() {
+    let Ok(python) = wayfarer_testkit::python(&["django"]) else {
+        println!(
+            "no Python with Django: nobody was logged in across; `cargo xtask test` brings one"
+        );
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let made = django(
+        &python,
+        folder.path(),
+        r#"
+call_command("migrate", verbosity=0)
+user = get_user_model().objects.create_user("ada", password="first")
+r = request(); r.session["_csrftoken"] = "kept"; login(r, user); r.session.save()
+print(user.pk, user.password, r.session.session_key)"#,
+    );
+    let made: Vec<&str> = made.split(' ').collect();
+    let [id, password, key] = made[..] else { panic!("{made:?}") };
+    let path = folder.path().join("db.sqlite3");
+    let store = DjangoSqliteStore::open(&path, SqliteOptions::default()).await.unwrap();
+    let codec = DjangoCodec::new(&keys(SECRET), SALT).unwrap();
+    let manager = SessionManager::builder(store).django(codec).build().unwrap();
+
+    let there = auth(manager.open(Some(key)), keys(SECRET), id, password);
+    assert_eq!(there.user().await.unwrap().unwrap().id, id);
+    let csrf: String = there.session().get("_csrftoken").await.unwrap().unwrap();
+    assert_eq!(csrf, "kept");
+
+    let here = auth(manager.open(None), keys(SECRET), id, password);
+    here.login(&()).await.unwrap();
+    let ours = end(here.session()).await.unwrap();
+    let known = django(&python, folder.path(), &format!("print(get_user(request({ours:?})))"));
+    assert_eq!(known, "ada");
+
+    let changed = django(
+        &python,
+        folder.path(),
+        &format!(
+            r#"
+user = get_user_model().objects.get(); user.set_password("second"); user.save()
+print(user.password, get_user(request({ours:?})))"#
+        ),
+    );
+    let (password, nobody) = changed.split_once(' ').unwrap();
+    assert_eq!(nobody, "AnonymousUser");
+    let late = auth(manager.open(Some(key)), keys(SECRET), id, password);
+    assert!(late.user().await.unwrap().is_none(), "the new password ends it here too");
+    assert!(late.session().is_empty().await.unwrap());
+}
