@@ -1,3 +1,5 @@
+//! A walk through the shop over real HTTP, with a cookie jar: look around, log in, buy, log out.
+
 use serde_json::{Value, json};
 use wayfarer::event::{Insights, RawEvent, Who};
 
