@@ -10,6 +10,7 @@
 //!
 //! Start with [`fold`] to write a report, with [`answer`] to ask for one.
 
+mod activity;
 mod dimension;
 mod error;
 mod facts;

@@ -73,6 +73,17 @@ impl Period {
         Ok(Period { from: before.timestamp().into(), until: self.from, zone: self.zone.clone() })
     }
 
+    /// The period with the interval before it put in front.
+    pub(crate) fn with_interval_before(&self, interval: Interval) -> Result<Period, Error> {
+        let before = self.zoned(self.from);
+        let before = interval.start(&before).and_then(|start| {
+            let end_of_previous = start.checked_sub(1.microsecond())?;
+            interval.start(&end_of_previous)
+        });
+        let before = before.map_err(|_| too_far("from"))?;
+        Ok(self.over(before.timestamp().into(), self.until))
+    }
+
     /// The first day.
     pub(crate) fn first_day(&self) -> String {
         self.zoned(self.from).date().to_string()

@@ -4,11 +4,14 @@
 //! request against the row of its report, resolves what all reports share ([`Job`]: the period, the filter), and runs it.
 
 mod breakdown;
+mod errors;
 mod funnel;
 mod goals;
+mod lifecycle;
 mod overview;
 mod parameter;
 mod retention;
+mod stickiness;
 mod timeline;
 mod transitions;
 mod trend;
@@ -89,6 +92,9 @@ static REPORTS: &[Report] = &[
     funnel::REPORT,
     retention::REPORT,
     transitions::REPORT,
+    lifecycle::REPORT,
+    stickiness::REPORT,
+    errors::REPORT,
 ];
 
 /// Every report, in the order in which people meet them.

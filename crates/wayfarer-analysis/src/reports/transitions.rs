@@ -1,6 +1,5 @@
 //! `transitions`: which page comes right after which, inside visits.
 
-use hashbrown::{HashMap, hash_map::Entry};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use wayfarer_event::{Column, Text};
@@ -9,7 +8,7 @@ use super::{Parameter, Report};
 use crate::{
     Answer, Context, Error, Request, Row,
     filter::Field,
-    fold::{Cells, Fold, History, KeySlot, NULL, Plan, Stamp, TestSlot},
+    fold::{Fold, History, KeySlot, NULL, Pairs, Plan, Stamp, TestSlot},
     job::{Job, page_view},
 };
 
@@ -49,7 +48,10 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     Ok(job.answer(pairs.iter().map(row).collect(), meta))
 }
 
-fn row(((from, to), pair): &((Text, Text), Pair)) -> Row {
+/// Two pages, and how often one came after the other.
+type Named = ((Option<Text>, Option<Text>), Pair);
+
+fn row(((from, to), pair): &Named) -> Row {
     let mut row = Row::new();
     row.insert("from".into(), json!(from));
     row.insert("to".into(), json!(to));
@@ -74,20 +76,17 @@ struct Pair {
     last_visitor: Stamp,
 }
 
-/// What is known after some visitors. Pairs are of codes; `names` tells their texts.
+/// What is known after some visitors.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Counted {
-    names: Cells<()>,
-    pairs: Vec<((u32, u32), Pair)>,
-    #[serde(skip)]
-    places: HashMap<(u32, u32), usize>,
+    pairs: Pairs<Pair>,
     #[serde(skip)]
     visitors: u32,
 }
 
 impl Fold for Follow {
     type State = Counted;
-    type Output = Vec<((Text, Text), Pair)>;
+    type Output = Vec<Named>;
     const VERSION: u32 = 1;
 
     fn start(&self) -> Counted {
@@ -98,6 +97,7 @@ impl Fold for Follow {
         counted.visitors += 1;
         let (page, path) = (history.test(self.page), history.key(self.path));
         let selected = self.selected.map(|selected| history.test(selected));
+        let name = |code| history.words(self.path).get(code).cloned();
         for visit in history.visits().filter(|visit| visit.starts_inside) {
             let mut before = NULL;
             for row in visit.rows {
@@ -105,10 +105,11 @@ impl Fold for Follow {
                     continue;
                 }
                 if before != NULL {
-                    counted.see((before, path[row]));
+                    let pair = counted.pairs.of((before, path[row]), (name, name));
+                    pair.count += 1;
+                    pair.visitors += u64::from(pair.last_visitor.first(counted.visitors));
                 }
                 before = path[row];
-                counted.names.of(before, |code| history.words(self.path).get(code).cloned());
             }
         }
         if counted.pairs.len() > PAIRS {
@@ -118,38 +119,13 @@ impl Fold for Follow {
     }
 
     fn merge(&self, counted: &mut Counted, other: Counted) {
-        let theirs: Vec<Option<Text>> = other.names.into_iter().map(|(name, ())| name).collect();
-        let ours = counted.names.places(&theirs);
-        for ((from, to), pair) in other.pairs {
-            let sum = counted.pair((ours[from as usize], ours[to as usize]));
-            sum.count += pair.count;
-            sum.visitors += pair.visitors;
-        }
+        counted.pairs.merge(other.pairs, |pair, other| {
+            pair.count += other.count;
+            pair.visitors += other.visitors;
+        });
     }
 
     fn finish(&self, counted: Counted) -> Self::Output {
-        let names: Vec<Option<Text>> = counted.names.into_iter().map(|(name, ())| name).collect();
-        let name = |code: u32| names.get(code as usize).cloned().flatten().unwrap_or_default();
-        counted.pairs.into_iter().map(|((from, to), pair)| ((name(from), name(to)), pair)).collect()
-    }
-}
-
-impl Counted {
-    fn see(&mut self, codes: (u32, u32)) {
-        let turn = self.visitors;
-        let pair = self.pair(codes);
-        pair.count += 1;
-        pair.visitors += u64::from(pair.last_visitor.first(turn));
-    }
-
-    fn pair(&mut self, codes: (u32, u32)) -> &mut Pair {
-        let place = match self.places.entry(codes) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(new) => {
-                self.pairs.push((codes, Pair::default()));
-                *new.insert(self.pairs.len() - 1)
-            }
-        };
-        &mut self.pairs[place].1
+        counted.pairs.into_named()
     }
 }

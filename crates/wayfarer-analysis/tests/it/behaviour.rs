@@ -232,4 +232,97 @@ proptest! {
         }).collect();
         assert_eq!(found, expected[first..]);
     }
+
+    #[test]
+    fn lifecycle_and_stickiness_are_what_the_definitions_say(
+        world in world(), hours in (-3_i64..50, 0_i64..60), filter in select(&FILTERS[..]),
+        unit in select(&[Unit::Hour, Unit::Day][..]),
+    ) {
+        let (mut request, period) = request("lifecycle", &world, hours);
+        request.filter = filter.0.map(Into::into);
+        request.interval = Some(if unit == Unit::Day { "day" } else { "hour" }.into());
+        let lifecycle = ask(&world, &request);
+        request.report = "stickiness".into();
+        let stickiness = ask(&world, &request);
+        let zone = world.timezone();
+        let base = Micros::parse("2026-01-01T00:00:00Z").unwrap();
+        let place = |ts: Micros| offset(&zone, base, ts, unit).1;
+        let mut states: BTreeMap<String, [u64; 4]> = BTreeMap::new();
+        let mut sticky: BTreeMap<usize, u64> = BTreeMap::new();
+        let mut daily = 0;
+        let (from, until) = period;
+        for history in oracle::histories(&world, false) {
+            let of_period: Vec<_> = history.iter().filter(|row| is_in(period, row)).collect();
+            let is_daily = |row: &Stored| row.event.visitor_kind == VisitorKind::Daily;
+            daily += u64::from(of_period.first().is_some_and(|row| is_daily(row)));
+            let selected: Vec<Micros> = history.iter().filter(|row| filter.1(&row.event))
+                .map(|row| row.event.ts).filter(|ts| *ts < until).collect();
+            let inside: BTreeSet<i64> =
+                selected.iter().filter(|ts| **ts >= from).map(|ts| place(*ts)).collect();
+            if !inside.is_empty() && !is_daily(of_period[0]) {
+                *sticky.entry(inside.len()).or_default() += 1;
+            }
+            let active: BTreeSet<i64> = selected.iter().map(|ts| place(*ts)).collect();
+            let first = selected.iter().map(|ts| place(*ts)).min();
+            if is_daily(history[0]) {
+                continue;
+            }
+            for row in &lifecycle.rows {
+                let label = row["t"].as_str().unwrap();
+                let start = label.parse::<jiff::Timestamp>().unwrap_or_else(|_| {
+                    let day: jiff::civil::Date = label.parse().unwrap();
+                    day.to_zoned(zone.clone()).unwrap().timestamp()
+                });
+                let here = place(start.into());
+                let (is, was) = (active.contains(&here), active.contains(&(here - 1)));
+                let counts = states.entry(label.to_owned()).or_default();
+                counts[0] += u64::from(is && first == Some(here));
+                counts[1] += u64::from(is && was);
+                counts[2] += u64::from(is && !was && first != Some(here));
+                counts[3] += u64::from(!is && was);
+            }
+        }
+        for row in &lifecycle.rows {
+            let counts = states.get(row["t"].as_str().unwrap()).copied().unwrap_or_default();
+            let found = ["new", "returning", "resurrecting", "dormant"].map(|field| row[field].as_u64().unwrap());
+            assert_eq!(found, counts, "{request:?} {row:?}");
+        }
+        for row in &stickiness.rows {
+            let visitors = sticky.get(&(row["intervals"].as_u64().unwrap() as usize)).copied().unwrap_or(0);
+            assert_eq!(row["visitors"], json!(visitors));
+        }
+        assert_eq!(stickiness.meta["excluded"]["daily_visitors"], json!(daily));
+    }
+
+    #[test]
+    fn errors_are_what_the_definition_says(
+        world in world(), hours in (-3_i64..30, 0_i64..40), filter in select(&FILTERS[..]),
+    ) {
+        let (mut request, period) = request("errors", &world, hours);
+        request.filter = filter.0.map(Into::into);
+        let answer = ask(&world, &request);
+        type Hit = (u64, BTreeSet<u64>, u64);
+        let mut kinds: BTreeMap<(String, Option<String>), Hit> = BTreeMap::new();
+        let kind = |row: &Stored| {
+            let status = row.event.status.filter(|status| *status >= 400 && filter.1(&row.event))?;
+            Some((status.to_string(), row.event.path.as_ref().map(ToString::to_string)))
+        };
+        for history in oracle::histories(&world, false) {
+            for (row, kind) in history.iter().filter(|row| is_in(period, row)).filter_map(|row| Some((row, kind(row)?))) {
+                let hit = kinds.entry(kind).or_default();
+                hit.0 += 1;
+                hit.1.insert(row.event.visitor.0);
+            }
+            for visit in oracle::visits(&history).iter().filter(|visit| is_in(period, visit[0])) {
+                for kind in visit.iter().filter_map(|row| kind(row)).collect::<BTreeSet<_>>() {
+                    kinds.entry(kind).or_default().2 += 1;
+                }
+            }
+        }
+        let mut expected: Vec<Value> = kinds.into_iter().map(|((error, path), (events, visitors, visits))| {
+            json!({"error": error, "path": path, "events": events, "visitors": visitors.len(), "visits": visits})
+        }).collect();
+        expected.sort_by_key(|row| std::cmp::Reverse(row["events"].as_u64()));
+        assert_eq!(json!(answer.rows), json!(expected));
+    }
 }

@@ -1,0 +1,58 @@
+//! In which intervals a visitor was active: what `lifecycle` and `stickiness` rest on.
+
+use wayfarer_event::{Column, VisitorKind};
+
+use crate::{
+    filter::Field,
+    fold::{History, KeySlot, Plan, TestSlot},
+    job::Job,
+    period::Intervals,
+};
+
+/// Reads activity from histories.
+pub(crate) struct Activity {
+    selected: Option<TestSlot>,
+    kind: KeySlot,
+}
+
+impl Activity {
+    pub(crate) fn new(plan: &mut Plan, job: &Job<'_>) -> Activity {
+        Activity {
+            selected: job.filter.as_ref().map(|filter| plan.test(filter)),
+            kind: plan.key(&Field::Column(Column::VisitorKind)),
+        }
+    }
+
+    /// Whether the visitor is known for one day only, so that nothing can be said of its coming back.
+    pub(crate) fn is_daily(&self, history: &History<'_>) -> bool {
+        let kind = history.key(self.kind).first().copied();
+        let kind = kind.and_then(|code| history.words(self.kind).get(code));
+        kind.is_none_or(|kind| kind == VisitorKind::Daily.as_str())
+    }
+
+    /// Whether the visitor was active before the first interval.
+    pub(crate) fn was_active_before(&self, history: &History<'_>, intervals: &Intervals) -> bool {
+        let (start, _) = intervals.bounds(0);
+        let before = history.times().partition_point(|ts| *ts < start);
+        (0..before).any(|row| self.selects(history, row))
+    }
+
+    /// The intervals in which the visitor was active, in order, each once.
+    pub(crate) fn intervals(&self, history: &History<'_>, intervals: &Intervals) -> Vec<usize> {
+        let times = history.times();
+        let (start, _) = intervals.bounds(0);
+        let first = times.partition_point(|ts| *ts < start);
+        let mut active: Vec<usize> = Vec::new();
+        for row in (first..history.inside().end).filter(|row| self.selects(history, *row)) {
+            let place = intervals.find(active.last().copied().unwrap_or(0), times[row]);
+            if active.last() != Some(&place) {
+                active.push(place);
+            }
+        }
+        active
+    }
+
+    fn selects(&self, history: &History<'_>, row: usize) -> bool {
+        self.selected.is_none_or(|selected| history.test(selected)[row])
+    }
+}
