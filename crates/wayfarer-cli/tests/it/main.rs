@@ -2,6 +2,8 @@
 //!
 //! [`run`] starts commands and servers; every other module is about one promise.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 #[cfg(feature = "demo")]
 mod demo;
 mod folder;
