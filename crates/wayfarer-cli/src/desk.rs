@@ -18,6 +18,7 @@ pub(crate) struct Desk {
     /// The configuration, with the command line's word over it.
     pub(crate) config: Config,
     /// The data folder was named, on the command line or in the configuration.
+    #[cfg(feature = "demo")]
     pub(crate) data_named: bool,
 }
 
@@ -27,13 +28,19 @@ impl Desk {
     /// # Errors
     /// When it cannot be used.
     pub(crate) fn new(common: &Common) -> Result<Desk, Failure> {
-        let default = Config::default().data;
         let mut config = Config::load(common.config.as_deref(), std::env::vars())?;
-        let data_named = common.data.is_some() || config.data != default;
+        #[cfg(feature = "demo")]
+        let data_named = common.data.is_some() || config.data != Config::default().data;
         if let Some(data) = &common.data {
             config.data.clone_from(data);
         }
-        Ok(Desk { json: common.json, words: words(common), config, data_named })
+        Ok(Desk {
+            json: common.json,
+            words: words(common),
+            config,
+            #[cfg(feature = "demo")]
+            data_named,
+        })
     }
 
     /// Opens the data folder, or finds the server that holds it. Makes it where it is missing.

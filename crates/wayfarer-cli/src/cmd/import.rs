@@ -20,7 +20,7 @@ use crate::{
 
 /// Read log files into the lake; the same file twice adds nothing
 ///
-/// A site that does not exist is made, with the days of --tz. Files may be packed with gzip; `-` is standard input. What was
+/// A site that does not exist is made, with the days of --tz. Files may be packed with gzip or zstd; `-` is standard input. What was
 /// imported before a failure stays, and the same command may be run again.
 #[derive(Args, Debug)]
 pub(crate) struct Import {
@@ -73,23 +73,36 @@ impl Import {
         say(&desk, &counts)
     }
 
-    /// Opens every file before the first is read, so that a wrong name costs nothing. The length is that of all of them
-    /// together; unknown with standard input.
+    /// Looks at every file before the first is read, so that a wrong name costs nothing; each is opened when its turn comes,
+    /// so there may be any number. The length is that of all of them together; unknown with standard input.
     fn inputs(&self) -> Result<(Inputs, Option<u64>), Failure> {
         let mut length = Some(0);
-        let mut readers: Vec<Box<dyn Read + Send>> = Vec::new();
         for path in &self.files {
-            if path == Path::new("-") {
-                length = None;
-                readers.push(Box::new(io::stdin()));
-                continue;
-            }
-            let (file, bytes) = open(path).map_err(|error| cannot_read(path, &error))?;
-            length = length.map(|sum: u64| sum.saturating_add(bytes));
-            readers.push(Box::new(file));
+            let bytes = if is_stdin(path) {
+                None
+            } else {
+                let (_, bytes) = open(path).map_err(|error| cannot_read(path, &error))?;
+                Some(bytes)
+            };
+            length = length.zip(bytes).map(|(sum, bytes): (u64, u64)| sum.saturating_add(bytes));
         }
-        Ok((Box::new(readers.into_iter().map(Ok)), length))
+        let files = self.files.clone().into_iter();
+        Ok((Box::new(files.map(|path| reader(&path))), length))
     }
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn reader(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+    if is_stdin(path) {
+        return Ok(Box::new(io::stdin()));
+    }
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let (file, _) = open(path).map_err(named)?;
+    Ok(Box::new(file))
 }
 
 fn open(path: &Path) -> io::Result<(File, u64)> {
