@@ -43,6 +43,8 @@ const ARGUMENTS: &[&str] = &[
     "--disable-sync",
     "--no-first-run",
     "--window-size=1280,1000",
+    // By its own name, headless Chromium is a bot, and what it does is not counted.
+    "--user-agent=Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
 ];
 
 impl Browser {
