@@ -64,7 +64,7 @@ pub(crate) const PRODUCTS: [Product; 12] = [
         "Waterproof, 1:25,000, and it folds the way it came."
         "防水，比例一比两万五，还能照原样折回去。"),
     product!("camp" "lantern" 4500 "Camp lantern" "营地灯"
-        "Warm light for two long evenings. Can be read by, can be talked by."
+        "Warm light for two long evenings, to read by or to talk by."
         "两个长夜的暖光，读书聊天都正好。"),
     product!("walk" "rain-shell" 17900 "Rain shell" "防雨外套"
         "Three layers against the weather, none of them loud."
