@@ -10,8 +10,10 @@ use crate::{Tracker, layer};
 /// Records signals as events: `login`, `logout`, `login_failed`, and `session` with the property `signal` for the rest. A
 /// signal of the application's own becomes an event of its own name.
 ///
-/// ```ignore
-/// bus.connect(Arc::new(SignalTracker::new(tracker)));
+/// ```
+/// # fn connect(bus: &wayfarer_session::SignalBus, tracker: wayfarer_track::Tracker) {
+/// bus.connect(std::sync::Arc::new(wayfarer_track::SignalTracker::new(tracker)));
+/// # }
 /// ```
 ///
 /// An event carries the subject, the user and the request of its signal. Details come along as properties; who sends a
