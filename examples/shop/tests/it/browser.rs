@@ -63,17 +63,7 @@ impl Shop {
     pub(crate) async fn open() -> Shop {
         let (events, oracle) = (Arc::new(Events::default()), Arc::new(Oracle::default()));
         let tracker = Tracker::new("shop", events.clone(), TrackerOptions::default());
-        let options = ShopOptions {
-            sessions: Arc::new(MemoryStore::new()),
-            cookie_keys: CookieKeys::new(&[7; 32]).unwrap(),
-            tracker: tracker.clone(),
-            insights: oracle.clone(),
-            dashboard: Some("http://127.0.0.1:8080".to_owned()),
-        };
-        let service = router(options).unwrap().into_make_service_with_connect_info::<SocketAddr>();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, service).await });
+        let address = serve(tracker.clone(), oracle.clone()).await;
         Shop { address, tracker, events, oracle }
     }
 
@@ -88,9 +78,24 @@ impl Shop {
     }
 
     pub(crate) fn visitor(&self) -> Visitor {
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        Visitor { client, address: self.address, jar: BTreeMap::new(), headers: Vec::new() }
+        Visitor::of(self.address)
     }
+}
+
+/// Opens a shop with these ends until the test is over, and says where.
+pub(crate) async fn serve(tracker: Tracker, insights: Arc<dyn InsightSource>) -> SocketAddr {
+    let options = ShopOptions {
+        sessions: Arc::new(MemoryStore::new()),
+        cookie_keys: CookieKeys::new(&[7; 32]).unwrap(),
+        tracker,
+        insights,
+        dashboard: Some("http://127.0.0.1:8080".to_owned()),
+    };
+    let service = router(options).unwrap().into_make_service_with_connect_info::<SocketAddr>();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    address
 }
 
 pub(crate) struct Page {
@@ -121,6 +126,12 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
+    /// Somebody new, with an empty jar.
+    pub(crate) fn of(address: SocketAddr) -> Visitor {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Visitor { client, address, jar: BTreeMap::new(), headers: Vec::new() }
+    }
+
     pub(crate) async fn get(&mut self, path: &str) -> Page {
         self.go(Method::GET, path, String::new()).await
     }
