@@ -68,6 +68,8 @@ pub struct Request {
     pub first_ever: bool,
     /// A visitor counts as back in every period up to the last one in which it came.
     pub unbounded: bool,
+    /// How many steps of a path are told.
+    pub depth: Option<usize>,
     /// How many of the most frequent are told apart.
     pub top: Option<usize>,
     /// A sequence of events such as `a->[^b]*->c`.

@@ -33,7 +33,7 @@ mod words;
 pub use cells::{Cells, Stamp};
 pub use history::{History, Visit};
 pub use hooks::Hooks;
-pub use pairs::Pairs;
+pub use pairs::{NamedPair, Pairs};
 pub use plan::{KeySlot, MaskSlot, NumberSlot, Plan, TestSlot};
 pub use source::{Blocks, Source};
 pub use state::{pack, unpack};

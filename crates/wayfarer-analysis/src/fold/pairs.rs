@@ -6,6 +6,9 @@ use wayfarer_event::Text;
 
 use super::Cells;
 
+/// Two keys by their texts; `None` where one is not known.
+pub type NamedPair = (Option<Text>, Option<Text>);
+
 /// One cell for each pair of keys that was met. Like [`Cells`], it is found by codes while visitors are folded, and by
 /// texts when states merge.
 #[derive(Debug, Serialize, Deserialize)]
@@ -77,7 +80,7 @@ impl<T: Default> Pairs<T> {
 
 impl<T> Pairs<T> {
     /// The pairs by their texts.
-    pub fn into_named(self) -> Vec<((Option<Text>, Option<Text>), T)> {
+    pub fn into_named(self) -> Vec<(NamedPair, T)> {
         let (ones, others) = (names(self.ones), names(self.others));
         let name = |names: &[Option<Text>], code: u32| names.get(code as usize).cloned().flatten();
         let named = self

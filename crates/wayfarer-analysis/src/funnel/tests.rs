@@ -82,7 +82,7 @@ proptest! {
         let mut ts = 0;
         let times: Vec<i64> = rows.iter().map(|(pause, ..)| { ts += pause; ts }).collect();
         let masks: Vec<u64> =
-            rows.iter().map(|(_, mask, excluded)| mask % (1 << steps) | if *excluded { EXCLUDED } else { 0 }).collect();
+            rows.iter().map(|(_, mask, excluded)| (mask % (1 << steps)) | if *excluded { EXCLUDED } else { 0 }).collect();
         let window = if by_step && order != Order::Any { Window::Step(micros) } else { Window::Whole(micros) };
         let funnel = Funnel { steps, order, window };
         let rows = Rows { times: &times, masks: &masks, entry };

@@ -10,6 +10,7 @@ mod goals;
 mod lifecycle;
 mod overview;
 mod parameter;
+mod paths;
 mod retention;
 mod stickiness;
 mod timeline;
@@ -91,6 +92,7 @@ static REPORTS: &[Report] = &[
     goals::REPORT,
     funnel::REPORT,
     retention::REPORT,
+    paths::REPORT,
     transitions::REPORT,
     lifecycle::REPORT,
     stickiness::REPORT,

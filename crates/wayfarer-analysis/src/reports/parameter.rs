@@ -56,6 +56,7 @@ parameters! {
     End "end" "EXPR" "The event that it leads to";
     FirstEver "first_ever" "" "Cohorts by the first start event ever, not the first in the period";
     Unbounded "unbounded" "" "Who comes back later counts as back in every period before";
+    Depth "depth" "N" "How many steps are told";
     Top "top" "N" "How many of the most frequent are told apart";
     Pattern "pattern" "PATTERN" "A sequence of events, such as a->[^b]*->c";
     Against "against" "EXPR" "The other segment of a comparison";

@@ -190,7 +190,7 @@ proptest! {
         let (mut request, period) = request("goals", &world, hours);
         request.filter = filter.0.map(Into::into);
         let answer = ask(&world, &request);
-        let goals: [(&str, fn(&Event) -> bool); 2] = [
+        let goals: [Test; 2] = [
             ("bought", |event| event.name == "purchase"),
             ("read", |event| event.name == "page_view" && TESTS[1].1(event)),
         ];
@@ -324,5 +324,60 @@ proptest! {
         }).collect();
         expected.sort_by_key(|row| std::cmp::Reverse(row["events"].as_u64()));
         assert_eq!(json!(answer.rows), json!(expected));
+    }
+
+    #[test]
+    fn paths_are_what_the_definition_says(
+        world in world(), hours in (-3_i64..30, 0_i64..40), filter in select(&FILTERS[..]),
+        anchor in prop::option::of(select(&TESTS[..])), backwards in any::<bool>(), depth in 1_usize..4, top in 1_usize..3,
+    ) {
+        let (mut request, period) = request("paths", &world, hours);
+        request.filter = filter.0.map(Into::into);
+        (request.depth, request.top) = (Some(depth), Some(top));
+        let backwards = backwards && anchor.is_some();
+        let text = anchor.map(|anchor| anchor.0.to_owned());
+        if backwards { request.end = text } else { request.start = text }
+        let answer = ask(&world, &request);
+        let mut ways: Vec<(u64, Vec<String>)> = Vec::new();
+        for visit in oracle::histories(&world, false).iter().flat_map(|history| oracle::visits(history)) {
+            let is_page = |row: &&Stored| row.event.name == "page_view" && row.event.path.is_some() && filter.1(&row.event);
+            let mut pages: Vec<&Stored> = visit.iter().copied().filter(is_page).collect();
+            if backwards { pages.reverse() }
+            let pages = pages.into_iter().skip_while(|row| anchor.is_some_and(|anchor| !anchor.1(&row.event)));
+            let mut way: Vec<String> = pages.map(|row| row.event.path.as_ref().unwrap().to_string()).collect();
+            way.dedup();
+            if is_in(period, visit[0]) {
+                ways.push((visit[0].event.visitor.0, way));
+            }
+        }
+        let told = |place: usize, page: &String| -> String {
+            let mut counts: BTreeMap<&String, u64> = BTreeMap::new();
+            for page in ways.iter().filter_map(|(_, way)| way.get(place)) {
+                *counts.entry(page).or_default() += 1;
+            }
+            let mut pages: Vec<_> = counts.into_iter().collect();
+            pages.sort_by_key(|(page, count)| (std::cmp::Reverse(*count), *page));
+            let is_top = pages.iter().take(top).any(|(top, _)| *top == page);
+            if is_top { page.clone() } else { "(other)".into() }
+        };
+        let mut steps: BTreeMap<(usize, String, String), (u64, BTreeSet<u64>)> = BTreeMap::new();
+        for (visitor, way) in &ways {
+            for place in 0..way.len().min(depth) {
+                let near = told(place, &way[place]);
+                let outside = if backwards { "(entry)" } else { "(exit)" };
+                let far = way.get(place + 1).map_or_else(|| outside.to_owned(), |page| told(place + 1, page));
+                let (from, to) = if backwards { (far, near) } else { (near, far) };
+                let step = steps.entry((place + 1, from, to)).or_default();
+                step.0 += 1;
+                step.1.insert(*visitor);
+            }
+        }
+        let row = |((step, from, to), (visits, visitors)): ((usize, String, String), (u64, BTreeSet<u64>))| {
+            json!({"step": step, "from": from, "to": to, "visits": visits, "visitors": visitors.len()}).to_string()
+        };
+        let expected: BTreeSet<String> = steps.into_iter().map(row).collect();
+        let found: BTreeSet<String> = answer.rows.iter().map(|row| json!(row).to_string()).collect();
+        assert_eq!(found, expected, "{request:?}");
+        assert_eq!(found.len(), answer.rows.len());
     }
 }
