@@ -30,6 +30,7 @@ mod visit;
 pub use dimension::dimensions;
 pub use error::Error;
 pub use metric::metrics;
+pub use period::bounds;
 pub use reports::{Parameter, Report, answer, reports};
 pub use request::{Answer, Context, Goal, Request, Row};
 pub use visit::VisitRule;

@@ -116,6 +116,28 @@ impl Period {
     }
 }
 
+/// The instants that two ends of a period stand for, as reports read them: the first that belongs to it, and the first that
+/// does not any more. `None` where an end is open.
+///
+/// # Errors
+/// When a text is no day, month, year, span or instant.
+pub fn bounds(
+    from: Option<&str>,
+    to: Option<&str>,
+    zone: &TimeZone,
+    now: Micros,
+) -> Result<(Option<Micros>, Option<Micros>), Error> {
+    let days = Days { zone, now };
+    let from = from.map(|text| days.read("from", text)).transpose()?;
+    let to = to.map(|text| days.read("to", text)).transpose()?;
+    let until = match (&to, &from) {
+        (Some(to), _) => Some(to.until),
+        (None, Some(Given { until, closed: true, .. })) => Some(*until),
+        (None, _) => None,
+    };
+    Ok((from.map(|given| given.from), until))
+}
+
 fn too_far(parameter: &'static str) -> Error {
     Error::parameter(parameter, "reaches out of the calendar")
 }
