@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use wayfarer_event::{Event, Micros};
 use wayfarer_lake::{Stored, View};
 
-use crate::{Error, ErrorKind, Wayfarer};
+use crate::{Error, Wayfarer};
 
 /// Events in one batch.
 const BATCH: usize = 1000;
@@ -63,7 +63,7 @@ impl Wayfarer {
     /// it takes.
     ///
     /// # Errors
-    /// [`ErrorKind::UnknownSite`]; [`ErrorKind::Invalid`] for a period that is none.
+    /// [`ErrorKind::UnknownSite`](crate::ErrorKind::UnknownSite); [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a period that is none.
     pub fn export(&self, request: &ExportRequest) -> Result<Export, Error> {
         let period = self.period(request)?;
         let (view, site) = (self.lake().view(), request.site.clone());
@@ -83,24 +83,9 @@ impl Wayfarer {
             None => jiff::tz::TimeZone::UTC,
         };
         let (from, to) = (request.from.as_deref(), request.to.as_deref());
-        let first = from.map_or(Ok(Micros::MIN), |from| day(from, &zone, 0))?;
-        let last = to.map_or(Ok(Micros::MAX), |to| day(to, &zone, 1))?;
-        Ok(first..last)
-    }
-}
-
-/// The beginning of a day of this zone, `later` days after `text`.
-fn day(text: &str, zone: &jiff::tz::TimeZone, later: i64) -> Result<Micros, Error> {
-    let beginning = text
-        .parse::<jiff::civil::Date>()
-        .and_then(|date| date.checked_add(jiff::Span::new().try_days(later)?))
-        .and_then(|date| date.to_zoned(zone.clone()));
-    match beginning {
-        Ok(beginning) => Ok(beginning.timestamp().into()),
-        Err(error) => {
-            let problem = format!("`{text}` is no day such as 2026-05-04");
-            Err(Error::new(ErrorKind::Invalid, problem).with(error))
-        }
+        let now = Micros::from(self.now());
+        let (first, after) = wayfarer_analysis::bounds(from, to, &zone, now)?;
+        Ok(first.unwrap_or(Micros::MIN)..after.unwrap_or(Micros(i64::MAX)))
     }
 }
 

@@ -40,7 +40,7 @@ pub use self::{
     export::{Export, ExportRequest, Exported},
     import::{ImportEvent, ImportProgress, ImportRequest, Inputs, RejectedLine},
     options::Options,
-    presence::{Presence, Present},
+    presence::{Presence, Present, Recent},
     wayfarer::{Status, Wayfarer},
 };
 pub use wayfarer_analysis::{Answer, Request};

@@ -1,21 +1,40 @@
 //! Who is there now: the visitors of the last five minutes, kept in memory from live events.
 //!
 //! Bots are left out. The memory is bounded: above [`MOST`] visitors of a site the ones that were quiet longest give way,
-//! and the count says that it is a lower bound. After a restart the list fills again within five minutes.
+//! and the count says that it is a lower bound. At the opening of a folder it is filled from the lake. Beside it lie the
+//! last few events of each site, for whoever has just begun to look.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use serde::{Deserialize, Serialize};
-use wayfarer_event::{Micros, VisitorId, name};
-use wayfarer_lake::Stored;
+use wayfarer_event::{Column, Micros, Text, VisitorId, name};
+use wayfarer_lake::{Block, Scan, Stored, Values, View};
+
+use crate::Error;
 
 /// How long after an event its visitor is held to be there.
 const THERE: i64 = 5 * Micros::MINUTE;
 /// The most visitors of one site that are told apart.
 const MOST: usize = 50_000;
+
+/// Last events of a site that are kept.
+const RECENT: usize = 10;
+
+/// One of the last events of a site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recent {
+    /// Who did it.
+    pub visitor: VisitorId,
+    /// What was done.
+    pub name: Text,
+    /// On which page.
+    pub path: Option<Text>,
+    /// When.
+    pub ts: Micros,
+}
 
 /// A visitor who is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +60,8 @@ pub struct Presence {
 #[derive(Debug, Default)]
 struct There {
     visitors: HashMap<VisitorId, Present>,
+    /// Latest first.
+    recent: VecDeque<Recent>,
     /// The last time that somebody had to give way.
     crowded_at: Option<Micros>,
 }
@@ -66,6 +87,12 @@ impl Presence {
         all.into_iter().take(limit).cloned().collect()
     }
 
+    /// The last events of people, latest first; at most ten.
+    #[must_use]
+    pub fn recent(&self, site: &str) -> Vec<Recent> {
+        self.sites().get(site).map_or_else(Vec::new, |there| there.recent.iter().cloned().collect())
+    }
+
     /// Takes notice of what happened.
     pub(crate) fn observe(&self, events: &[Stored]) {
         let mut sites = self.sites();
@@ -74,8 +101,33 @@ impl Presence {
             if event.received_at.0.saturating_sub(event.ts.0) > THERE {
                 continue;
             }
-            sites.entry(event.site.to_string()).or_default().see(stored);
+            let seen = Recent {
+                visitor: event.visitor,
+                name: event.name.clone(),
+                path: event.path.clone(),
+                ts: event.ts,
+            };
+            let there = sites.entry(event.site.to_string()).or_default();
+            there.see(&seen, event.received_at);
+            there.recent.push_front(seen);
+            there.recent.truncate(RECENT);
         }
+    }
+
+    /// Takes notice of what the lake holds of the last minutes. Blocking.
+    pub(crate) fn fill(&self, view: &View, now: Micros) -> Result<(), Error> {
+        for site in view.sites() {
+            let mut scan = Scan::new(&site, &[Column::Name, Column::Path, Column::BotReason]);
+            scan.from = Some(now.plus(-THERE));
+            for mut run in view.runs(&scan)? {
+                while let Some(block) = run.next_block()? {
+                    let mut sites = self.sites();
+                    let there = sites.entry(site.clone()).or_default();
+                    people(&block).for_each(|seen| there.see(&seen, now));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn sites(&self) -> MutexGuard<'_, HashMap<String, There>> {
@@ -84,10 +136,9 @@ impl Presence {
 }
 
 impl There {
-    fn see(&mut self, stored: &Stored) {
-        let event = &stored.event;
+    fn see(&mut self, event: &Recent, now: Micros) {
         if self.visitors.len() >= MOST && !self.visitors.contains_key(&event.visitor) {
-            self.make_room(event.received_at);
+            self.make_room(now);
         }
         let present = self.visitors.entry(event.visitor).or_insert_with(|| Present {
             visitor: event.visitor,
@@ -127,6 +178,27 @@ impl There {
         self.visitors.retain(|_, present| present.last > middle);
         self.crowded_at = Some(now);
     }
+}
+
+/// What people did, of a block with the columns name, path and reason to be held for a bot.
+fn people(block: &Block) -> impl Iterator<Item = Recent> + '_ {
+    let text = |column: usize, row: usize| text(block.columns.get(column)?, row);
+    (0..block.len()).filter(move |&row| text(2, row).is_none()).filter_map(move |row| {
+        Some(Recent {
+            visitor: VisitorId(*block.visitor.get(row)?),
+            name: text(0, row)?.into(),
+            path: text(1, row).map(Text::from),
+            ts: Micros(*block.ts.get(row)?),
+        })
+    })
+}
+
+fn text(values: &Values, row: usize) -> Option<&str> {
+    let Values::Text { codes, dictionary } = values else { return None };
+    let code = codes.get(row).copied().filter(|&code| code != Values::NULL)?;
+    let place =
+        usize::try_from(code).ok().filter(|&place| place + 1 < dictionary.value_offsets().len())?;
+    Some(dictionary.value(place))
 }
 
 #[cfg(test)]
@@ -174,6 +246,15 @@ mod tests {
         let [present] = &presence.latest("s", at(30), 9)[..] else { panic!() };
         assert_eq!(present.path.as_deref(), Some("/b"));
         assert_eq!((present.pageviews, present.since, present.last), (3, at(10), at(30)));
+    }
+
+    #[test]
+    fn the_last_events_are_kept_latest_first() {
+        let presence = Presence::default();
+        let events: Vec<Stored> = (0..12).map(|n| seen(n, "click", "/", n as i64)).collect();
+        presence.observe(&events);
+        let recent = presence.recent("s");
+        assert_eq!((recent.len(), recent[0].ts, recent[9].ts), (10, at(11), at(2)));
     }
 
     #[test]

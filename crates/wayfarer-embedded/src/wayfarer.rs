@@ -14,7 +14,7 @@ use wayfarer_event::Micros;
 use wayfarer_lake::Lake;
 
 use crate::{
-    Control, Error, OpenError, Options, Presence, folder::Folder, follow::follow,
+    Control, Error, ErrorKind, OpenError, Options, Presence, folder::Folder, follow::follow,
     insights::Learned, report::ReportLimits,
 };
 
@@ -100,6 +100,12 @@ impl Wayfarer {
         for site in self.lake().view().sites() {
             self.train(&site).await?;
         }
+        let (handle, now) = (self.clone(), Micros::from(self.now()));
+        let filled =
+            tokio::task::spawn_blocking(move || handle.presence().fill(&handle.lake().view(), now));
+        filled.await.map_err(|e| {
+            Error::new(ErrorKind::Internal, "looking at the last events failed").with(e)
+        })??;
         let (salts, clock) =
             (Arc::clone(self.control().salts()), Arc::clone(&self.options().clock));
         let rounds = expire_salts(salts, clock, self.inner.closing.subscribe());

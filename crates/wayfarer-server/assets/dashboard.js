@@ -10,6 +10,8 @@
   const PAUSE = 4000; // between two looks at the numbers, in milliseconds
   const REFRESHED = ["overview", "when", "now", "foot", "list-1", "list-2", "list-3", "list-4", "list-5"];
   const note = document.getElementById("feed-note");
+  // Times are those of the site, as in the parts that the server wrote.
+  const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: main.dataset.zone });
   let due = 0;
 
   // Text goes in as text: what visitors send is never markup.
@@ -23,7 +25,7 @@
   const show = (event) => {
     const row = document.createElement("li");
     row.className = "new";
-    put(row, "time", new Date(event.t / 1000).toLocaleTimeString(document.documentElement.lang));
+    put(row, "time", clock.format(new Date(event.t / 1000)));
     put(row, "b", event.name);
     put(row, "span", event.path || "", "cut");
     put(row, "code", event.visitor.slice(0, 4), "v");
@@ -51,6 +53,7 @@
   };
 
   note.textContent = main.dataset.wait;
+  note.hidden = feed.children.length > 0;
   const source = new EventSource(main.dataset.live);
   source.addEventListener("events", (message) => {
     JSON.parse(message.data).events.forEach(show);

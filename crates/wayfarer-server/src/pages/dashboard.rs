@@ -10,7 +10,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use jiff::tz::TimeZone;
-use wayfarer_event::Micros;
+use wayfarer_event::{Micros, VisitorId};
 
 use super::{
     ask::{Ask, LANG_COOKIE, Span},
@@ -48,6 +48,14 @@ struct Here {
     last: String,
 }
 
+/// One of the last events.
+struct Happening {
+    at: String,
+    name: String,
+    path: String,
+    visitor: String,
+}
+
 #[derive(Template)]
 #[template(path = "dashboard.html")]
 struct Page<'a> {
@@ -69,6 +77,7 @@ struct Page<'a> {
     lists: Vec<List>,
     active: String,
     here: Vec<Here>,
+    recent: Vec<Happening>,
     live: String,
     period: String,
     timezone: String,
@@ -148,9 +157,15 @@ impl<'a> Page<'a> {
         let (active, exact) = presence.count(&site, now);
         let here = presence.latest(&site, now, PRESENT).into_iter().map(|present| Here {
             path: present.path.unwrap_or_else(|| "–".to_owned()),
-            visitor: present.visitor.to_string().get(..4).unwrap_or_default().to_owned(),
+            visitor: short(present.visitor),
             pageviews: grouped(f64::from(present.pageviews)),
             last: clock(present.last, zone),
+        });
+        let recent = presence.recent(&site).into_iter().map(|event| Happening {
+            at: clock(event.ts, zone),
+            name: event.name.into(),
+            path: event.path.map(Into::into).unwrap_or_default(),
+            visitor: short(event.visitor),
         });
         let mut live = url::form_urlencoded::Serializer::new("/api/v1/live?".to_owned());
         live.append_pair("site", &site);
@@ -174,6 +189,7 @@ impl<'a> Page<'a> {
             lists: figures.lists,
             active: format!("{}{}", if exact { "" } else { "≥ " }, grouped(active as f64)),
             here: here.collect(),
+            recent: recent.collect(),
             live: live.finish(),
             period: figures.period,
             timezone: zone.iana_name().unwrap_or("UTC").to_owned(),
@@ -202,6 +218,11 @@ impl<'a> Page<'a> {
             ..self
         }
     }
+}
+
+/// Enough of a visitor to tell those on one page apart.
+fn short(visitor: VisitorId) -> String {
+    visitor.to_string().chars().take(4).collect()
 }
 
 fn chips(ask: &Ask) -> Vec<Chip> {

@@ -70,6 +70,11 @@ impl House {
         self.wayfarer.close().await.unwrap();
     }
 
+    /// The full address of a page.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
     /// Makes a site and a token for it.
     pub(crate) async fn token(&self, spec: SiteSpec, scope: Scope) -> String {
         let now = Micros::from(self.wayfarer.now());

@@ -141,6 +141,8 @@ async fn an_export_takes_the_days_of_the_site() {
     assert_eq!(export(&direct, &of(None, None)).await.len(), 4);
     assert_eq!(export(&direct, &of(None, Some("2015-05-17"))).await.len(), 3);
     assert_eq!(export(&direct, &of(Some("2015-05-18"), None)).await.len(), 1);
+    assert_eq!(export(&direct, &of(Some("2015-05"), None)).await.len(), 4);
+    assert_eq!(export(&direct, &of(Some("7d"), None)).await.len(), 0);
     let error = direct.export(&of(Some("soon"), None)).await.unwrap_err();
     assert!(error.is_wrong_usage(), "{error}");
     direct.close().await.unwrap();
