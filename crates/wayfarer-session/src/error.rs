@@ -2,6 +2,8 @@
 
 use std::{error::Error as StdError, fmt};
 
+use crate::store::{StoreError, StoreErrorKind};
+
 /// A boxed error that may cross threads.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -25,6 +27,8 @@ pub enum ErrorKind {
     TooLarge,
     /// The response head is out already, so a cookie can no longer be sent.
     TooLate,
+    /// The store does not promise what this needs.
+    Unsupported,
     /// No randomness was to be had.
     Random,
     /// The set-up is wrong. The text says what to change.
@@ -55,6 +59,16 @@ impl Error {
         self
     }
 
+    /// A store's trouble while `doing` something.
+    pub(crate) fn from_store(doing: &'static str, error: StoreError) -> Error {
+        let kind = match error.kind() {
+            StoreErrorKind::Unavailable => ErrorKind::Unavailable,
+            StoreErrorKind::Unreadable => ErrorKind::Unreadable,
+            StoreErrorKind::TooLarge => ErrorKind::TooLarge,
+        };
+        Error::new(kind, doing).because(error)
+    }
+
     /// What kind of error it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -73,6 +87,7 @@ impl fmt::Display for Error {
             ErrorKind::Unwritable => "a session value cannot be written as JSON",
             ErrorKind::TooLarge => "the session is larger than it may be",
             ErrorKind::TooLate => "the response has already begun, no cookie can be sent",
+            ErrorKind::Unsupported => "the session store does not promise what this needs",
             ErrorKind::Random => "no randomness is to be had",
             ErrorKind::Config => "the session set-up is wrong",
         };

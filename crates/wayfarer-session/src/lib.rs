@@ -33,14 +33,14 @@ pub use expiry::Expiry;
 pub use extract::MissingSession;
 pub use journal::{Brought, Journal, Sent, StoreCall};
 pub use key::{Handle, ParseSubjectError, SessionKey, StoreKey, Subject};
-pub use manager::{SessionManager, SessionManagerBuilder};
+pub use manager::{SessionInfo, SessionManager, SessionManagerBuilder};
 pub use memory::MemoryStore;
 pub use random::{Random, SystemRandom};
 pub use raw::Raw;
 pub use session::{CookieChange, Finished, Outcome, Session};
 pub use signal::{RequestContext, Signal, SignalBus, SignalKind, SignalReceiver};
 pub use store::{
-    Capabilities, Created, Loaded, Met, Record, Rotated, Saved, SessionStore, StoreError,
+    Capabilities, Created, Listed, Loaded, Met, Record, Rotated, Saved, SessionStore, StoreError,
     StoreErrorKind, Version,
 };
 pub use ticket::{CookieKeys, Ticket};

@@ -4,12 +4,13 @@
 //! [`Session`], then [`Session::finish`].
 
 mod builder;
+mod users;
 
 use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::builder::SessionManagerBuilder;
+pub use self::{builder::SessionManagerBuilder, users::SessionInfo};
 use crate::{
     clock::Clock,
     mode::Mode,

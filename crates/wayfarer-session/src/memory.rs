@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use crate::{
     key::StoreKey,
     store::{
-        Capabilities, Created, Loaded, Met, Record, Rotated, Saved, SessionStore, StoreError,
-        Version,
+        Capabilities, Created, Listed, Loaded, Met, Record, Rotated, Saved, SessionStore,
+        StoreError, Version,
     },
 };
 
@@ -169,6 +169,32 @@ impl SessionStore for MemoryStore {
         let until = record.expires_at;
         slots.insert(key.clone(), Slot::Dead { until });
         Ok(Met::Live)
+    }
+
+    /// Looks at every session: this is for development and tests.
+    async fn list(
+        &self,
+        user: &str,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let slots = self.slots();
+        let sessions = slots.iter().filter_map(|(key, slot)| match slot {
+            Slot::Session { record, version } => Some((key, record, *version)),
+            Slot::Dead { .. } => None,
+        });
+        let theirs = sessions.filter(|(_, record, _)| {
+            record.expires_at > now && record.user.as_deref() == Some(user)
+        });
+        let mut listed: Vec<_> = theirs
+            .map(|(key, record, version)| Listed {
+                key: key.clone(),
+                loaded: Loaded { record: record.clone(), version: Version::number(version) },
+            })
+            .collect();
+        listed.sort_by_key(|listed| std::cmp::Reverse(listed.loaded.record.expires_at));
+        listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(listed)
     }
 
     async fn purge(&self, limit: u32, now: Timestamp) -> Result<u32, StoreError> {

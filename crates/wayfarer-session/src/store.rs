@@ -99,6 +99,15 @@ pub struct Loaded {
     pub version: Version,
 }
 
+/// A live session of a user, as a store lists it.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// What the store knows it as.
+    pub key: StoreKey,
+    /// What is stored, and its state.
+    pub loaded: Loaded,
+}
+
 /// What came of [`SessionStore::create`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
@@ -295,6 +304,14 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// When the store is in trouble. The session may then still be live.
     async fn delete(&self, key: &StoreKey, now: Timestamp) -> Result<Met, StoreError>;
 
+    /// The live sessions of a user, those that run out last first, at most `limit` of them. A store without `enumerate`
+    /// lists none.
+    ///
+    /// # Errors
+    /// When the store is in trouble.
+    async fn list(&self, user: &str, limit: u32, now: Timestamp)
+    -> Result<Vec<Listed>, StoreError>;
+
     /// Forgets at most `limit` sessions that ran out before `now`, and says how many it forgot. Call it again while it
     /// answers `limit`. A store that forgets by itself answers 0.
     ///
@@ -356,6 +373,15 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
 
     async fn delete(&self, key: &StoreKey, now: Timestamp) -> Result<Met, StoreError> {
         (**self).delete(key, now).await
+    }
+
+    async fn list(
+        &self,
+        user: &str,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Listed>, StoreError> {
+        (**self).list(user, limit, now).await
     }
 
     async fn purge(&self, limit: u32, now: Timestamp) -> Result<u32, StoreError> {

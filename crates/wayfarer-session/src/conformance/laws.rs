@@ -5,7 +5,9 @@ use tokio::task::yield_now;
 
 use super::{
     Broken, Kept, Law,
-    tools::{HOUR, after, created, fresh, holds, is_dead, key, loaded, now, record, together},
+    tools::{
+        HOUR, after, created, fresh, holds, is_dead, key, lists, loaded, now, record, together,
+    },
 };
 use crate::{
     key::{StoreKey, Subject},
@@ -30,6 +32,7 @@ macro_rules! table {
 table! {
     a_created_session_loads_as_it_was;
     subject_and_user_are_kept needs enumerate;
+    a_users_live_sessions_are_listed needs enumerate;
     an_unknown_key_loads_nothing;
     keys_are_told_apart_by_case;
     create_never_overwrites;
@@ -93,6 +96,27 @@ pub async fn subject_and_user_are_kept(store: &dyn SessionStore) -> Kept {
     let second = loaded(store, &key, now).await?.record;
     must!((second.subject, second.user) == (record.subject, None), "save loses them");
     Ok(())
+}
+
+/// The sessions of a user are listed, those that run out last first; not those of others, and none that ended.
+pub async fn a_users_live_sessions_are_listed(store: &dyn SessionStore) -> Kept {
+    let (now, user) = (now(), key()?);
+    let of = |user: &StoreKey, hours: i32| Record {
+        user: Some(user.expose().into()),
+        expires_at: after(now, HOUR * hours),
+        ..record("{}", now)
+    };
+    let (first, second, ended, other) = (key()?, key()?, key()?, key()?);
+    created(store, &first, &of(&user, 1), now).await?;
+    let version = created(store, &second, &of(&user, 2), now).await?;
+    created(store, &ended, &of(&user, 3), now).await?;
+    created(store, &other, &of(&other, 3), now).await?;
+    let _ = store.delete(&ended, now).await?;
+    lists(store, &user, 9, &[&second, &first], now).await?;
+    lists(store, &user, 1, &[&second], now).await?;
+    lists(store, &user, 9, &[&second], after(now, HOUR)).await?;
+    let _ = store.save(&second, &record("{}", now), &version, now).await?;
+    lists(store, &user, 9, &[&first], now).await
 }
 
 /// A key that nobody created has no session, however often it is asked for.

@@ -83,6 +83,21 @@ pub(super) async fn holds(
     Err(Broken(format!("the session holds other data than {text:?}")))
 }
 
+/// These keys, in this order, are what is listed.
+pub(super) async fn lists(
+    store: &dyn SessionStore,
+    user: &StoreKey,
+    limit: u32,
+    expected: &[&StoreKey],
+    now: Timestamp,
+) -> Kept {
+    let listed = store.list(user.expose(), limit, now).await?;
+    if listed.iter().map(|listed| &listed.key).eq(expected.iter().copied()) {
+        return Ok(());
+    }
+    Err(Broken(format!("{} sessions are listed where {} are due", listed.len(), expected.len())))
+}
+
 pub(super) async fn is_dead(store: &dyn SessionStore, key: &StoreKey, now: Timestamp) -> Kept {
     match store.load(key, now).await? {
         None => Ok(()),

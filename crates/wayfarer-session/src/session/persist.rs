@@ -22,7 +22,7 @@ use crate::{
     mode::{Identity, Payload},
     random::draw,
     signal::SignalKind,
-    store::{Created, Loaded, Met, Record, Rotated, Saved, StoreError, StoreErrorKind, Version},
+    store::{Created, Loaded, Met, Record, Rotated, Saved, StoreError, Version},
 };
 
 /// Computes a change from what lies in the store. May run several times.
@@ -430,14 +430,7 @@ impl Inner {
     ) -> Result<T, Error> {
         let told = outcome.as_ref().map_or("failed", name);
         self.state().journal.called(call, told);
-        outcome.map_err(|error| {
-            let kind = match error.kind() {
-                StoreErrorKind::Unavailable => ErrorKind::Unavailable,
-                StoreErrorKind::Unreadable => ErrorKind::Unreadable,
-                StoreErrorKind::TooLarge => ErrorKind::TooLarge,
-            };
-            Error::new(kind, doing).because(error)
-        })
+        outcome.map_err(|error| Error::from_store(doing, error))
     }
 }
 

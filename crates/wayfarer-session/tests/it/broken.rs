@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use wayfarer_session::{
-    Capabilities, Created, Loaded, MemoryStore, Met, Record, Rotated, Saved, SessionStore,
+    Capabilities, Created, Listed, Loaded, MemoryStore, Met, Record, Rotated, Saved, SessionStore,
     StoreError, StoreKey, Version, conformance,
 };
 
@@ -15,6 +15,7 @@ enum Flaw {
     DataChange,
     EndIsOff,
     UserForgotten,
+    EndedAreListed,
     LoadTakesKeys,
     CaseIsIgnored,
     CreateOverwrites,
@@ -45,6 +46,7 @@ const FOUND_BY: &[(Flaw, &str)] = &[
     (Flaw::DataChange, "a_created_session_loads_as_it_was"),
     (Flaw::EndIsOff, "a_created_session_loads_as_it_was"),
     (Flaw::UserForgotten, "subject_and_user_are_kept"),
+    (Flaw::EndedAreListed, "a_users_live_sessions_are_listed"),
     (Flaw::LoadTakesKeys, "an_unknown_key_loads_nothing"),
     (Flaw::CaseIsIgnored, "keys_are_told_apart_by_case"),
     (Flaw::CreateOverwrites, "create_never_overwrites"),
@@ -297,6 +299,16 @@ impl SessionStore for Flawed {
     async fn delete(&self, key: &StoreKey, now: Timestamp) -> Result<Met, StoreError> {
         let met = self.sound.delete(&self.key(key), now).await?;
         Ok(if self.is(Flaw::DeleteIsVague) { Met::Live } else { met })
+    }
+
+    async fn list(
+        &self,
+        user: &str,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let then = if self.is(Flaw::EndedAreListed) { Timestamp::MIN } else { now };
+        self.sound.list(user, limit, then).await
     }
 
     async fn purge(&self, limit: u32, now: Timestamp) -> Result<u32, StoreError> {

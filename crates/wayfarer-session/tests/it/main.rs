@@ -9,3 +9,4 @@
 mod broken;
 mod laws;
 mod life;
+mod users;

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use sqlx::{Row as _, raw_sql, sqlite::SqliteRow};
 use wayfarer_session::{
-    Capabilities, Created, Loaded, Met, Record, Rotated, Saved, SessionStore, StoreError,
+    Capabilities, Created, Listed, Loaded, Met, Record, Rotated, Saved, SessionStore, StoreError,
     StoreErrorKind, StoreKey, Version,
 };
 
@@ -195,6 +195,11 @@ impl SessionStore for DjangoSqliteStore {
     async fn delete(&self, key: &StoreKey, now: Timestamp) -> Result<Met, StoreError> {
         let deleted = delete(key, now).execute(&self.pools.writer).await;
         deleted.map(|done| met(done.rows_affected())).map_err(|error| trouble("delete", error))
+    }
+
+    /// The table does not tell whose a session is.
+    async fn list(&self, _: &str, _: u32, _: Timestamp) -> Result<Vec<Listed>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn purge(&self, limit: u32, now: Timestamp) -> Result<u32, StoreError> {

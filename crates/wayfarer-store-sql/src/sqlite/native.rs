@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::{Row as _, sqlite::SqliteRow};
 use wayfarer_session::{
-    Capabilities, Created, Loaded, Met, Record, Rotated, Saved, SessionStore, StoreError,
+    Capabilities, Created, Listed, Loaded, Met, Record, Rotated, Saved, SessionStore, StoreError,
     StoreErrorKind, StoreKey, Subject, Version,
 };
 
@@ -28,6 +28,7 @@ const LOAD: &str = include_str!("load.sql");
 const SAVE: &str = include_str!("save.sql");
 const TOUCH: &str = include_str!("touch.sql");
 const END: &str = include_str!("end.sql");
+const LIST: &str = include_str!("list.sql");
 const PURGE: &str = include_str!("purge.sql");
 
 impl SqliteStore {
@@ -180,6 +181,26 @@ impl SessionStore for SqliteStore {
     async fn delete(&self, key: &StoreKey, now: Timestamp) -> Result<Met, StoreError> {
         let ended = end(key, now).execute(&self.pools.writer).await;
         ended.map(|done| met(done.rows_affected())).map_err(|error| trouble("delete", error))
+    }
+
+    async fn list(
+        &self,
+        user: &str,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let rows = sqlx::query(LIST)
+            .bind(user)
+            .bind(now.as_microsecond())
+            .bind(i64::from(limit))
+            .fetch_all(&self.pools.readers)
+            .await
+            .map_err(|error| trouble("list", error))?;
+        let listed = rows.iter().map(|row| {
+            let key: String = row.try_get("key").map_err(|error| trouble("list", error))?;
+            Ok(Listed { key: StoreKey::new(key), loaded: read(row)? })
+        });
+        listed.collect()
     }
 
     async fn purge(&self, limit: u32, now: Timestamp) -> Result<u32, StoreError> {

@@ -1,0 +1,133 @@
+//! The sessions of a user: listed, and ended from outside.
+//!
+//! A session that rotates its key while it is being ended is met again under its new one: the list is asked until nothing of
+//! what is to be ended is left. A session that begins after the call is not touched.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::SessionManager;
+use crate::{
+    error::{Error, ErrorKind},
+    expiry::Kept,
+    key::{Handle, Subject},
+    signal::{Signal, SignalKind},
+    store::{Listed, Met},
+};
+
+/// More live sessions of one user than this are not listed; all of them are ended all the same.
+const MOST: u32 = 1000;
+
+/// So often a session may slip away under a new key before we give up and say so.
+const ROUNDS: u32 = 32;
+
+/// A live session of a user, as it may be shown to that user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SessionInfo {
+    /// Its public name, by which it can be ended.
+    pub handle: Handle,
+    /// Its internal id.
+    pub subject: Subject,
+    /// When it began.
+    pub created: Option<Timestamp>,
+    /// When it was last saved or touched, to the touch interval; `None` where its end does not tell.
+    pub last_used: Option<Timestamp>,
+    /// When it runs out if it is not used.
+    pub expires_at: Timestamp,
+}
+
+impl SessionManager {
+    /// The live sessions of a user, those that run out last first; at most 1000.
+    ///
+    /// # Errors
+    /// When the store cannot list sessions ([`ErrorKind::Unsupported`]) or is in trouble.
+    pub async fn sessions_of(&self, user: &str) -> Result<Vec<SessionInfo>, Error> {
+        let listed = self.list(user).await?;
+        Ok(listed.iter().filter_map(|listed| self.info(listed)).collect())
+    }
+
+    /// Ends the session of this user that has this name, and says whether there was one.
+    ///
+    /// # Errors
+    /// When the store cannot list sessions, or is in trouble. The session may then still be live.
+    pub async fn revoke(&self, user: &str, handle: &Handle) -> Result<bool, Error> {
+        let wanted = |subject: &Subject| Handle::of(subject) == *handle;
+        Ok(self.revoke_where(user, wanted).await? > 0)
+    }
+
+    /// Ends every session of this user, save the one of `keep`: "log me out everywhere else".
+    ///
+    /// # Errors
+    /// When the store cannot list sessions, or is in trouble. Some sessions may then still be live.
+    pub async fn revoke_all(&self, user: &str, keep: Option<Subject>) -> Result<u64, Error> {
+        self.revoke_where(user, |subject| Some(*subject) != keep).await
+    }
+
+    async fn revoke_where(
+        &self,
+        user: &str,
+        wanted: impl Fn(&Subject) -> bool,
+    ) -> Result<u64, Error> {
+        let start = self.0.now();
+        let mut ended = 0;
+        for _ in 0..ROUNDS {
+            let mut left = self.list(user).await?;
+            left.retain(|listed| {
+                let began_later = self.created(listed).is_some_and(|created| created > start);
+                !began_later && listed.loaded.record.subject.as_ref().is_some_and(&wanted)
+            });
+            if left.is_empty() {
+                return Ok(ended);
+            }
+            for listed in left {
+                ended += u64::from(self.end(user, &listed).await?);
+            }
+        }
+        Err(Error::new(ErrorKind::Contended, "end the sessions of a user"))
+    }
+
+    async fn end(&self, user: &str, listed: &Listed) -> Result<bool, Error> {
+        let now = self.0.now();
+        let met = self.0.store.delete(&listed.key, now).await;
+        if met.map_err(|error| Error::from_store("end a session", error))? == Met::Gone {
+            return Ok(false);
+        }
+        let mut signal = Signal::new(SignalKind::Revoked, now).with_user(user);
+        if let Some(subject) = listed.loaded.record.subject {
+            signal = signal.with_subject(subject);
+        }
+        self.0.signals.send(signal).await;
+        Ok(true)
+    }
+
+    async fn list(&self, user: &str) -> Result<Vec<Listed>, Error> {
+        const DOING: &str = "list the sessions of a user";
+        if !self.0.store.capabilities().enumerate {
+            return Err(Error::new(ErrorKind::Unsupported, DOING));
+        }
+        let listed = self.0.store.list(user, MOST, self.0.now()).await;
+        listed.map_err(|error| Error::from_store(DOING, error))
+    }
+
+    fn created(&self, listed: &Listed) -> Option<Timestamp> {
+        self.0.mode.decode(&listed.loaded.record.data).ok()?.created
+    }
+
+    /// `None` for a session without a subject, which no list can name.
+    fn info(&self, listed: &Listed) -> Option<SessionInfo> {
+        let record = &listed.loaded.record;
+        let subject = record.subject?;
+        let payload = self.0.mode.decode(&record.data).ok();
+        let kept = payload.as_ref().map(|payload| Kept::of(&payload.data));
+        let slides = matches!(kept, Some(Kept::Unset | Kept::BrowserClose));
+        let last_used = crate::expiry::later(record.expires_at, -self.0.life.idle);
+        Some(SessionInfo {
+            handle: Handle::of(&subject),
+            subject,
+            created: payload.and_then(|payload| payload.created),
+            last_used: slides.then_some(last_used),
+            expires_at: record.expires_at,
+        })
+    }
+}
