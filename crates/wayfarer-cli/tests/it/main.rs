@@ -11,5 +11,7 @@ mod full;
 mod import;
 mod kill;
 mod read;
+#[cfg(feature = "demo")]
+mod real;
 mod run;
 mod usage;
