@@ -161,6 +161,7 @@ mod tests {
     fn a_ticket_verifies_only_as_it_was_signed() {
         let ticket = Ticket::random(&SystemRandom).unwrap();
         let value = ticket.sign(&keys(1));
+        assert_eq!(value.len(), 89);
         let read = Ticket::verify(&value, &keys(1)).unwrap();
         assert_eq!(read.subject, ticket.subject);
         assert_eq!(read.key.at_rest(), ticket.key.at_rest());

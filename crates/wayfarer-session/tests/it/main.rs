@@ -7,6 +7,7 @@
 )]
 
 mod broken;
+mod hostile;
 mod laws;
 mod life;
 mod users;

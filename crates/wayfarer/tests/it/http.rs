@@ -124,7 +124,10 @@ async fn random_and_forged_cookies_make_no_row_and_are_not_taken_on() {
             let forged = Ticket::random(&SystemRandom).unwrap().sign(&foreign);
             let cookie = if round % 2 == 0 { forged } else { format!("junk{round}") };
             browser.set_cookie(Some(format!("wayfarer={cookie}")));
-            assert_eq!(browser.get_without_keeping("/read").await.body, "Ok(None)");
+            let answer = browser.get_without_keeping("/read").await;
+            assert_eq!(answer.body, "Ok(None)");
+            let removed = answer.set_cookie().unwrap().starts_with("wayfarer=\"\";");
+            assert_eq!(removed, !early, "taken away, or replaced by an early one");
         }
         assert_eq!(rows(&store), NO_ROWS, "early: {early}");
         let forged = browser.cookie().unwrap();
