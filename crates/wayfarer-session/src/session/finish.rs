@@ -122,6 +122,11 @@ impl Session {
             }
             (due, _) => due,
         };
+        if state.fresh && due != Due::Cookie {
+            // No browser will ever know it.
+            state.identity = None;
+            state.fresh = false;
+        }
         let (change, sent) = match (due, &state.identity) {
             (Due::Cookie, Some(identity)) => {
                 let value = shared.mode.cookie(identity);

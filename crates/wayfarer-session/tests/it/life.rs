@@ -111,6 +111,21 @@ async fn after_the_head_a_known_session_saves_and_a_new_one_says_too_late() {
 }
 
 #[tokio::test]
+async fn after_a_failed_head_nothing_is_stored_that_no_browser_can_open() {
+    let store = MemoryStore::new();
+    for early in [false, true] {
+        let manager = builder(&store).early_subject(early).build().unwrap();
+        let session = manager.open(None);
+        session.insert("a", 1).await.unwrap();
+        assert!(session.subject().is_some());
+        let failed = session.finish(Outcome::Discard).await.unwrap();
+        assert_eq!(failed.cookie, CookieChange::Keep);
+        assert_eq!(session.save().await.unwrap_err().kind(), ErrorKind::TooLate);
+        assert_eq!(format!("{store:?}"), "MemoryStore { slots: 0 }");
+    }
+}
+
+#[tokio::test]
 async fn the_map_behaves_as_a_map() {
     let manager = builder(&MemoryStore::new()).build().unwrap();
     let session = manager.open(None);
