@@ -26,6 +26,11 @@ impl Program {
         build(expr, false, plan)
     }
 
+    /// Whether it is known to select no row at all.
+    pub(super) fn selects_nothing(&self) -> bool {
+        matches!(self, Program::Any(parts) if parts.is_empty())
+    }
+
     /// Which rows of the block the filter selects.
     pub(super) fn select(&mut self, block: &Block) -> Vec<bool> {
         match self {

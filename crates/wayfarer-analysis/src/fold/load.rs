@@ -87,6 +87,9 @@ impl Loader {
 fn bits(filters: &mut [Program], block: &Block) -> Vec<u64> {
     let mut masks = vec![0; block.len()];
     for (bit, filter) in filters.iter_mut().enumerate() {
+        if filter.selects_nothing() {
+            continue;
+        }
         for (mask, truth) in masks.iter_mut().zip(filter.select(block)) {
             *mask |= u64::from(truth) << bit;
         }

@@ -71,16 +71,28 @@ impl Merge {
             return Ok(Some(visitor));
         }
         self.gathered.clear();
-        self.gather(visitor, cursor, range, task)?;
+        let mut segments = vec![self.segment(cursor, range)];
         while let Some(&Reverse((other, cursor))) = self.heap.peek()
             && other == visitor
         {
             self.heap.pop();
             let (range, _) = self.cursors[cursor].step(visitor);
+            segments.push(self.segment(cursor, range));
+        }
+        // Runs mostly cover different times: put together in the order of time, rows need no further sorting.
+        segments.sort_unstable_by_key(|(ts, cursor, _)| (*ts, *cursor));
+        for (_, cursor, range) in segments {
             self.gather(visitor, cursor, range, task)?;
         }
         self.place = Place::Gathered { kept: self.gathered.sort() };
         Ok(Some(visitor))
+    }
+
+    /// Some rows of a cursor's block, and the time of the first.
+    fn segment(&self, cursor: usize, range: Range<usize>) -> (i64, usize, Range<usize>) {
+        let block = self.cursors[cursor].block();
+        let ts = block.and_then(|block| block.rows.times.get(range.start).copied());
+        (ts.unwrap_or(i64::MAX), cursor, range)
     }
 
     /// The rows of the visitor that [`next`](Merge::next) went to.

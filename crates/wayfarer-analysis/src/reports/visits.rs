@@ -16,6 +16,9 @@ use crate::{
 /// The most visits that one answer lists.
 const LIMIT: usize = 1_000_000;
 
+/// How many visits may be held before the earliest of them are let go.
+const SLACK: usize = 4096;
+
 pub(super) const REPORT: Report = Report {
     name: "visits",
     doc: "Every visit that starts in the period, the latest first",
@@ -95,7 +98,7 @@ impl Fold for List {
                 listed.visits.push(self.line(history, &visit));
             }
         }
-        if listed.visits.len() > LIMIT.max(self.limit.saturating_mul(2)) {
+        if listed.visits.len() > self.limit.saturating_mul(2).max(SLACK) {
             self.shorten(listed);
         }
         if listed.visits.len() > LIMIT {
