@@ -71,5 +71,8 @@ pub(crate) fn all(arguments: &Arguments, folder: &Path) -> Result<Vec<Box<dyn Co
         all.extend(actix::on(store));
         all.extend(python.map(|python| django::on(store, python, folder)).transpose()?);
     }
+    if let Some(systems) = &arguments.systems {
+        all.retain(|one| systems.iter().any(|name| one.system().starts_with(name.as_str())));
+    }
     Ok(all)
 }

@@ -58,6 +58,9 @@ struct Arguments {
     /// Leaves out the stores that this does not name.
     #[arg(long, value_delimiter = ',', value_enum)]
     stores: Option<Vec<Store>>,
+    /// Leaves out the systems whose names do not begin with one of these; for profiles.
+    #[arg(long, value_delimiter = ',')]
+    systems: Option<Vec<String>>,
     /// Writes the figures to this file as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
