@@ -1,6 +1,7 @@
 //! `cargo xtask show NAME`: the proofs that take too long for every run. Each writes what it saw, with the commit and the
 //! machine, to `target/show/NAME.json`.
 
+mod bench;
 mod demo;
 
 use std::time::Instant;
@@ -13,7 +14,8 @@ use crate::{run, tools};
 /// A proof: its name, and what runs it.
 type Proof = (&'static str, fn() -> Result<Value>);
 
-const PROOFS: &[Proof] = &[("loop", the_loop)];
+const PROOFS: &[Proof] =
+    &[("loop", the_loop), ("sessions", bench::sessions), ("lake", bench::lake)];
 
 /// Runs the proof of this name and writes its figures.
 pub(crate) fn show(name: &str) -> Result<()> {

@@ -26,15 +26,30 @@ const TOOLS: &[Tool] = &[
 
 /// The Python packages of the tests, one version for everybody.
 const PYTHON: &[&str] = &[
-    "Django==5.2.19",
     "duckdb==1.5.5",
     "duckdb-extension-ducklake==1.5.5",
     "duckdb-extension-sqlite-scanner==1.5.5",
 ];
 
-/// Sees to it that every tool is there.
+/// What only the benches start.
+const BENCH_TOOLS: &[Tool] = &[Tool { probe: ("goaccess", &["--version"]), debian: &["goaccess"] }];
+
+/// The peers of the benches that are Python packages.
+const BENCH_PYTHON: &[&str] =
+    &["Django==5.2.19", "chdb==4.4.0", "duckdb==2.0.0", "numpy", "pyarrow", "pytz"];
+
+/// Sees to it that every tool of the tests is there.
 pub(crate) fn provide() -> Result<()> {
-    let missing: Vec<&str> = TOOLS
+    install(TOOLS)
+}
+
+/// Sees to it that every tool of the benches is there.
+pub(crate) fn provide_for_benches() -> Result<()> {
+    install(BENCH_TOOLS)
+}
+
+fn install(tools: &[Tool]) -> Result<()> {
+    let missing: Vec<&str> = tools
         .iter()
         .filter(|tool| !run::succeeds(tool.probe.0, tool.probe.1))
         .flat_map(|tool| tool.debian.iter().copied())
@@ -48,7 +63,7 @@ pub(crate) fn provide() -> Result<()> {
     } else if run::succeeds("sudo", &["-n", "true"]) {
         &["sudo", "-n"]
     } else {
-        bail!("the tests need {packages}; install them with\n  sudo apt-get install -y {packages}");
+        bail!("{packages} are needed; install them with\n  sudo apt-get install -y {packages}");
     };
     apt(sudo, &["update", "-q"])?;
     apt(sudo, &[&["install", "-y", "-q", "--no-install-recommends"], &missing[..]].concat())
@@ -61,17 +76,28 @@ fn apt(sudo: &[&str], arguments: &[&str]) -> Result<()> {
 
 /// The Python interpreter of the tests, with its packages.
 pub(crate) fn python() -> Result<PathBuf> {
-    let folder = run::target()?.join("test-python");
+    environment("test-python", PYTHON)
+}
+
+/// The Python interpreter of the benches, with the peers.
+pub(crate) fn bench_python() -> Result<PathBuf> {
+    environment("bench-python", BENCH_PYTHON)
+}
+
+/// A virtual environment in this folder of the target, with these packages.
+fn environment(name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let folder = run::target()?.join(name);
     let python = folder.join("bin/python");
     let stamp = folder.join("packages");
-    let wanted = PYTHON.join("\n");
+    let wanted = packages.join("\n");
     if std::fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
         return Ok(python);
     }
     run::run(run::command("python3", &["-m", "venv"]).arg(&folder))?;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
     run::run(
-        run::command(&python.to_string_lossy(), &[&pip, PYTHON].concat()).env_remove("PYTHONPATH"),
+        run::command(&python.to_string_lossy(), &[&pip, packages].concat())
+            .env_remove("PYTHONPATH"),
     )?;
     std::fs::write(&stamp, wanted)?;
     Ok(python)
