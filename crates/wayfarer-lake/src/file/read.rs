@@ -66,6 +66,8 @@ pub(crate) struct FileRun {
     /// How many rows lie before `next_group`.
     rows_before: u64,
     reader: Option<ParquetRecordBatchReader>,
+    /// The writer of all rows of the group, where it is one, so that the column need not be read.
+    writer: Option<u64>,
     dictionaries: Vec<Option<Arc<StringArray>>>,
 }
 
@@ -85,6 +87,7 @@ impl FileRun {
             next_group: 0,
             rows_before: 0,
             reader: None,
+            writer: None,
             dictionaries: vec![None; columns.len()],
         }
     }
@@ -141,14 +144,19 @@ impl FileRun {
     }
 
     fn read_group(
-        &self,
+        &mut self,
         footer: &ArrowReaderMetadata,
         index: usize,
         rows: Range<usize>,
     ) -> Result<ParquetRecordBatchReader> {
-        let leaves: Vec<usize> =
-            ALWAYS.iter().chain(&self.columns).filter_map(|column| leaf(footer, *column)).collect();
         let group = footer.metadata().row_group(index);
+        self.writer = match bounds(group, Column::Writer) {
+            Some((least, greatest)) if least == greatest => Some(least as u64),
+            _ => None,
+        };
+        let always = ALWAYS.iter().filter(|&&c| c != Column::Writer || self.writer.is_none());
+        let leaves = always.chain(&self.columns).filter_map(|column| leaf(footer, *column));
+        let leaves: Vec<usize> = leaves.collect();
         let source = Fetched::read(&self.file, group, &leaves)?;
         let mask = ProjectionMask::leaves(footer.parquet_schema(), leaves);
         let mut builder =
@@ -186,7 +194,10 @@ impl FileRun {
             visitor: unsigned(Column::Visitor)?,
             ts: ts.map(|a| a.values().clone()).ok_or_else(|| foreign(&self.file, Column::Ts))?,
             seq: unsigned(Column::Seq)?,
-            writer: unsigned(Column::Writer)?,
+            writer: match self.writer {
+                Some(writer) => vec![writer; rows].into(),
+                None => unsigned(Column::Writer)?,
+            },
             columns,
         })
     }
@@ -249,19 +260,21 @@ fn codes(array: &DictionaryArray<Int32Type>) -> ScalarBuffer<u32> {
     }
 }
 
+/// The least and greatest value of a column of 64 bits in a row group, where its statistics say.
+fn bounds(group: &RowGroupMetaData, column: Column) -> Option<(i64, i64)> {
+    let chunk = group.columns().iter().find(|c| c.column_path().string() == column.name())?;
+    match chunk.statistics()? {
+        Statistics::Int64(stats) => Some((*stats.min_opt()?, *stats.max_opt()?)),
+        _ => None,
+    }
+}
+
 /// Whether a row group may hold wanted rows, by its statistics.
 fn may_hold(group: &RowGroupMetaData, wanted: &Wanted<'_>) -> bool {
-    let bounds = |column: Column| {
-        let chunk = group.columns().iter().find(|c| c.column_path().string() == column.name())?;
-        match chunk.statistics()? {
-            Statistics::Int64(stats) => Some((*stats.min_opt()?, *stats.max_opt()?)),
-            _ => None,
-        }
-    };
-    let visitors = bounds(Column::Visitor).is_none_or(|(least, greatest)| {
+    let visitors = bounds(group, Column::Visitor).is_none_or(|(least, greatest)| {
         least as u64 <= *wanted.visitors.end() && greatest as u64 >= *wanted.visitors.start()
     });
-    let times = bounds(Column::Ts)
+    let times = bounds(group, Column::Ts)
         .is_none_or(|(least, greatest)| least < wanted.time.1 && greatest >= wanted.time.0);
     visitors && times
 }

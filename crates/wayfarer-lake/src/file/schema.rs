@@ -40,11 +40,18 @@ fn dictionary() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }
 
+/// Whether every event has a value: such a column is read without a look at which rows are null.
+fn is_always_there(column: Column) -> bool {
+    use Column::{Id, Name, ReceivedAt, Seq, Site, Ts, Visitor, VisitorKind, Writer};
+    matches!(column, Site | Visitor | VisitorKind | Name | Ts | ReceivedAt | Writer | Seq | Id)
+}
+
 /// The schema of a file that we write.
 pub(crate) fn written() -> SchemaRef {
     let field = |&column: &Column| {
         let id = (PARQUET_FIELD_ID_META_KEY.to_owned(), column_id(column).to_string());
-        Field::new(column.name(), arrow_type(column), true).with_metadata(HashMap::from([id]))
+        let nullable = !is_always_there(column);
+        Field::new(column.name(), arrow_type(column), nullable).with_metadata(HashMap::from([id]))
     };
     Arc::new(Schema::new(Column::ALL.iter().map(field).collect::<Vec<_>>()))
 }

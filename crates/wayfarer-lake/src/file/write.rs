@@ -15,7 +15,7 @@ use arrow_buffer::NullBuffer;
 use arrow_schema::SchemaRef;
 use parquet::{
     arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions},
-    basic::{Compression, ZstdLevel},
+    basic::{Compression, Encoding, ZstdLevel},
     errors::ParquetError,
     file::{
         metadata::{KeyValue, SortingColumn},
@@ -172,13 +172,15 @@ fn properties() -> io::Result<WriterProperties> {
         )]));
     for &column in Column::ALL {
         let path = ColumnPath::from(column.name());
-        let plain =
-            is_distinct(column) || matches!(column, Column::Seq | Column::Ts | Column::ReceivedAt);
-        if plain {
-            builder = builder.set_column_dictionary_enabled(path.clone(), false);
-        }
         if is_distinct(column) {
-            builder = builder.set_column_statistics_enabled(path, EnabledStatistics::Chunk);
+            builder = builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_statistics_enabled(path, EnabledStatistics::Chunk);
+        } else if matches!(column, Column::Seq | Column::Ts | Column::ReceivedAt) {
+            // Neighbours are near each other: half the bytes of plain values, and faster to read than those unpacked.
+            builder = builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
         }
     }
     Ok(builder.build())
@@ -194,10 +196,12 @@ fn array(column: Column, values: Values) -> ArrayRef {
             Arc::new(codes.iter().map(text).collect::<StringArray>())
         }
         Values::Text { codes, dictionary } => {
-            let valid: Vec<bool> = codes.iter().map(|&code| code != Values::NULL).collect();
+            let valid = |codes: &[u32]| codes.iter().map(|&code| code != Values::NULL).collect();
+            let nulls: Option<Vec<bool>> = codes.contains(&Values::NULL).then(|| valid(&codes));
             let key = |&code: &u32| i32::try_from(code).unwrap_or_default();
             let keys: Vec<i32> = codes.iter().map(key).collect();
-            let keys = PrimitiveArray::<Int32Type>::new(keys.into(), Some(NullBuffer::from(valid)));
+            let nulls = nulls.map(NullBuffer::from);
+            let keys = PrimitiveArray::<Int32Type>::new(keys.into(), nulls);
             Arc::new(DictionaryArray::new(keys, dictionary))
         }
         Values::Int { values, nulls } if column.kind() == Kind::Time => {
