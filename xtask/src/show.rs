@@ -14,8 +14,12 @@ use crate::{run, tools};
 /// A proof: its name, and what runs it.
 type Proof = (&'static str, fn() -> Result<Value>);
 
-const PROOFS: &[Proof] =
-    &[("loop", the_loop), ("sessions", bench::sessions), ("lake", bench::lake)];
+const PROOFS: &[Proof] = &[
+    ("loop", the_loop),
+    ("sessions", bench::sessions),
+    ("lake", bench::lake),
+    ("analysis", bench::analysis),
+];
 
 /// Runs the proof of this name and writes its figures.
 pub(crate) fn show(name: &str) -> Result<()> {

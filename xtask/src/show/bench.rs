@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::{run, tools};
@@ -35,6 +35,16 @@ pub(crate) fn lake() -> Result<Value> {
         None => json!("left out: there is no access log in ../shared/data"),
     };
     Ok(json!({ "in_process": in_process, "http": http, "import": import }))
+}
+
+/// Analysis: the reports beside chDB and DuckDB.
+pub(crate) fn analysis() -> Result<Value> {
+    let Some(scripts) = shared("bench").filter(|folder| folder.join("peers.py").exists()) else {
+        bail!("the peers' queries are not there: ../shared/bench/clickstream.py and peers.py");
+    };
+    let (python, rows) = (tools::bench_python()?, size("2000000", "20000000"));
+    let (scripts, python) = (scripts.to_string_lossy(), python.to_string_lossy());
+    bench("analysis", &["--rows", rows, "--scripts", &scripts, "--python", &python])
 }
 
 fn size(short: &'static str, full: &'static str) -> &'static str {

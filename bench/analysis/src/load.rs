@@ -1,0 +1,155 @@
+//! The clickstream: made by the generator, read from its Parquet file, put into a lake through the lake's own door.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use arrow_array::{
+    Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde::Serialize;
+use wayfarer_bench_measure::Stopwatch;
+use wayfarer_event::{Event, Micros, Text, VisitorId, VisitorKind};
+use wayfarer_lake::{ErrorKind, Ids, Lake, Status};
+
+use crate::{Arguments, clicks_file};
+
+/// The site that the clickstream belongs to.
+pub(crate) const SITE: &str = "shop";
+
+/// How many events go into the lake at once.
+const BATCH: usize = 5_000;
+
+/// What it took to get the clickstream into the lake.
+#[derive(Debug, Serialize)]
+pub(crate) struct Loaded {
+    seconds: f64,
+    events_per_second: f64,
+    status: Status,
+}
+
+/// The file with the clickstream; it is made if it is not there.
+pub(crate) fn clickstream(arguments: &Arguments) -> Result<PathBuf> {
+    let file = clicks_file(&arguments.folder, arguments.rows);
+    if file.exists() {
+        return Ok(file);
+    }
+    let script = arguments.scripts.join("clickstream.py");
+    let status = Command::new(&arguments.python)
+        .arg(&script)
+        .arg(arguments.rows.to_string())
+        .arg(&file)
+        .status()
+        .with_context(|| format!("could not run {}", script.display()))?;
+    ensure!(status.success(), "{} ended with {status}", script.display());
+    Ok(file)
+}
+
+/// Puts every row into the lake, and checks that they are all there.
+pub(crate) async fn load(lake: &Lake, clicks: &Path) -> Result<Loaded> {
+    let file =
+        File::open(clicks).with_context(|| format!("could not open {}", clicks.display()))?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH).build()?;
+    let watch = Stopwatch::start();
+    let mut events = 0;
+    for batch in reader {
+        let batch = Columns::of(&batch?)?.events();
+        events += batch.len() as u64;
+        append(lake, batch).await?;
+    }
+    lake.seal().await?;
+    let seconds = watch.stop(1, 0).wall_ns / 1e9;
+    let there = lake.view().rows(Some(SITE));
+    ensure!(there == events, "{events} events were appended, and {there} are there");
+    Ok(Loaded { seconds, events_per_second: events as f64 / seconds, status: lake.status() })
+}
+
+/// Appends, and waits where the lake says that it is busy: it took nothing then.
+async fn append(lake: &Lake, events: Vec<Event>) -> Result<()> {
+    loop {
+        match lake.append(events.clone(), Ids::Window).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Busy => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The columns of a batch, by their types.
+struct Columns {
+    ts: TimestampMicrosecondArray,
+    visitor: Int64Array,
+    user: Int64Array,
+    event: StringArray,
+    path: StringArray,
+    referrer: StringArray,
+    country: StringArray,
+    device: StringArray,
+    value: Float64Array,
+}
+
+impl Columns {
+    fn of(batch: &RecordBatch) -> Result<Columns> {
+        Ok(Columns {
+            ts: column(batch, "ts")?,
+            visitor: column(batch, "visitor")?,
+            user: column(batch, "user")?,
+            event: column(batch, "event")?,
+            path: column(batch, "path")?,
+            referrer: column(batch, "referrer")?,
+            country: column(batch, "country")?,
+            device: column(batch, "device")?,
+            value: column(batch, "value")?,
+        })
+    }
+
+    fn events(&self) -> Vec<Event> {
+        (0..self.ts.len()).map(|row| self.event(row)).collect()
+    }
+
+    fn event(&self, row: usize) -> Event {
+        let user = Some(self.user.value(row)).filter(|user| *user != 0);
+        Event {
+            site: Text::const_new(SITE),
+            visitor: VisitorId(spread(self.visitor.value(row) as u64)),
+            visitor_kind: VisitorKind::FirstParty,
+            user: user.map(|user| Text::from(user.to_string())),
+            name: self.event.value(row).into(),
+            ts: Micros(self.ts.value(row)),
+            received_at: Micros(self.ts.value(row)),
+            path: text(&self.path, row),
+            referrer: text(&self.referrer, row),
+            country: text(&self.country, row),
+            device: text(&self.device, row),
+            value: Some(self.value.value(row)).filter(|value| *value > 0.0),
+            ..Event::default()
+        }
+    }
+}
+
+/// The text of a row; an empty one means that there is none.
+fn text(column: &StringArray, row: usize) -> Option<Text> {
+    Some(column.value(row)).filter(|text| !text.is_empty()).map(Text::from)
+}
+
+fn column<T: Array + Clone + 'static>(batch: &RecordBatch, name: &str) -> Result<T> {
+    let column = batch.column_by_name(name).with_context(|| format!("there is no {name}"))?;
+    match column.as_any().downcast_ref::<T>() {
+        Some(column) => Ok(column.clone()),
+        None => bail!("{name} is a {}", column.data_type()),
+    }
+}
+
+/// Visitors of a lake are hashes: spread over all 64 bits, one to one (the finish of SplitMix64).
+fn spread(visitor: u64) -> u64 {
+    let mixed = (visitor ^ (visitor >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
