@@ -107,7 +107,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
     let bare = Handler(|_: Request<()>| async {});
 
-    measure("without the layer", &mut bare.clone(), None);
+    measure("without the layer, no cookie", &mut bare.clone(), None);
+    measure("without it, with a cookie", &mut bare.clone(), cookie);
     measure("untouched, no cookie", &mut layer.layer(bare.clone()), None);
     measure("untouched, with a cookie", &mut layer.layer(bare), cookie);
     measure("read, memory", &mut layer.layer(read), cookie);
