@@ -163,11 +163,12 @@ impl CookieStyle {
 
     /// The value of the session cookie in a request.
     pub(crate) fn find<'a>(&self, form: Form, headers: &'a HeaderMap) -> Option<&'a str> {
-        let name = &self.flags(form).name;
-        let texts = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        texts.flat_map(|text| text.split(';')).find_map(|pair| {
-            let (known, value) = pair.split_once('=')?;
-            (known.trim() == name).then(|| value.trim())
+        let name = self.flags(form).name.as_bytes();
+        let pairs = headers.get_all(header::COOKIE).iter();
+        let mut pairs = pairs.flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+        pairs.find_map(|pair| {
+            let value = pair.trim_ascii_start().strip_prefix(name)?.strip_prefix(b"=")?;
+            std::str::from_utf8(value.trim_ascii()).ok()
         })
     }
 
