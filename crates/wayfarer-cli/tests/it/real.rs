@@ -45,18 +45,18 @@ impl Drop for Demo {
     }
 }
 
-/// The text of the first element that matches.
+/// The text of the first element that matches, once there is one.
 async fn text(page: &Client, css: &str) -> String {
     let found = page.wait().for_element(Locator::Css(css)).await;
-    found.unwrap_or_else(|error| panic!("{css}: {error}")).text().await.unwrap()
+    found.unwrap_or_else(|error| panic!("{css}: {error}"));
+    texts(page, css).await.remove(0)
 }
 
+/// The texts of all elements that match, read in one step: the page changes while it is read.
 async fn texts(page: &Client, css: &str) -> Vec<String> {
-    let mut texts = Vec::new();
-    for element in page.find_all(Locator::Css(css)).await.unwrap() {
-        texts.push(element.text().await.unwrap());
-    }
-    texts
+    let script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.innerText)";
+    let texts = page.execute(script, vec![css.into()]).await.unwrap();
+    serde_json::from_value(texts).unwrap()
 }
 
 /// Loads `url` again and again until a text of `css` is one that the caller waits for. The demo's visitors need a while.
@@ -78,25 +78,21 @@ async fn a_new_visitor_sees_next_pages_that_follow_from_what_they_viewed() {
     let browser = Browser::start("en").await.unwrap();
     let page = browser.client();
     let home = format!("{}/", demo.shop);
-    for (product, name) in
-        [("map", "Map"), ("tent", "Tent"), ("mug", "Mug"), ("compass", "Compass")]
-    {
+    // The demo's visitors make enough visits for an answer.
+    until(page, &home, ".hint li b", |name| !name.is_empty()).await;
+    let mut headlines = Vec::new();
+    for product in ["map", "tent", "mug", "compass"] {
         page.goto(&format!("{}/product/{product}", demo.shop)).await.unwrap();
-        // From now on, and no later, home speaks of this product: the answer follows from what was just viewed.
         page.goto(&home).await.unwrap();
-        let headline = until(page, &home, ".hint h2", |_| true).await;
-        let note = text(page, ".hint .note").await;
-        assert!(
-            headline.contains(name) || note.contains("all visits") || note.contains("too few"),
-            "after {product}: {headline}: {note}"
-        );
+        headlines.push(text(page, ".hint h2").await);
     }
-    page.goto(&format!("{}/product/compass", demo.shop)).await.unwrap();
-    let headline = until(page, &home, ".hint h2", |text| !text.is_empty()).await;
-    assert!(!headline.is_empty());
+    // The answer follows from what was viewed a moment ago, where enough visits were there; else it says what it rests on.
+    let follows = headlines.iter().zip(["Folded map", "Light tent", "Enamel mug", "Compass"]);
+    let follows = follows.filter(|(headline, name)| headline.contains(name)).count();
+    assert!(follows > 0, "{headlines:?}");
     let visits: u64 = text(page, ".hint .note b").await.parse().unwrap();
     assert!(visits > 0);
-    assert!(!texts(page, ".hint li a").await.is_empty(), "{headline}");
+    assert!(!texts(page, ".hint li a").await.is_empty(), "{headlines:?}");
     browser.close().await.unwrap();
 }
 

@@ -55,7 +55,7 @@ impl Loop {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), known).await.expect("the models never knew")
+        tokio::time::timeout(Duration::from_secs(20), known).await.unwrap()
     }
 }
 
