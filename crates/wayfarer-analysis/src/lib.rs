@@ -3,7 +3,7 @@
 //! This crate turns the rows of the lake into exact answers. It owns the filters, the rule of visits, the fold engine and
 //! the reports. It leaves storage to `wayfarer-lake`, and HTTP, charts and words to the crates above.
 //!
-//! - [`answer`] answers a [`Request`] in a [`Context`]. [`reports`] is the table of what can be asked.
+//! - [`answer`] answers a [`Request`] in a [`Context`]. [`reports()`] is the table of what can be asked.
 //! - [`filter`] reads the filter language and decides which events it selects.
 //! - [`fold`] is the engine: it walks every visitor's history once, in order, for as many folds as are asked for.
 //!   `docs/design/fold-engine.md` tells how and why.

@@ -5,7 +5,7 @@
 //! counts in `f32` and measures Latin glyphs only, while a count must be exact and a label may be Chinese. See `frame`.
 //!
 //! The text of an SVG is the same for the same input, escaped, and free of scripts and style sheets; it scales to the
-//! width of its place. Start with [`line`], [`bar`] or [`Kind::draw`].
+//! width of its place. Start with [`line()`], [`bar()`] or [`Kind::draw`].
 //!
 //! ```
 //! use wayfarer_chart::{Plot, Series, Style, line};

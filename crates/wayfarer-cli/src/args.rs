@@ -1,4 +1,4 @@
-//! The table of the command line: what may be said, how it is explained. What the commands do stands in [`cmd`](crate::cmd),
+//! The table of the command line: what may be said, how it is explained. What the commands do stands in `cmd`,
 //! one file each.
 
 use std::{net::SocketAddr, path::PathBuf};

@@ -1,7 +1,7 @@
 //! Which ids were seen: so that what a sender sends twice is stored once.
 //!
 //! An id counts as the fingerprint of (site, id). Hot ones lie in memory, as long as their rows do; sealed ones lie in
-//! files of sorted fingerprints ([`file`]), which the transaction of their seal names. Both are asked by one thread, the
+//! files of sorted fingerprints ([`mod@file`]), which the transaction of their seal names. Both are asked by one thread, the
 //! one that also moves ids from hot to sealed, so that no id is ever between the two.
 
 mod file;

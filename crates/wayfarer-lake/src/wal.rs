@@ -1,6 +1,6 @@
 //! The write-ahead log: where an event is durable before anybody hears that it is.
 //!
-//! [`format`] is the bytes (documented in `docs/design/wal-format.md`), [`recover`] reads a folder of segments back after
+//! [`mod@format`] is the bytes (documented in `docs/design/wal-format.md`), [`recover`] reads a folder of segments back after
 //! a crash, [`log`] appends groups of frames and takes back what failed. Nothing here knows of threads: the one that
 //! calls is in `commit`.
 

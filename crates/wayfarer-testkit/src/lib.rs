@@ -5,7 +5,7 @@
 //! Tests that use this crate live in modules called `real`, which `cargo xtask test --fast` leaves out.
 //!
 //! - [`Browser`]: headless Chromium, driven over WebDriver.
-//! - [`python`]: the interpreter that has the packages of the tests, DuckDB among them.
+//! - [`python()`]: the interpreter that has the packages of the tests, DuckDB among them.
 
 mod browser;
 mod python;

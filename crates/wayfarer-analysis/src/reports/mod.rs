@@ -1,7 +1,7 @@
 //! The reports: one file each, one row each in the table [`reports`].
 //!
 //! The table feeds the HTTP API, the help of the command line and the documentation. [`answer`] is the door: it checks the
-//! request against the row of its report, resolves what all reports share ([`Job`]: the period, the filter), and runs it.
+//! request against the row of its report, resolves what all reports share (the `Job`: the period, the filter), and runs it.
 
 mod breakdown;
 mod errors;

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 
 use axum::http::{HeaderMap, header};
+use wayfarer_analysis::filter::{Field, parse};
+use wayfarer_event::Column;
 
 use crate::messages::Lang;
 
@@ -139,6 +141,13 @@ impl Ask {
             [one] => Some(one.clone()),
             many => Some(many.iter().map(|f| format!("({f})")).collect::<Vec<_>>().join(" and ")),
         }
+    }
+
+    /// Whether a filter chooses among events by what was done.
+    pub(crate) fn chooses_events(&self) -> bool {
+        let parsed = self.filters.iter().filter_map(|filter| parse(filter).ok());
+        let name = Field::Column(Column::Name);
+        parsed.into_iter().any(|filter| filter.fields().contains(&&name))
     }
 
     pub(crate) fn with_site(&self, site: &str) -> String {

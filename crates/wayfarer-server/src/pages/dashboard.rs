@@ -1,6 +1,6 @@
 //! The first page: what happens on a site.
 //!
-//! [`get`] reads the address, [`figures`](super::figures) asks the reports, this file makes of both what the template
+//! [`get`] reads the address, `figures` asks the reports, this file makes of both what the template
 //! shows. All words come from the catalogue, all links from [`Ask`].
 
 use askama::Template;

@@ -15,6 +15,9 @@ use crate::{Server, errors::ApiError, messages::Catalogue};
 /// Rows of a list.
 const ROWS: usize = 8;
 
+/// The events that show a page.
+const SHOWN: &str = "name = 'page_view'";
+
 /// What the reports say.
 #[derive(Default)]
 pub(crate) struct Figures {
@@ -129,6 +132,11 @@ impl Questions<'_> {
         request.by = Some(by.to_owned());
         request.metrics = vec![metric_of(list, by).to_owned()];
         request.limit = Some(ROWS);
+        // A page is what was shown, not every address at which something was done.
+        if by == "path" && !self.ask.chooses_events() {
+            let filters = request.filter.map(|filter| format!("({filter}) and {SHOWN}"));
+            request.filter = Some(filters.unwrap_or_else(|| SHOWN.to_owned()));
+        }
         self.server.wayfarer().report(request).await
     }
 
