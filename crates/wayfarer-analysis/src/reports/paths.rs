@@ -185,10 +185,21 @@ struct Steps {
     tops: Vec<HashSet<Text>>,
 }
 
-/// The code of the node where a visit has no further page, and of the rest of the pages. Pages follow.
+/// The code of the node where a visit has no further page, and of the rest of the pages.
 const OUTSIDE: u32 = 0;
 const OTHER: u32 = 1;
-const PAGES: u32 = 2;
+/// What a page's code is moved by to be the code of its node. The code of [`NULL`] is no page's, so the nodes of pages start
+/// at 2, and no two nodes have one name: states merge by names.
+const PAGES: u32 = 1;
+
+/// The name of a node; `None` for the outside alone.
+fn name_of(node: u32, page: impl Fn(u32) -> Option<Text>) -> Option<Text> {
+    match node {
+        OUTSIDE => None,
+        OTHER => Some(Text::const_new("(other)")),
+        node => page(node - PAGES),
+    }
+}
 
 /// One step.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -242,11 +253,8 @@ impl Fold for Steps {
     fn visitor(&self, counted: &mut Counted, history: &History<'_>) -> Result<(), Error> {
         counted.visitors += 1;
         let turn = counted.visitors;
-        let name = |node: u32| match node {
-            OUTSIDE => None,
-            OTHER => Some(Text::const_new("(other)")),
-            page => history.words(self.sequence.path).get(page - PAGES).cloned(),
-        };
+        let words = history.words(self.sequence.path);
+        let name = |node| name_of(node, |page| words.get(page).cloned());
         for visit in history.visits().filter(|visit| visit.starts_inside) {
             let pages = self.sequence.read(history, &visit);
             for place in 0..pages.len().min(counted.steps.len()) {
@@ -274,5 +282,29 @@ impl Fold for Steps {
 
     fn finish(&self, counted: Counted) -> Vec<Pairs<Pair>> {
         counted.steps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seen in the report `paths`: two threads both had visits that ended on a page, and the page had two steps to the exit.
+    /// The code of null had been a node without a name, like that of the outside, and merging took one for the other.
+    #[test]
+    fn the_outside_is_the_only_node_without_a_name() {
+        let page = |code: u32| (code != NULL).then(|| Text::from(format!("page {code}")));
+        let name = |node| name_of(node, page);
+        let state = || {
+            let mut pairs: Pairs<u64> = Pairs::default();
+            *pairs.of((NULL + 1 + PAGES, OUTSIDE), (name, name)) += 1;
+            *pairs.of((NULL + 1 + PAGES, NULL + 3 + PAGES), (name, name)) += 1;
+            pairs
+        };
+        let (mut one, other) = (state(), state());
+        one.merge(other, |count, other| *count += other);
+        let mut counts: Vec<u64> = one.into_named().into_iter().map(|(_, count)| count).collect();
+        counts.sort_unstable();
+        assert_eq!(counts, [2, 2]);
     }
 }
