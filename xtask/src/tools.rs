@@ -26,6 +26,7 @@ const TOOLS: &[Tool] = &[
 
 /// The Python packages of the tests, one version for everybody.
 const PYTHON: &[&str] = &[
+    "Django==5.2.19",
     "duckdb==1.5.5",
     "duckdb-extension-ducklake==1.5.5",
     "duckdb-extension-sqlite-scanner==1.5.5",

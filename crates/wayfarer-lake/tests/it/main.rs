@@ -4,12 +4,15 @@
 
 mod care;
 mod compact;
-mod duckdb;
+
 mod erase;
 mod full;
 mod ids;
 mod kill;
 mod model;
 mod power;
+mod real {
+    mod duckdb;
+}
 mod simulator;
 mod support;
