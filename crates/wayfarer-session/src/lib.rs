@@ -40,7 +40,7 @@ pub use raw::Raw;
 pub use session::{CookieChange, Finished, Outcome, Session};
 pub use signal::{RequestContext, Signal, SignalBus, SignalKind, SignalReceiver};
 pub use store::{
-    Capabilities, Created, Listed, Loaded, Met, Record, Rotated, Saved, SessionStore, StoreError,
-    StoreErrorKind, Version,
+    Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation, Saved,
+    SessionStore, StoreError, StoreErrorKind, Version,
 };
 pub use ticket::{CookieKeys, Ticket};

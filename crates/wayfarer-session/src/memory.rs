@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use crate::{
     key::StoreKey,
     store::{
-        Capabilities, Created, Listed, Loaded, Met, Record, Rotated, Saved, SessionStore,
-        StoreError, Version,
+        Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation, Saved,
+        SessionStore, StoreError, Version,
     },
 };
 
@@ -33,6 +33,25 @@ enum Slot {
 impl Slot {
     fn new(record: &Record, version: u64) -> Slot {
         Slot::Session { record: record.clone(), version }
+    }
+
+    /// The session under `key`, if it is live and `wanted`.
+    fn listed(
+        &self,
+        key: &StoreKey,
+        now: Timestamp,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> Option<Listed> {
+        match self {
+            Slot::Session { record, version } if record.expires_at > now && wanted(record) => {
+                let version = Version::number(*version);
+                Some(Listed {
+                    key: key.clone(),
+                    loaded: Loaded { record: record.clone(), version },
+                })
+            }
+            Slot::Session { .. } | Slot::Dead { .. } => None,
+        }
     }
 
     fn until(&self) -> Timestamp {
@@ -86,6 +105,7 @@ impl SessionStore for MemoryStore {
             atomic_rotate: true,
             purge: true,
             enumerate: true,
+            scan: true,
             ..Capabilities::none()
         }
     }
@@ -141,14 +161,8 @@ impl SessionStore for MemoryStore {
         Ok(Met::Live)
     }
 
-    async fn rotate(
-        &self,
-        from: &StoreKey,
-        to: &StoreKey,
-        record: &Record,
-        expected: &Version,
-        now: Timestamp,
-    ) -> Result<Rotated, StoreError> {
+    async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {
+        let Rotation { from, to, record, left, expected } = *rotation;
         let mut slots = self.slots();
         let Some((_, version)) = live(&mut slots, from, now) else { return Ok(Rotated::Gone) };
         let version = *version;
@@ -158,8 +172,9 @@ impl SessionStore for MemoryStore {
         if slots.contains_key(to) {
             return Ok(Rotated::Taken);
         }
+        let dead = Slot::Dead { until: record.expires_at };
         slots.insert(to.clone(), Slot::new(record, version + 1));
-        slots.insert(from.clone(), Slot::Dead { until: record.expires_at });
+        slots.insert(from.clone(), left.map_or(dead, |left| Slot::new(left, version + 1)));
         Ok(Rotated::Stored(Version::number(version + 1)))
     }
 
@@ -179,22 +194,35 @@ impl SessionStore for MemoryStore {
         now: Timestamp,
     ) -> Result<Vec<Listed>, StoreError> {
         let slots = self.slots();
-        let sessions = slots.iter().filter_map(|(key, slot)| match slot {
-            Slot::Session { record, version } => Some((key, record, *version)),
-            Slot::Dead { .. } => None,
-        });
-        let theirs = sessions.filter(|(_, record, _)| {
-            record.expires_at > now && record.user.as_deref() == Some(user)
-        });
-        let mut listed: Vec<_> = theirs
-            .map(|(key, record, version)| Listed {
-                key: key.clone(),
-                loaded: Loaded { record: record.clone(), version: Version::number(version) },
-            })
-            .collect();
+        let theirs = |record: &Record| record.user.as_deref() == Some(user);
+        let mut listed: Vec<_> =
+            slots.iter().filter_map(|(key, slot)| slot.listed(key, now, theirs)).collect();
         listed.sort_by_key(|listed| std::cmp::Reverse(listed.loaded.record.expires_at));
         listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(listed)
+    }
+
+    /// Sorts all keys for every page: this is for development and tests.
+    async fn scan(
+        &self,
+        from: Option<&Cursor>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Page, StoreError> {
+        let slots = self.slots();
+        let after = |key: &StoreKey| from.is_none_or(|from| key.expose() > from.expose());
+        let mut sessions: Vec<_> = slots
+            .iter()
+            .filter(|(key, _)| after(key))
+            .filter_map(|(key, slot)| slot.listed(key, now, |_| true))
+            .collect();
+        sessions.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = sessions.len() > limit;
+        sessions.truncate(limit);
+        let last = sessions.last().filter(|_| more);
+        let next = last.map(|last| Cursor::new(last.key.expose()));
+        Ok(Page { sessions, next })
     }
 
     async fn purge(&self, limit: u32, now: Timestamp) -> Result<u32, StoreError> {

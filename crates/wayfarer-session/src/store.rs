@@ -108,6 +108,56 @@ pub struct Listed {
     pub loaded: Loaded,
 }
 
+/// Live sessions, a page of them. See [`SessionStore::scan`].
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// Sessions that were live when the page was made. There may be none although more pages follow.
+    pub sessions: Vec<Listed>,
+    /// Where the next page begins; `None` after the last one.
+    pub next: Option<Cursor>,
+}
+
+/// Where a page of [`SessionStore::scan`] begins: text that means something to its store alone.
+///
+/// It may be kept and used after a restart. In django mode it may be a key, so `Debug` shows nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cursor(String);
+
+impl Cursor {
+    /// The cursor that is this text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Cursor {
+        Cursor(text.into())
+    }
+
+    /// Its text. Do not log it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cursor(…)")
+    }
+}
+
+/// One rotation, as a store is asked for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Rotation<'a> {
+    /// The key under which the session lives so far.
+    pub from: &'a StoreKey,
+    /// The key under which it goes on.
+    pub to: &'a StoreKey,
+    /// Its new state, which goes under `to`.
+    pub record: &'a Record,
+    /// What stays under `from`, live until its own `expires_at`. `None`: `from` is afterwards as dead as after a delete.
+    pub left: Option<&'a Record>,
+    /// The state of `from` that this starts from.
+    pub expected: &'a Version,
+}
+
 /// What came of [`SessionStore::create`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
@@ -134,7 +184,7 @@ pub enum Saved {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Rotated {
-    /// It lies under the new key, and the old one is dead.
+    /// It lies under the new key, and the old one holds what was to be left there.
     Stored(Version),
     /// Somebody else stored another state meanwhile. Nothing was changed: load again and merge.
     Conflict,
@@ -162,12 +212,15 @@ pub struct Capabilities {
     pub cas: bool,
     /// A deleted key stays dead: until the session would have run out, `create` answers [`Created::Taken`] for it.
     pub final_delete: bool,
-    /// Rotation is one step: nobody ever sees both keys alive or both dead.
+    /// Rotation is one step: nobody ever sees the session under both keys or under none. A store without this writes the
+    /// new key first, and takes it away again where the old one turns out to have changed.
     pub atomic_rotate: bool,
     /// Expired sessions lie there until they are purged. A store without this forgets them by itself.
     pub purge: bool,
     /// Subject and user of a record are kept, so that sessions can be listed by them.
     pub enumerate: bool,
+    /// All live sessions can be walked over.
+    pub scan: bool,
     /// Sessions survive a restart of the application.
     pub durable: bool,
     /// How exactly `expires_at` is kept, in microseconds. 1 is exact.
@@ -186,6 +239,7 @@ impl Capabilities {
             atomic_rotate: false,
             purge: false,
             enumerate: false,
+            scan: false,
             durable: false,
             expiry_precision_us: 1,
             max_bytes: None,
@@ -284,19 +338,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Met, StoreError>;
 
-    /// Stores a new state of a live session under `to`, and ends `from`, if `expected` is still its state. `to` must be
-    /// free; `from` is afterwards as dead as after a delete.
+    /// Moves a live session from one key to another, if `expected` is still its state. `to` must be free. What lies under
+    /// `from` afterwards is a new state: a save upon `expected` fails.
     ///
     /// # Errors
     /// When the store is in trouble.
-    async fn rotate(
-        &self,
-        from: &StoreKey,
-        to: &StoreKey,
-        record: &Record,
-        expected: &Version,
-        now: Timestamp,
-    ) -> Result<Rotated, StoreError>;
+    async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError>;
 
     /// Ends a session for good. [`Met::Gone`] if there was no live one.
     ///
@@ -311,6 +358,19 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// When the store is in trouble.
     async fn list(&self, user: &str, limit: u32, now: Timestamp)
     -> Result<Vec<Listed>, StoreError>;
+
+    /// Live sessions in the store's own order, a page at a time: from the start, then from each page's `next`. A session
+    /// that lives, and keeps its key, from before the first page until after the last is met at least once. A page has about
+    /// `limit` sessions. A store without `scan` answers one empty page.
+    ///
+    /// # Errors
+    /// When the store is in trouble, or `from` is no cursor of this store's.
+    async fn scan(
+        &self,
+        from: Option<&Cursor>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Page, StoreError>;
 
     /// Forgets at most `limit` sessions that ran out before `now`, and says how many it forgot. Call it again while it
     /// answers `limit`. A store that forgets by itself answers 0.
@@ -360,15 +420,8 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
         (**self).touch(key, expires_at, now).await
     }
 
-    async fn rotate(
-        &self,
-        from: &StoreKey,
-        to: &StoreKey,
-        record: &Record,
-        expected: &Version,
-        now: Timestamp,
-    ) -> Result<Rotated, StoreError> {
-        (**self).rotate(from, to, record, expected, now).await
+    async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {
+        (**self).rotate(rotation, now).await
     }
 
     async fn delete(&self, key: &StoreKey, now: Timestamp) -> Result<Met, StoreError> {
@@ -382,6 +435,15 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
         now: Timestamp,
     ) -> Result<Vec<Listed>, StoreError> {
         (**self).list(user, limit, now).await
+    }
+
+    async fn scan(
+        &self,
+        from: Option<&Cursor>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Page, StoreError> {
+        (**self).scan(from, limit, now).await
     }
 
     async fn purge(&self, limit: u32, now: Timestamp) -> Result<u32, StoreError> {

@@ -15,7 +15,7 @@ use sqlx::{
     SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use wayfarer_session::{Met, StoreError, StoreErrorKind};
+use wayfarer_session::{Cursor, Listed, Met, Page, StoreError, StoreErrorKind};
 
 pub use self::{django::DjangoSqliteStore, native::SqliteStore};
 
@@ -87,6 +87,14 @@ type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArgume
 
 fn met(rows: u64) -> Met {
     if rows == 0 { Met::Gone } else { Met::Live }
+}
+
+/// A page of sessions in the order of their keys. A full page may have one after it.
+fn page(sessions: Vec<Listed>, limit: u32) -> Page {
+    let full = u32::try_from(sessions.len()).is_ok_and(|count| count >= limit.max(1));
+    let last = sessions.last().filter(|_| full);
+    let next = last.map(|last| Cursor::new(last.key.expose()));
+    Page { sessions, next }
 }
 
 /// Names the kind of a failure. A column that is not what it should be is not a matter of trying again.

@@ -1,18 +1,29 @@
 //! The laws, one async function each. [`ALL`] is their table.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tokio::task::yield_now;
 
 use super::{
     Broken, Kept, Law,
-    tools::{
-        HOUR, after, created, fresh, holds, is_dead, key, lists, loaded, now, record, together,
-    },
+    tools::{HOUR, after, created, fresh, holds, is_dead, key, loaded, now, record, together},
 };
 use crate::{
     key::{StoreKey, Subject},
-    store::{Created, Met, Record, Rotated, Saved, SessionStore},
+    store::{Created, Met, Saved, SessionStore},
 };
+
+macro_rules! must {
+    ($condition:expr, $($text:tt)+) => {
+        if !$condition {
+            return Err(Broken(format!($($text)+)));
+        }
+    };
+}
+
+mod many;
+mod rotation;
+
+pub use self::{many::*, rotation::*};
 
 macro_rules! table {
     ($($name:ident $(needs $capability:ident)?;)*) => {
@@ -54,17 +65,12 @@ table! {
     a_rotation_of_nothing_is_gone;
     a_rotation_to_a_taken_key_changes_nothing;
     a_rotated_key_stays_taken needs final_delete;
+    a_rotation_leaves_what_it_is_told;
+    a_save_beside_a_rotation_is_not_lost needs cas;
+    a_scan_meets_every_live_session needs scan;
     a_purge_forgets_what_ran_out_and_nothing_else needs purge;
     a_purge_keeps_to_its_limit needs purge;
     a_large_record_comes_back_whole;
-}
-
-macro_rules! must {
-    ($condition:expr, $($text:tt)+) => {
-        if !$condition {
-            return Err(Broken(format!($($text)+)));
-        }
-    };
 }
 
 /// What was created loads, byte for byte, and with the end that it was given.
@@ -96,27 +102,6 @@ pub async fn subject_and_user_are_kept(store: &dyn SessionStore) -> Kept {
     let second = loaded(store, &key, now).await?.record;
     must!((second.subject, second.user) == (record.subject, None), "save loses them");
     Ok(())
-}
-
-/// The sessions of a user are listed, those that run out last first; not those of others, and none that ended.
-pub async fn a_users_live_sessions_are_listed(store: &dyn SessionStore) -> Kept {
-    let (now, user) = (now(), key()?);
-    let of = |user: &StoreKey, hours: i32| Record {
-        user: Some(user.expose().into()),
-        expires_at: after(now, HOUR * hours),
-        ..record("{}", now)
-    };
-    let (first, second, ended, other) = (key()?, key()?, key()?, key()?);
-    created(store, &first, &of(&user, 1), now).await?;
-    let version = created(store, &second, &of(&user, 2), now).await?;
-    created(store, &ended, &of(&user, 3), now).await?;
-    created(store, &other, &of(&other, 3), now).await?;
-    let _ = store.delete(&ended, now).await?;
-    lists(store, &user, 9, &[&second, &first], now).await?;
-    lists(store, &user, 1, &[&second], now).await?;
-    lists(store, &user, 9, &[&second], after(now, HOUR)).await?;
-    let _ = store.save(&second, &record("{}", now), &version, now).await?;
-    lists(store, &user, 9, &[&first], now).await
 }
 
 /// A key that nobody created has no session, however often it is asked for.
@@ -318,112 +303,6 @@ pub async fn a_touch_never_revives(store: &dyn SessionStore) -> Kept {
         must!(met == Met::Gone, "a touch of nothing meets {met:?}");
         is_dead(store, key, at).await?;
     }
-    Ok(())
-}
-
-/// A rotation stores the new state under the new key, and the old key is dead for every call.
-pub async fn a_rotation_moves_the_session(store: &dyn SessionStore) -> Kept {
-    let now = now();
-    let (from, version) = fresh(store, "old", now).await?;
-    let to = key()?;
-    let rotated = store.rotate(&from, &to, &record("new", now), &version, now).await?;
-    let Rotated::Stored(next) = rotated else {
-        return Err(Broken(format!("a rotation answers {rotated:?}")));
-    };
-    holds(store, &to, "new", now).await?;
-    is_dead(store, &from, now).await?;
-    let late = store.save(&from, &record("late", now), &version, now).await?;
-    must!(late == Saved::Gone, "a save under the old key answers {late:?}");
-    let saved = store.save(&to, &record("newer", now), &next, now).await?;
-    must!(matches!(saved, Saved::Stored(_)), "a save upon the rotated version: {saved:?}");
-    Ok(())
-}
-
-/// A rotation upon a version that is not the last changes nothing.
-pub async fn a_rotation_upon_an_old_version_conflicts(store: &dyn SessionStore) -> Kept {
-    let now = now();
-    let (from, old) = fresh(store, "0", now).await?;
-    let _ = store.save(&from, &record("1", now), &old, now).await?;
-    let to = key()?;
-    let rotated = store.rotate(&from, &to, &record("2", now), &old, now).await?;
-    must!(rotated == Rotated::Conflict, "a rotation upon an old version answers {rotated:?}");
-    is_dead(store, &to, now).await?;
-    holds(store, &from, "1", now).await
-}
-
-/// A session that ended is not rotated into life.
-pub async fn a_rotation_of_nothing_is_gone(store: &dyn SessionStore) -> Kept {
-    let now = now();
-    let (from, version) = fresh(store, "{}", now).await?;
-    let _ = store.delete(&from, now).await?;
-    let to = key()?;
-    let rotated = store.rotate(&from, &to, &record("late", now), &version, now).await?;
-    must!(rotated == Rotated::Gone, "a rotation after a delete answers {rotated:?}");
-    is_dead(store, &to, now).await
-}
-
-/// A rotation to a key in use leaves both sessions as they are.
-pub async fn a_rotation_to_a_taken_key_changes_nothing(store: &dyn SessionStore) -> Kept {
-    let now = now();
-    let (from, version) = fresh(store, "mine", now).await?;
-    let (to, _) = fresh(store, "theirs", now).await?;
-    let rotated = store.rotate(&from, &to, &record("new", now), &version, now).await?;
-    must!(rotated == Rotated::Taken, "a rotation to a taken key answers {rotated:?}");
-    holds(store, &from, "mine", now).await?;
-    holds(store, &to, "theirs", now).await
-}
-
-/// The key that a session was rotated away from is not given away again.
-pub async fn a_rotated_key_stays_taken(store: &dyn SessionStore) -> Kept {
-    let now = now();
-    let (from, version) = fresh(store, "{}", now).await?;
-    let _ = store.rotate(&from, &key()?, &record("{}", now), &version, now).await?;
-    let again = store.create(&from, &record("again", now), now).await?;
-    must!(again == Created::Taken, "a rotated key is given away");
-    Ok(())
-}
-
-/// An hour of the year 2000, so that a purge meets nothing but what its law wrote.
-fn long_ago() -> Timestamp {
-    Timestamp::from_second(946_684_800).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
-/// A purge forgets sessions that ran out, also deleted ones, and leaves the living alone.
-pub async fn a_purge_forgets_what_ran_out_and_nothing_else(store: &dyn SessionStore) -> Kept {
-    let now = long_ago();
-    while store.purge(100, now).await? > 0 {}
-    let (live, version) = fresh(store, "live", now).await?;
-    let longer = Record { expires_at: after(now, HOUR * 9), ..record("live", now) };
-    let _ = store.save(&live, &longer, &version, now).await?;
-    let (deleted, _) = fresh(store, "{}", now).await?;
-    let _ = store.delete(&deleted, now).await?;
-    let (_expired, _) = fresh(store, "{}", now).await?;
-    let early = store.purge(100, now).await?;
-    must!(early <= 1, "a purge forgets {early} sessions before their end");
-    let late = after(now, HOUR * 2);
-    let forgotten = early + store.purge(100, late).await?;
-    // A deleted session that leaves no mark is forgotten already.
-    let marked = u32::from(store.capabilities().final_delete);
-    let due = 1 + marked;
-    must!(forgotten == due, "a purge forgets {forgotten} of {due} sessions");
-    holds(store, &live, "live", late).await?;
-    let _ = store.delete(&live, late).await?;
-    while store.purge(100, after(now, HOUR * 99)).await? > 0 {}
-    Ok(())
-}
-
-/// A purge forgets no more than it was asked to, and the rest when it is asked again.
-pub async fn a_purge_keeps_to_its_limit(store: &dyn SessionStore) -> Kept {
-    let (now, late) = (long_ago(), after(long_ago(), HOUR * 99));
-    while store.purge(100, late).await? > 0 {}
-    for _ in 0..5 {
-        fresh(store, "{}", now).await?;
-    }
-    let mut batches = Vec::new();
-    for _ in 0..4 {
-        batches.push(store.purge(2, late).await?);
-    }
-    must!(batches == [2, 2, 1, 0], "batches of 2 forget {batches:?} of 5");
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use super::{Broken, Kept};
 use crate::{
     key::{StoreKey, hex},
     random::{SystemRandom, draw},
-    store::{Created, Loaded, Record, SessionStore, StoreError, Version},
+    store::{Created, Loaded, Record, Rotated, Rotation, SessionStore, StoreError, Version},
 };
 
 /// A store in trouble keeps no law.
@@ -60,6 +60,20 @@ pub(super) async fn fresh(
     let key = key()?;
     let version = created(store, &key, &record(text, now), now).await?;
     Ok((key, version))
+}
+
+/// A rotation that leaves nothing behind.
+pub(super) async fn rotate(
+    store: &dyn SessionStore,
+    from: &StoreKey,
+    to: &StoreKey,
+    text: &str,
+    expected: &Version,
+    now: Timestamp,
+) -> Result<Rotated, Broken> {
+    let record = record(text, now);
+    let rotation = Rotation { from, to, record: &record, left: None, expected };
+    Ok(store.rotate(&rotation, now).await?)
 }
 
 pub(super) async fn loaded(

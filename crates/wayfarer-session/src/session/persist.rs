@@ -22,7 +22,7 @@ use crate::{
     mode::{Identity, Payload},
     random::draw,
     signal::SignalKind,
-    store::{Created, Loaded, Met, Record, Rotated, Saved, StoreError, Version},
+    store::{Created, Loaded, Met, Record, Rotated, Rotation, Saved, StoreError, Version},
 };
 
 /// Computes a change from what lies in the store. May run several times.
@@ -242,7 +242,14 @@ impl Inner {
         let draft = self.draft(data, row.created, &next)?;
         let (from, to) = (identity.store_key(), next.store_key());
         let now = self.shared.now();
-        let rotated = self.shared.store.rotate(&from, &to, &draft.record, &row.version, now).await;
+        let rotation = Rotation {
+            from: &from,
+            to: &to,
+            record: &draft.record,
+            left: None,
+            expected: &row.version,
+        };
+        let rotated = self.shared.store.rotate(&rotation, now).await;
         let rotated =
             self.told("rotate", rotated, "rotate a session's key", |rotated| match rotated {
                 Rotated::Stored(_) => "stored",

@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 
 use wayfarer_session::{
-    Capabilities, Created, Listed, Loaded, MemoryStore, Met, Record, Rotated, Saved, SessionStore,
-    StoreError, StoreKey, Version, conformance,
+    Capabilities, Created, Cursor, Listed, Loaded, MemoryStore, Met, Page, Record, Rotated,
+    Rotation, Saved, SessionStore, StoreError, StoreKey, Version, conformance,
 };
 
 type Timestamp = jiff::Timestamp;
@@ -36,6 +36,11 @@ enum Flaw {
     RotationRevives,
     RotationOverwrites,
     RotatedKeysAreFree,
+    RotationLeavesNothing,
+    RotationLeavesTheOld,
+    RotationRaces,
+    ScanMeetsTheDead,
+    ScanStopsEarly,
     PurgeTakesAll,
     PurgeIgnoresLimit,
     LongIsCut,
@@ -68,6 +73,11 @@ const FOUND_BY: &[(Flaw, &str)] = &[
     (Flaw::RotationRevives, "a_rotation_of_nothing_is_gone"),
     (Flaw::RotationOverwrites, "a_rotation_to_a_taken_key_changes_nothing"),
     (Flaw::RotatedKeysAreFree, "a_rotated_key_stays_taken"),
+    (Flaw::RotationLeavesNothing, "a_rotation_leaves_what_it_is_told"),
+    (Flaw::RotationLeavesTheOld, "a_rotation_leaves_what_it_is_told"),
+    (Flaw::RotationRaces, "a_save_beside_a_rotation_is_not_lost"),
+    (Flaw::ScanMeetsTheDead, "a_scan_meets_every_live_session"),
+    (Flaw::ScanStopsEarly, "a_scan_meets_every_live_session"),
     (Flaw::PurgeTakesAll, "a_purge_forgets_what_ran_out_and_nothing_else"),
     (Flaw::PurgeIgnoresLimit, "a_purge_keeps_to_its_limit"),
     (Flaw::LongIsCut, "a_large_record_comes_back_whole"),
@@ -272,20 +282,20 @@ impl SessionStore for Flawed {
         }
     }
 
-    async fn rotate(
-        &self,
-        from: &StoreKey,
-        to: &StoreKey,
-        record: &Record,
-        expected: &Version,
-        now: Timestamp,
-    ) -> Result<Rotated, StoreError> {
+    async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {
+        let Rotation { from, to, record, left, expected } = *rotation;
         let record = self.bend(record);
         let live = self.sound.load(from, now).await?;
         let forced = match self.flaw {
             Flaw::RotationCopies | Flaw::RotationIgnoresVersion => live.is_some(),
             Flaw::RotationRevives => live.is_none(),
             Flaw::RotationOverwrites => self.sound.load(to, now).await?.is_some(),
+            Flaw::RotationLeavesTheOld => left.is_some(),
+            Flaw::RotationRaces => {
+                let current = live.as_ref().is_some_and(|live| live.version == *expected);
+                tokio::task::yield_now().await;
+                current
+            }
             _ => false,
         };
         self.rotated.lock().unwrap().push(from.clone());
@@ -293,7 +303,9 @@ impl SessionStore for Flawed {
         if forced {
             return Ok(Rotated::Stored(self.force(to, &record, now).await));
         }
-        self.sound.rotate(from, to, &record, expected, now).await
+        let left = left.filter(|_| !self.is(Flaw::RotationLeavesNothing));
+        let rotation = Rotation { record: &record, left, ..*rotation };
+        self.sound.rotate(&rotation, now).await
     }
 
     async fn delete(&self, key: &StoreKey, now: Timestamp) -> Result<Met, StoreError> {
@@ -309,6 +321,18 @@ impl SessionStore for Flawed {
     ) -> Result<Vec<Listed>, StoreError> {
         let then = if self.is(Flaw::EndedAreListed) { Timestamp::MIN } else { now };
         self.sound.list(user, limit, then).await
+    }
+
+    async fn scan(
+        &self,
+        from: Option<&Cursor>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Page, StoreError> {
+        let then = if self.is(Flaw::ScanMeetsTheDead) { Timestamp::MIN } else { now };
+        let mut page = self.sound.scan(from, limit, then).await?;
+        page.next = page.next.filter(|_| !self.is(Flaw::ScanStopsEarly));
+        Ok(page)
     }
 
     async fn purge(&self, limit: u32, now: Timestamp) -> Result<u32, StoreError> {

@@ -10,11 +10,11 @@ use async_trait::async_trait;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use sqlx::{Row as _, raw_sql, sqlite::SqliteRow};
 use wayfarer_session::{
-    Capabilities, Created, Listed, Loaded, Met, Record, Rotated, Saved, SessionStore, StoreError,
-    StoreErrorKind, StoreKey, Version,
+    Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation, Saved,
+    SessionStore, StoreError, StoreErrorKind, StoreKey, Version,
 };
 
-use super::{Pools, Query, SqliteOptions, met, trouble};
+use super::{Pools, Query, SqliteOptions, met, page, trouble};
 
 /// Keeps sessions in Django's table, for the session layer in django mode. Clones share it.
 ///
@@ -32,6 +32,8 @@ const LOAD: &str = "SELECT session_data, expire_date FROM django_session
     WHERE session_key = ? AND expire_date > ?";
 const SAVE: &str = "UPDATE django_session SET session_data = ?, expire_date = ?
     WHERE session_key = ? AND session_data = ? AND expire_date > ?";
+const SCAN: &str = "SELECT session_key, session_data, expire_date FROM django_session
+    WHERE session_key > ? AND expire_date > ? ORDER BY session_key LIMIT ?";
 const TOUCH: &str =
     "UPDATE django_session SET expire_date = ? WHERE session_key = ? AND expire_date > ?";
 const DELETE: &str = "DELETE FROM django_session WHERE session_key = ? AND expire_date > ?";
@@ -101,6 +103,7 @@ impl SessionStore for DjangoSqliteStore {
         capabilities.cas = true;
         capabilities.atomic_rotate = true;
         capabilities.purge = true;
+        capabilities.scan = true;
         capabilities.durable = true;
         capabilities.max_bytes = Some(1_000_000_000);
         capabilities
@@ -134,12 +137,7 @@ impl SessionStore for DjangoSqliteStore {
         expected: &Version,
         now: Timestamp,
     ) -> Result<Saved, StoreError> {
-        let updated = sqlx::query(SAVE)
-            .bind(text("save", &record.data)?)
-            .bind(stamp(record.expires_at))
-            .bind(key.expose())
-            .bind(text("save", expected.as_content().unwrap_or_default())?)
-            .bind(stamp(now))
+        let updated = update("save", key, record, expected, now)?
             .execute(&self.pools.writer)
             .await
             .map_err(|error| trouble("save", error))?;
@@ -166,14 +164,8 @@ impl SessionStore for DjangoSqliteStore {
         Ok(met(updated.rows_affected()))
     }
 
-    async fn rotate(
-        &self,
-        from: &StoreKey,
-        to: &StoreKey,
-        record: &Record,
-        expected: &Version,
-        now: Timestamp,
-    ) -> Result<Rotated, StoreError> {
+    async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {
+        let Rotation { from, to, record, left, expected } = *rotation;
         let wrong = |error| trouble("rotate", error);
         // Dropped before its commit, a transaction takes everything back.
         let mut all = self.pools.writer.begin_with("BEGIN IMMEDIATE").await.map_err(wrong)?;
@@ -187,7 +179,11 @@ impl SessionStore for DjangoSqliteStore {
         if inserted.rows_affected() == 0 {
             return Ok(Rotated::Taken);
         }
-        delete(from, now).execute(&mut *all).await.map_err(wrong)?;
+        let rest = match left {
+            Some(left) => update("rotate", from, left, expected, now)?,
+            None => delete(from, now),
+        };
+        rest.execute(&mut *all).await.map_err(wrong)?;
         all.commit().await.map_err(wrong)?;
         Ok(Rotated::Stored(version(record)))
     }
@@ -200,6 +196,23 @@ impl SessionStore for DjangoSqliteStore {
     /// The table does not tell whose a session is.
     async fn list(&self, _: &str, _: u32, _: Timestamp) -> Result<Vec<Listed>, StoreError> {
         Ok(Vec::new())
+    }
+
+    async fn scan(
+        &self,
+        from: Option<&Cursor>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Page, StoreError> {
+        let rows = sqlx::query(SCAN)
+            .bind(from.map_or("", Cursor::expose))
+            .bind(stamp(now))
+            .bind(i64::from(limit))
+            .fetch_all(&self.pools.readers)
+            .await
+            .map_err(|error| trouble("scan", error))?;
+        let sessions: Vec<_> = rows.iter().map(listed).collect::<Result<_, _>>()?;
+        Ok(page(sessions, limit))
     }
 
     async fn purge(&self, limit: u32, now: Timestamp) -> Result<u32, StoreError> {
@@ -230,6 +243,19 @@ fn insert<'q>(
     Ok(sqlx::query(INSERT).bind(key.expose()).bind(data).bind(stamp(record.expires_at)))
 }
 
+fn update<'q>(
+    call: &'static str,
+    key: &'q StoreKey,
+    record: &'q Record,
+    expected: &'q Version,
+    now: Timestamp,
+) -> Result<Query<'q>, StoreError> {
+    let data = text(call, &record.data)?;
+    let before = text(call, expected.as_content().unwrap_or_default())?;
+    let query = sqlx::query(SAVE).bind(data).bind(stamp(record.expires_at));
+    Ok(query.bind(key.expose()).bind(before).bind(stamp(now)))
+}
+
 /// The state of a row is its value.
 fn version(record: &Record) -> Version {
     Version::content(record.data.clone())
@@ -239,6 +265,11 @@ fn version(record: &Record) -> Version {
 fn text<'a>(call: &'static str, data: &'a [u8]) -> Result<&'a str, StoreError> {
     std::str::from_utf8(data)
         .map_err(|error| StoreError::new(StoreErrorKind::Unreadable, call, error))
+}
+
+fn listed(row: &SqliteRow) -> Result<Listed, StoreError> {
+    let key: String = row.try_get("session_key").map_err(|error| trouble("scan", error))?;
+    Ok(Listed { key: StoreKey::new(key), loaded: read(row)? })
 }
 
 fn read(row: &SqliteRow) -> Result<Loaded, StoreError> {

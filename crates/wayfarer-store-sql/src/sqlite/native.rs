@@ -9,11 +9,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::{Row as _, sqlite::SqliteRow};
 use wayfarer_session::{
-    Capabilities, Created, Listed, Loaded, Met, Record, Rotated, Saved, SessionStore, StoreError,
-    StoreErrorKind, StoreKey, Subject, Version,
+    Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation, Saved,
+    SessionStore, StoreError, StoreErrorKind, StoreKey, Subject, Version,
 };
 
-use super::{Pools, Query, SqliteOptions, met, schema, trouble};
+use super::{Pools, Query, SqliteOptions, met, page, schema, trouble};
 
 /// Keeps sessions in a SQLite database. Clones share it. Several processes may use one database.
 ///
@@ -28,6 +28,7 @@ const LOAD: &str = include_str!("load.sql");
 const SAVE: &str = include_str!("save.sql");
 const TOUCH: &str = include_str!("touch.sql");
 const END: &str = include_str!("end.sql");
+const SCAN: &str = include_str!("scan.sql");
 const LIST: &str = include_str!("list.sql");
 const PURGE: &str = include_str!("purge.sql");
 
@@ -73,6 +74,7 @@ impl SessionStore for SqliteStore {
         capabilities.atomic_rotate = true;
         capabilities.purge = true;
         capabilities.enumerate = true;
+        capabilities.scan = true;
         capabilities.durable = true;
         // SQLite's own limit for a value, as it is compiled by default.
         capabilities.max_bytes = Some(1_000_000_000);
@@ -113,14 +115,7 @@ impl SessionStore for SqliteStore {
         now: Timestamp,
     ) -> Result<Saved, StoreError> {
         let version = number(expected);
-        let updated = sqlx::query(SAVE)
-            .bind(&*record.data)
-            .bind(record.expires_at.as_microsecond())
-            .bind(record.subject.map(|subject| subject.to_string()))
-            .bind(record.user.as_deref())
-            .bind(key.expose())
-            .bind(version)
-            .bind(now.as_microsecond())
+        let updated = update(key, record, version, now)
             .execute(&self.pools.writer)
             .await
             .map_err(|error| trouble("save", error))?;
@@ -147,14 +142,8 @@ impl SessionStore for SqliteStore {
         Ok(met(updated.rows_affected()))
     }
 
-    async fn rotate(
-        &self,
-        from: &StoreKey,
-        to: &StoreKey,
-        record: &Record,
-        expected: &Version,
-        now: Timestamp,
-    ) -> Result<Rotated, StoreError> {
+    async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {
+        let Rotation { from, to, record, left, expected } = *rotation;
         let wrong = |error| trouble("rotate", error);
         let version = number(expected);
         // Dropped before its commit, a transaction takes everything back.
@@ -173,7 +162,11 @@ impl SessionStore for SqliteStore {
         if inserted.map_err(wrong)?.rows_affected() == 0 {
             return Ok(Rotated::Taken);
         }
-        end(from, now).execute(&mut *all).await.map_err(wrong)?;
+        let rest = match left {
+            Some(left) => update(from, left, version, now),
+            None => end(from, now),
+        };
+        rest.execute(&mut *all).await.map_err(wrong)?;
         all.commit().await.map_err(wrong)?;
         Ok(Rotated::Stored(next(version)))
     }
@@ -196,11 +189,24 @@ impl SessionStore for SqliteStore {
             .fetch_all(&self.pools.readers)
             .await
             .map_err(|error| trouble("list", error))?;
-        let listed = rows.iter().map(|row| {
-            let key: String = row.try_get("key").map_err(|error| trouble("list", error))?;
-            Ok(Listed { key: StoreKey::new(key), loaded: read(row)? })
-        });
-        listed.collect()
+        rows.iter().map(listed).collect()
+    }
+
+    async fn scan(
+        &self,
+        from: Option<&Cursor>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Page, StoreError> {
+        let rows = sqlx::query(SCAN)
+            .bind(from.map_or("", Cursor::expose))
+            .bind(now.as_microsecond())
+            .bind(i64::from(limit))
+            .fetch_all(&self.pools.readers)
+            .await
+            .map_err(|error| trouble("scan", error))?;
+        let sessions: Vec<_> = rows.iter().map(listed).collect::<Result<_, _>>()?;
+        Ok(page(sessions, limit))
     }
 
     async fn purge(&self, limit: u32, now: Timestamp) -> Result<u32, StoreError> {
@@ -224,6 +230,17 @@ fn insert<'q>(key: &'q StoreKey, record: &'q Record, version: i64) -> Query<'q> 
         .bind(record.user.as_deref())
 }
 
+fn update<'q>(key: &'q StoreKey, record: &'q Record, version: i64, now: Timestamp) -> Query<'q> {
+    sqlx::query(SAVE)
+        .bind(&*record.data)
+        .bind(record.expires_at.as_microsecond())
+        .bind(record.subject.map(|subject| subject.to_string()))
+        .bind(record.user.as_deref())
+        .bind(key.expose())
+        .bind(version)
+        .bind(now.as_microsecond())
+}
+
 fn end(key: &StoreKey, now: Timestamp) -> Query<'_> {
     sqlx::query(END).bind(key.expose()).bind(now.as_microsecond())
 }
@@ -235,6 +252,11 @@ fn number(version: &Version) -> i64 {
 
 fn next(version: i64) -> Version {
     Version::number(u64::try_from(version.saturating_add(1)).unwrap_or_default())
+}
+
+fn listed(row: &SqliteRow) -> Result<Listed, StoreError> {
+    let key: String = row.try_get("key").map_err(|error| trouble("list", error))?;
+    Ok(Listed { key: StoreKey::new(key), loaded: read(row)? })
 }
 
 fn read(row: &SqliteRow) -> Result<Loaded, StoreError> {
