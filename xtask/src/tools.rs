@@ -20,6 +20,11 @@ const TOOLS: &[Tool] = &[
     Tool { probe: ("cc", &["--version"]), debian: &["gcc", "libc6-dev"] },
     Tool { probe: ("python3", &["-c", "import venv, ensurepip"]), debian: &["python3-venv"] },
     Tool { probe: ("pkill", &["--version"]), debian: &["procps"] },
+    // Debian keeps PostgreSQL's server out of `PATH`, but names its folder.
+    Tool { probe: ("sh", &["-c", "ls /usr/lib/postgresql/*/bin/initdb"]), debian: &["postgresql"] },
+    Tool { probe: ("sh", &["-c", "command -v mariadb-install-db"]), debian: &["mariadb-server"] },
+    Tool { probe: ("redis-server", &["--version"]), debian: &["redis-server"] },
+    Tool { probe: ("memcached", &["--version"]), debian: &["memcached"] },
     Tool { probe: ("chromium", &["--version"]), debian: &["chromium"] },
     Tool { probe: ("chromedriver", &["--version"]), debian: &["chromium-driver"] },
 ];
@@ -30,6 +35,10 @@ const PYTHON: &[&str] = &[
     "duckdb==1.5.5",
     "duckdb-extension-ducklake==1.5.5",
     "duckdb-extension-sqlite-scanner==1.5.5",
+    "psycopg[binary]==3.3.9",
+    "pymemcache==4.0.0",
+    "PyMySQL==1.2.4",
+    "redis==8.1.0",
 ];
 
 /// What only the benches start.

@@ -1,14 +1,30 @@
-//! Real programs for tests: a browser, a Python interpreter, later database servers.
+//! Real programs for tests: database servers, a browser, a Python interpreter, Django.
 //!
 //! Everything here starts a program on a port of its own in a temporary folder, waits for it to say that it is ready, and
-//! stops it when the value is dropped. Nothing is skipped when a program is missing: the error is the line that installs it.
-//! Tests that use this crate live in modules called `real`, which `cargo xtask test --fast` leaves out.
+//! stops it when the value is dropped, also when the test program dies. Nothing is skipped when a program is missing: the
+//! error is the line that installs it. Tests that use this crate live in modules called `real`, which
+//! `cargo xtask test --fast` leaves out.
 //!
+//! - [`Postgres`], [`MariaDb`], [`Redis`], [`RedisCluster`], [`Memcached`]: `shared()` is one server for the whole test
+//!   program, `start()` one that a test may kill.
+//! - [`Django`]: scripts in a Django project.
 //! - [`Browser`]: headless Chromium, driven over WebDriver.
 //! - [`python()`]: the interpreter that has the packages of the tests, DuckDB among them.
 
 mod browser;
+pub mod django;
+mod mariadb;
+mod memcached;
+mod postgres;
 mod python;
+mod redis;
+mod server;
+mod shared;
 
 pub use browser::Browser;
+pub use django::Django;
+pub use mariadb::MariaDb;
+pub use memcached::Memcached;
+pub use postgres::Postgres;
 pub use python::python;
+pub use redis::{Redis, RedisCluster};
