@@ -7,7 +7,7 @@ use wayfarer_event::{Micros, name};
 
 use crate::{
     Answer, Context, Error, Request, Row,
-    filter::{self, Expr, named},
+    filter::{self, Expr, Field, named},
     fold::{Fold, Plan, Walk, run},
     period::Period,
 };
@@ -110,6 +110,15 @@ impl<'a> Job<'a> {
 pub(crate) fn read(parameter: &'static str, text: Option<&str>) -> Result<Option<Expr>, Error> {
     let text = text.filter(|text| !text.trim().is_empty());
     text.map(filter::parse).transpose().map_err(|source| Error::Filter { parameter, source })
+}
+
+/// The field of an event that `by` names, if it is given.
+pub(crate) fn event_field(request: &Request) -> Result<Option<Field>, Error> {
+    let field = |name: &str| {
+        let problem = || Error::parameter("by", format!("names no field `{name}` of an event"));
+        filter::field(name).ok_or_else(problem)
+    };
+    request.by.as_deref().map(field).transpose()
 }
 
 /// The filter that selects page views.

@@ -21,10 +21,14 @@ mod job;
 mod measure;
 mod metric;
 mod order;
+mod pattern;
 mod period;
 mod reports;
 mod request;
+mod sequence;
+mod significance;
 mod span;
+mod times;
 mod visit;
 
 pub use dimension::dimensions;

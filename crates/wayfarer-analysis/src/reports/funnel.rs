@@ -6,19 +6,17 @@ use serde_json::{Value, json};
 use super::{Parameter, Report};
 use crate::{
     Answer, Context, Error, Request, Row,
-    filter::{Expr, Field},
+    filter::Expr,
     fold::{Cells, Fold, History, KeySlot, MaskSlot, Plan},
     funnel::{Funnel, Order, Reached, Rows, STEPS, Window},
-    job::{Job, read},
+    job::{Job, event_field, read},
     metric::ratio,
     span::span,
+    times::{TIMES, median, p90},
 };
 
 /// How long a funnel may take unless the request says it.
 const WINDOW: &str = "14d";
-
-/// How many times to convert are kept to tell their median.
-const TIMES: usize = 20_000_000;
 
 pub(super) const REPORT: Report = Report {
     name: "funnel",
@@ -126,22 +124,6 @@ fn steps(request: &Request, reach: &mut Reach) -> Vec<Row> {
     rows
 }
 
-/// The middle one of sorted times in seconds, or the mean of the two in the middle.
-fn median(times: &[i64]) -> Value {
-    let middle = times.len() / 2;
-    match (times.get(middle), times.len() % 2) {
-        (None, _) => Value::Null,
-        (Some(time), 1) => json!(*time as f64 / 1e6),
-        (Some(time), _) => json!((times[middle - 1] + time) as f64 / 2e6),
-    }
-}
-
-/// The least of sorted times in seconds that nine in ten do not exceed.
-fn p90(times: &[i64]) -> Value {
-    let place = (times.len() * 9).div_ceil(10).saturating_sub(1);
-    times.get(place).map_or(Value::Null, |time| json!(*time as f64 / 1e6))
-}
-
 /// Counts how far visitors go.
 struct Count {
     funnel: Funnel,
@@ -208,10 +190,7 @@ fn by(plan: &mut Plan, request: &Request) -> Result<Option<(KeySlot, At)>, Error
             return Err(Error::parameter("attribution", problem));
         }
     };
-    let Some(name) = request.by.as_deref() else { return Ok(None) };
-    let field: Field = crate::filter::field(name)
-        .ok_or_else(|| Error::parameter("by", format!("names no field `{name}` of an event")))?;
-    Ok(Some((plan.key(&field), at)))
+    Ok(event_field(request)?.map(|field| (plan.key(&field), at)))
 }
 
 impl Fold for Count {

@@ -3,7 +3,9 @@
 //! The table feeds the HTTP API, the help of the command line and the documentation. [`answer`] is the door: it checks the
 //! request against the row of its report, resolves what all reports share (the `Job`: the period, the filter), and runs it.
 
+mod attribution;
 mod breakdown;
+mod engagement;
 mod errors;
 mod funnel;
 mod goals;
@@ -11,7 +13,10 @@ mod lifecycle;
 mod overview;
 mod parameter;
 mod paths;
+mod pattern;
 mod retention;
+mod segments;
+mod step_matrix;
 mod stickiness;
 mod timeline;
 mod transitions;
@@ -93,9 +98,14 @@ static REPORTS: &[Report] = &[
     funnel::REPORT,
     retention::REPORT,
     paths::REPORT,
+    step_matrix::REPORT,
     transitions::REPORT,
+    pattern::REPORT,
     lifecycle::REPORT,
     stickiness::REPORT,
+    engagement::REPORT,
+    attribution::REPORT,
+    segments::REPORT,
     errors::REPORT,
 ];
 

@@ -1,5 +1,7 @@
 //! The table of what a report may read of a request.
 
+use crate::Error;
+
 macro_rules! parameters {
     ($($variant:ident $name:literal $value:literal $doc:literal;)*) => {
         /// A field of a [`Request`](crate::Request) that a report may read.
@@ -67,4 +69,18 @@ impl Parameter {
     /// What every report reads.
     pub const COMMON: &[Parameter] =
         &[Parameter::From, Parameter::To, Parameter::Filter, Parameter::Bots];
+}
+
+/// The number that a request gives, or the default: from 1 to so many.
+pub(super) fn bounded(
+    parameter: &'static str,
+    given: Option<usize>,
+    (default, most): (usize, usize),
+) -> Result<usize, Error> {
+    let number = given.unwrap_or(default);
+    if (1..=most).contains(&number) {
+        Ok(number)
+    } else {
+        Err(Error::parameter(parameter, format!("is {number}: it can be 1 to {most}")))
+    }
 }

@@ -11,14 +11,14 @@
 use hashbrown::HashSet;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use wayfarer_event::{Column, Text};
+use wayfarer_event::Text;
 
-use super::{Parameter, Report};
+use super::{Parameter, Report, parameter::bounded};
 use crate::{
     Answer, Context, Error, Request, Row,
-    filter::{Expr, Field},
-    fold::{Cells, Fold, History, KeySlot, NULL, Pairs, Plan, Stamp, TestSlot, Visit},
-    job::{Job, page_view, read},
+    fold::{Cells, Fold, History, Pairs, Plan, Stamp},
+    job::Job,
+    sequence::Sequence,
 };
 
 /// How many steps are told unless the request says it, and at the most.
@@ -42,18 +42,15 @@ pub(super) const REPORT: Report = Report {
 
 fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     let job = Job::new(context, request)?;
-    if request.start.is_some() && request.end.is_some() {
-        return Err(Error::parameter("end", "cannot be given beside `start`"));
-    }
     let depth = bounded("depth", request.depth, DEPTH)?;
     let top = bounded("top", request.top, TOP)?;
 
     let mut plan = Plan::default();
-    let nodes = Nodes { sequence: Sequence::new(&mut plan, &job)?, depth };
+    let nodes = Nodes { sequence: sequence(&mut plan, &job)?, depth };
     let tops = job.walk(plan, &nodes)?.into_iter().map(|cells| most(cells, top)).collect();
 
     let mut plan = Plan::default();
-    let steps = Steps { sequence: Sequence::new(&mut plan, &job)?, tops };
+    let steps = Steps { sequence: sequence(&mut plan, &job)?, tops };
     let mut rows = Vec::new();
     for (step, pairs) in (1..).zip(job.walk(plan, &steps)?) {
         let mut named = pairs.into_named();
@@ -63,17 +60,9 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     Ok(job.answer(rows, Row::new()))
 }
 
-fn bounded(
-    parameter: &'static str,
-    given: Option<usize>,
-    (default, most): (usize, usize),
-) -> Result<usize, Error> {
-    let number = given.unwrap_or(default);
-    if (1..=most).contains(&number) {
-        Ok(number)
-    } else {
-        Err(Error::parameter(parameter, format!("is {number}: it can be 1 to {most}")))
-    }
+fn sequence(plan: &mut Plan, job: &Job<'_>) -> Result<Sequence, Error> {
+    plan.visits(job.context.visits);
+    Sequence::new(plan, job.request, job.filter.as_ref())
 }
 
 /// The most frequent pages; of equally frequent ones, those that come first by name.
@@ -103,45 +92,6 @@ fn row(
     row
 }
 
-/// Reads the pages of visits.
-struct Sequence {
-    page: TestSlot,
-    path: KeySlot,
-    anchor: Option<TestSlot>,
-    backwards: bool,
-}
-
-impl Sequence {
-    fn new(plan: &mut Plan, job: &Job<'_>) -> Result<Sequence, Error> {
-        plan.visits(job.context.visits);
-        let start = read("start", job.request.start.as_deref())?;
-        let end = read("end", job.request.end.as_deref())?;
-        let backwards = end.is_some();
-        let pages = job.filter.iter().cloned().chain([page_view()]).collect();
-        Ok(Sequence {
-            page: plan.test(&Expr::All(pages)),
-            path: plan.key(&Field::Column(Column::Path)),
-            anchor: start.or(end).map(|anchor| plan.test(&anchor)),
-            backwards,
-        })
-    }
-
-    /// The codes of a visit's pages, from the anchor on.
-    fn read(&self, history: &History<'_>, visit: &Visit) -> Vec<u32> {
-        let (page, path) = (history.test(self.page), history.key(self.path));
-        let mut rows: Vec<usize> =
-            visit.rows.clone().filter(|&row| page[row] && path[row] != NULL).collect();
-        if self.backwards {
-            rows.reverse();
-        }
-        let is_anchor = |row: &usize| self.anchor.is_none_or(|anchor| history.test(anchor)[*row]);
-        let first = rows.iter().position(is_anchor).unwrap_or(rows.len());
-        let mut pages: Vec<u32> = rows[first..].iter().map(|row| path[*row]).collect();
-        pages.dedup();
-        pages
-    }
-}
-
 /// Finds out which pages are frequent at which position.
 struct Nodes {
     sequence: Sequence,
@@ -160,7 +110,7 @@ impl Fold for Nodes {
     fn visitor(&self, nodes: &mut Self::State, history: &History<'_>) -> Result<(), Error> {
         for visit in history.visits().filter(|visit| visit.starts_inside) {
             for (cells, page) in nodes.iter_mut().zip(self.sequence.read(history, &visit)) {
-                let name = |code| history.words(self.sequence.path).get(code).cloned();
+                let name = |code| history.words(self.sequence.path()).get(code).cloned();
                 *cells.of(page, name) += 1;
             }
         }
@@ -229,7 +179,7 @@ impl Steps {
             nodes.resize(page as usize + 1, None);
         }
         *nodes[page as usize].get_or_insert_with(|| {
-            let path = history.words(self.sequence.path).get(page);
+            let path = history.words(self.sequence.path()).get(page);
             let is_top = path.is_some_and(|path| self.tops[place].contains(path));
             if is_top { page + PAGES } else { OTHER }
         })
@@ -253,7 +203,7 @@ impl Fold for Steps {
     fn visitor(&self, counted: &mut Counted, history: &History<'_>) -> Result<(), Error> {
         counted.visitors += 1;
         let turn = counted.visitors;
-        let words = history.words(self.sequence.path);
+        let words = history.words(self.sequence.path());
         let name = |node| name_of(node, |page| words.get(page).cloned());
         for visit in history.visits().filter(|visit| visit.starts_inside) {
             let pages = self.sequence.read(history, &visit);
@@ -288,6 +238,7 @@ impl Fold for Steps {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fold::NULL;
 
     /// Seen in the report `paths`: two threads both had visits that ended on a page, and the page had two steps to the exit.
     /// The code of null had been a node without a name, like that of the outside, and merging took one for the other.

@@ -14,21 +14,21 @@ use super::{
     world::{SITE, World, config, world},
 };
 
-type Test = (&'static str, fn(&Event) -> bool);
+pub(crate) type Test = (&'static str, fn(&Event) -> bool);
 
-const TESTS: [Test; 4] = [
+pub(crate) const TESTS: [Test; 4] = [
     ("name = 'page_view'", |event| event.name == "page_view"),
     ("path ~ '^/b'", |event| event.path.as_ref().is_some_and(|path| path.starts_with("/b"))),
     ("name in ('click', 'purchase')", |event| event.name == "click" || event.name == "purchase"),
     ("value is not null", |event| event.value.is_some()),
 ];
 
-fn ask(world: &World, request: &Request) -> Answer {
+pub(crate) fn ask(world: &World, request: &Request) -> Answer {
     answer(&world.context(), request).unwrap_or_else(|error| panic!("{error}: {request:?}"))
 }
 
 /// A request over some hours, and the instants that it means.
-fn request(report: &str, world: &World, hours: (i64, i64)) -> (Request, Period) {
+pub(crate) fn request(report: &str, world: &World, hours: (i64, i64)) -> (Request, Period) {
     let first = world.rows.iter().map(|row| row.event.ts).min().unwrap_or(world.now);
     let from = first.plus(hours.0 * Micros::HOUR);
     let until = from.plus(hours.1 * Micros::HOUR);

@@ -1,7 +1,7 @@
 //! The engine where it must refuse, stop, or do two things at once.
 
 use wayfarer_analysis::{
-    Context, Error, Request, answer,
+    Context, Error, Parameter, Request, answer,
     filter::{self, Field},
     fold::{
         Blocks, Cells, Fold, History, KeySlot, Plan, Source, TestSlot, Walk, pack, run, unpack,
@@ -230,12 +230,17 @@ fn a_request_that_cannot_be_understood_says_why() {
 fn an_empty_site_is_answered() {
     for report in wayfarer_analysis::reports() {
         let context = Context::new(memory(Vec::new()), jiff::tz::TimeZone::UTC, Micros(1_000));
+        let reads = |wanted| report.parameters().any(|parameter| parameter == wanted);
+        let filter = || "name = 'x'".to_owned();
         let request = Request {
             report: report.name().into(),
             site: "nobody".into(),
             by: (report.name() == "breakdown").then(|| "path".into()),
-            steps: if report.name() == "funnel" { vec!["name = 'x'".into()] } else { Vec::new() },
-            visitor: (report.name() == "timeline").then(|| "0000000000000001".into()),
+            steps: reads(Parameter::Steps).then(filter).into_iter().collect(),
+            visitor: reads(Parameter::Visitor).then(|| "0000000000000001".into()),
+            pattern: reads(Parameter::Pattern).then(|| "x->y".into()),
+            end: reads(Parameter::Attribution).then(filter).filter(|_| reads(Parameter::End)),
+            against: reads(Parameter::Against).then(filter),
             ..Request::default()
         };
         let answer = answer(&context, &request).unwrap();

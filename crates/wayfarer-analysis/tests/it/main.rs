@@ -9,8 +9,9 @@
 
 mod behaviour;
 mod engine;
+mod journeys;
 mod memory;
 mod oracle;
-mod real;
 mod reports;
+mod vendor;
 mod world;

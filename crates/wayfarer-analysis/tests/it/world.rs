@@ -126,9 +126,19 @@ fn event() -> impl Strategy<Value = Event> {
         prop::option::weighted(0.5, select(&[200_u16, 404, 500][..])),
         prop::option::weighted(0.2, select(&["ann", "bob"][..])),
         prop::option::of(select(&["EUR", "USD"][..])),
+        prop::option::weighted(0.3, 0_u8..=100),
+        prop::option::weighted(0.7, select(&["Direct", "Referral", "Email"][..])),
     );
     (name, path, source, value, bot, props, more).prop_map(
-        |(name, path, source, value, bot, props, (active_ms, status, user, currency))| Event {
+        |(
+            name,
+            path,
+            source,
+            value,
+            bot,
+            props,
+            (active_ms, status, user, currency, scroll, channel),
+        )| Event {
             name: name.into(),
             path: path.map(Into::into),
             source: source.map(Into::into),
@@ -139,6 +149,8 @@ fn event() -> impl Strategy<Value = Event> {
             status,
             user: user.map(Into::into),
             currency: currency.map(Into::into),
+            scroll,
+            channel: channel.map(Into::into),
             ..Event::default()
         },
     )
