@@ -6,8 +6,10 @@
 //! value  = body ":" base62(unix seconds)
 //! stored = value ":" base64url(HMAC-SHA256(SHA256(salt + "signer" + SECRET_KEY), value))
 //! ```
-//! What is written here Django 4.2 to 6.1 reads, and the reverse. Start with [`DjangoKeys`] and [`DjangoCodec`].
+//! What is written here Django 4.2 to 6.1 reads, and the reverse. Start with [`DjangoKeys`] and [`DjangoCodec`]; what its
+//! caches hold is the matter of [`PickleCodec`].
 
+mod pickle;
 mod signing;
 
 use std::{fmt, io::Read as _, sync::Arc};
@@ -22,6 +24,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
+pub use self::pickle::{PickleCodec, Unpicklable};
 use self::signing::Signer;
 use crate::{
     data::Data,
@@ -245,6 +248,55 @@ impl DjangoCodec {
             .read_to_end(&mut unpacked)
             .map_err(|_| Refused::BadZlib)?;
         Ok(unpacked)
+    }
+}
+
+/// How a session is written for Django: signed text in the database, in files and in cookies, a pickle in caches.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum DjangoForm {
+    /// Signed text. What nobody signed is no session, as it is to Django, and is left as it is.
+    Signed(DjangoCodec),
+    /// A pickle. What cannot be read is an error, and is left as it is.
+    Pickled(PickleCodec),
+}
+
+impl From<DjangoCodec> for DjangoForm {
+    fn from(codec: DjangoCodec) -> DjangoForm {
+        DjangoForm::Signed(codec)
+    }
+}
+
+impl From<PickleCodec> for DjangoForm {
+    fn from(codec: PickleCodec) -> DjangoForm {
+        DjangoForm::Pickled(codec)
+    }
+}
+
+impl DjangoForm {
+    pub(crate) fn encode(&self, data: &Data, now: Timestamp) -> Result<Arc<[u8]>, Error> {
+        match self {
+            DjangoForm::Signed(codec) => {
+                let mut json = String::with_capacity(256);
+                data.write(&mut json);
+                Ok(codec.encode(&json, now).into_bytes().into())
+            }
+            DjangoForm::Pickled(codec) => codec.encode_data(data).map(Arc::from),
+        }
+    }
+
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<Data, Error> {
+        let unreadable = Error::new(ErrorKind::Unreadable, "read a session of Django");
+        match self {
+            DjangoForm::Signed(codec) => {
+                let value = std::str::from_utf8(bytes).map_err(|_| Refused::BadSignature);
+                let data = value.and_then(|value| codec.decode_data(value));
+                data.map_err(|refused| unreadable.because(refused))
+            }
+            DjangoForm::Pickled(codec) => {
+                codec.decode_data(bytes).map_err(|refused| unreadable.because(refused))
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc};
 use jiff::Timestamp;
 
 #[cfg(feature = "django")]
-use crate::django::{DjangoCodec, Refused};
+use crate::django::DjangoForm;
 use crate::{
     data::Data,
     error::Error,
@@ -94,15 +94,25 @@ pub(crate) enum Mode {
     },
     #[cfg(feature = "django")]
     Django {
-        codec: DjangoCodec,
+        form: DjangoForm,
     },
 }
 
 impl Mode {
-    /// Whether this is django mode, which does as Django does: it slides a session's end with saves alone, takes an unknown
-    /// cookie away, and takes a record that it cannot read for none.
+    /// Whether this is django mode, which does as Django does: it slides a session's end with saves alone, and takes an
+    /// unknown cookie away.
     pub(crate) fn is_django(&self) -> bool {
         !matches!(self, Mode::Native { .. })
+    }
+
+    /// Whether a record that cannot be read is taken for none, as Django takes one that nobody signed. A pickle that cannot
+    /// be read is an error: Django may well read it.
+    pub(crate) fn forgives(&self) -> bool {
+        match self {
+            Mode::Native { .. } => false,
+            #[cfg(feature = "django")]
+            Mode::Django { form } => matches!(form, DjangoForm::Signed(_)),
+        }
     }
 
     /// Who the sender of this cookie is. `None` if the cookie is not ours.
@@ -147,11 +157,7 @@ impl Mode {
                 native::encode(Meta::new(payload.created.unwrap_or(now)), &payload.data)
             }
             #[cfg(feature = "django")]
-            Mode::Django { codec } => {
-                let mut json = String::with_capacity(256);
-                payload.data.write(&mut json);
-                Ok(codec.encode(&json, now).into_bytes().into())
-            }
+            Mode::Django { form } => form.encode(&payload.data, now),
         }
     }
 
@@ -163,15 +169,7 @@ impl Mode {
                 Ok(Payload { created: Some(meta.created()), data })
             }
             #[cfg(feature = "django")]
-            Mode::Django { codec } => {
-                let value = std::str::from_utf8(bytes).map_err(|_| Refused::BadSignature);
-                let data = value.and_then(|value| codec.decode_data(value));
-                let data = data.map_err(|refused| {
-                    Error::new(crate::ErrorKind::Unreadable, "read a session of Django")
-                        .because(refused)
-                })?;
-                Ok(Payload { created: None, data })
-            }
+            Mode::Django { form } => form.decode(bytes).map(|data| Payload { created: None, data }),
         }
     }
 }

@@ -95,7 +95,7 @@ impl Formatter for Python {
     }
 
     fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
-        writer.write_all(repr(&format!("{value:e}")).as_bytes())
+        writer.write_all(float(value).as_bytes())
     }
 
     fn write_string_fragment<W: ?Sized + io::Write>(
@@ -106,6 +106,11 @@ impl Formatter for Python {
         // Quotes, backslashes and controls never come here, so `escape` meets only what is not ASCII.
         writer.write_all(scan::escape(fragment).as_bytes())
     }
+}
+
+/// Python's `repr` of a finite float.
+pub(crate) fn float(value: f64) -> String {
+    repr(&format!("{value:e}"))
 }
 
 /// Python's `repr` of a float, from the shortest digits in the form `1.25e-7`.

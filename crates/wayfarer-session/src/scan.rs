@@ -253,7 +253,7 @@ pub(crate) fn unescape(name: &str) -> String {
 }
 
 /// The UTF-16 units of the inside of a JSON string, which the scanner has found well formed.
-fn units(name: &str) -> Vec<u16> {
+pub(crate) fn units(name: &str) -> Vec<u16> {
     let mut out = Vec::with_capacity(name.len());
     let mut rest = name.chars();
     let mut pair = [0; 2];

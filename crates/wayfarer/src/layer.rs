@@ -9,7 +9,7 @@ use wayfarer_session::{
 };
 
 #[cfg(feature = "django")]
-use wayfarer_session::django::DjangoCodec;
+use wayfarer_session::django::DjangoForm;
 
 #[cfg(feature = "django")]
 use crate::cookie::DjangoCookie;
@@ -86,8 +86,8 @@ impl SessionLayerBuilder {
     /// count then, and early subjects and an absolute limit are refused.
     #[cfg(feature = "django")]
     #[must_use]
-    pub fn django(mut self, codec: DjangoCodec, cookie: DjangoCookie) -> Self {
-        self.manager = self.manager.django(codec);
+    pub fn django(mut self, form: impl Into<DjangoForm>, cookie: DjangoCookie) -> Self {
+        self.manager = self.manager.django(form);
         self.django = Some(cookie);
         self
     }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::{Life, SessionManager, Shared, Turns};
 #[cfg(feature = "django")]
-use crate::django::DjangoCodec;
+use crate::django::DjangoForm;
 use crate::{
     clock::{Clock, SystemClock},
     error::{Error, ErrorKind},
@@ -23,7 +23,7 @@ pub struct SessionManagerBuilder {
     store: Arc<dyn SessionStore>,
     keys: Option<CookieKeys>,
     #[cfg(feature = "django")]
-    django: Option<DjangoCodec>,
+    django: Option<DjangoForm>,
     subject_entry: bool,
     save_every_request: bool,
     clock: Arc<dyn Clock>,
@@ -59,12 +59,13 @@ impl SessionManagerBuilder {
     }
 
     /// Shares sessions with Django: its keys in the cookie, its values in the store, its rules for what is saved and sent.
-    /// The store must keep Django's table. Excludes [`cookie_keys`](Self::cookie_keys), early subjects and an absolute limit,
+    /// The store must keep Django's table or files, for which `form` is a [`DjangoCodec`](crate::django::DjangoCodec), or
+    /// its cache, for which it is a [`PickleCodec`](crate::django::PickleCodec). Excludes [`cookie_keys`](Self::cookie_keys), early subjects and an absolute limit,
     /// for which Django's records have no room.
     #[cfg(feature = "django")]
     #[must_use]
-    pub fn django(mut self, codec: DjangoCodec) -> Self {
-        self.django = Some(codec);
+    pub fn django(mut self, form: impl Into<DjangoForm>) -> Self {
+        self.django = Some(form.into());
         self
     }
 
@@ -205,7 +206,7 @@ impl SessionManagerBuilder {
             (Some(_), None) if self.absolute.is_some() => {
                 Err(wrong("Django's records do not tell when a session began: leave absolute out"))
             }
-            (Some(codec), None) => Ok(Mode::Django { codec: codec.clone() }),
+            (Some(form), None) => Ok(Mode::Django { form: form.clone() }),
         }
     }
 

@@ -91,13 +91,13 @@ impl Inner {
         }
     }
 
-    /// Notes what was found, and says whether it is a session. In django mode what cannot be read is none, and is left as it
+    /// Notes what was found, and says whether it is a session. What Django would not read either is none, and is left as it
     /// is under its key.
     fn found(&self, loaded: Loaded) -> Result<bool, Error> {
         let decoded = self.shared.mode.decode(&loaded.record.data);
         let mut state = self.state();
         let Payload { created, data } = match decoded {
-            Err(error) if self.shared.mode.is_django() => {
+            Err(error) if self.shared.mode.forgives() => {
                 tracing::warn!(%error, "session data corrupted");
                 state.absent(&self.shared);
                 return Ok(false);

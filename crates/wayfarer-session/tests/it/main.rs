@@ -10,4 +10,6 @@ mod broken;
 mod hostile;
 mod laws;
 mod life;
+mod pickle;
 mod users;
+mod vectors;
