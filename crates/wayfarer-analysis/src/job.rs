@@ -7,6 +7,7 @@ use wayfarer_event::{Micros, name};
 
 use crate::{
     Answer, Context, Error, Request, Row,
+    among::Conditions,
     filter::{self, Expr, Field, named},
     fold::{Fold, Plan, Walk, run},
     period::Period,
@@ -23,6 +24,8 @@ pub(crate) struct Job<'a> {
     pub(crate) filter: Option<Expr>,
     /// Which events reach a goal; `None` where there are no goals.
     pub(crate) goal: Option<Expr>,
+    /// Which visitors, by what they did; `None` for all.
+    among: Option<Conditions>,
     /// Whether bots count like others.
     pub(crate) bots: bool,
     /// Which visitors; all but for reports on one.
@@ -32,11 +35,14 @@ pub(crate) struct Job<'a> {
 impl<'a> Job<'a> {
     pub(crate) fn new(context: &'a Context, request: &'a Request) -> Result<Job<'a>, Error> {
         let period = Period::of(context, request)?;
+        let is_empty = period.is_none();
+        let period = period.unwrap_or_else(|| Period::empty(context.timezone.clone()));
         Ok(Job {
             context,
             request,
-            is_empty: period.is_none(),
-            period: period.unwrap_or_else(|| Period::empty(context.timezone.clone())),
+            is_empty,
+            among: Conditions::of(request, &period)?,
+            period,
             filter: read("filter", request.filter.as_deref())?,
             goal: any_goal(context)?,
             bots: request.bots,
@@ -49,14 +55,19 @@ impl<'a> Job<'a> {
         match self.request.compare.as_deref() {
             None => Ok(None),
             Some("previous") if self.is_empty => Ok(None),
-            Some("previous") => Ok(Some(self.during(self.period.previous()?))),
+            Some("previous") => {
+                let mut previous = self.during(self.period.previous()?);
+                let among = previous.among.take();
+                previous.among = among.map(|among| among.during(&previous.period));
+                Ok(Some(previous))
+            }
             Some(other) => {
                 Err(Error::parameter("compare", format!("is `{other}`: it can be previous")))
             }
         }
     }
 
-    /// The same job between two instants.
+    /// The same job, about the same visitors, between two instants.
     pub(crate) fn over(&self, from: Micros, until: Micros) -> Job<'a> {
         self.during(self.period.over(from, until))
     }
@@ -69,13 +80,21 @@ impl<'a> Job<'a> {
             is_empty: self.is_empty,
             filter: self.filter.clone(),
             goal: self.goal.clone(),
+            among: self.among.clone(),
             bots: self.bots,
             visitors: self.visitors.clone(),
         }
     }
 
     /// Walks over the site's visitors in the period.
-    pub(crate) fn walk<F: Fold>(&self, plan: Plan, fold: &F) -> Result<F::Output, Error> {
+    pub(crate) fn walk<F: Fold>(&self, mut plan: Plan, fold: &F) -> Result<F::Output, Error> {
+        let Some(among) = &self.among else { return self.walk_all(plan, fold) };
+        let walked = (self.period.from, self.period.until);
+        let among = among.around(&mut plan, fold, walked);
+        self.walk_all(plan, &among)
+    }
+
+    fn walk_all<F: Fold>(&self, plan: Plan, fold: &F) -> Result<F::Output, Error> {
         let walk = Walk {
             source: self.context.source.as_ref(),
             site: &self.request.site,

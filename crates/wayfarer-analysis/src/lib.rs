@@ -11,6 +11,7 @@
 //! Start with [`fold`] to write a report, with [`answer`] to ask for one.
 
 mod activity;
+mod among;
 mod dimension;
 mod error;
 mod facts;

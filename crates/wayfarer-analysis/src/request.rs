@@ -29,6 +29,14 @@ pub struct Request {
     pub to: Option<String>,
     /// Which events count.
     pub filter: Option<String>,
+    /// Which visitors count: those with an event for each of these filters.
+    #[serde(deserialize_with = "list")]
+    pub did: Vec<String>,
+    /// Which visitors do not count: those with an event for one of these filters.
+    #[serde(deserialize_with = "list")]
+    pub did_not: Vec<String>,
+    /// How long before the end of the period `did` and `did_not` look back, such as `30d`; the period itself by default.
+    pub within: Option<String>,
     /// The dimension to break down by.
     pub by: Option<String>,
     /// The metrics to give, in this order. Empty: those that the report gives by default.

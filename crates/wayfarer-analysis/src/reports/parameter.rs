@@ -41,6 +41,9 @@ parameters! {
     To "to" "D" "Last day, month or year, included; up to now by default";
     Filter "filter" "EXPR" "Which events count, such as name = 'purchase' and value > 10";
     Bots "bots" "" "Count bots too";
+    Did "did" "EXPR" "Only visitors with such an event; given once for each event that they must have";
+    DidNot "did_not" "EXPR" "Only visitors without such an event; given once for each event that they must not have";
+    Within "within" "TIME" "How long before the end of the period `did` and `did-not` look back, such as 30d; the period itself by default";
     By "by" "DIM" "The dimension to break down by";
     Metrics "metrics" "LIST" "The metrics to give, with commas between";
     Interval "interval" "UNIT" "hour, day, week or month";
@@ -67,8 +70,21 @@ parameters! {
 
 impl Parameter {
     /// What every report reads.
-    pub const COMMON: &[Parameter] =
-        &[Parameter::From, Parameter::To, Parameter::Filter, Parameter::Bots];
+    pub const COMMON: &[Parameter] = &[
+        Parameter::From,
+        Parameter::To,
+        Parameter::Filter,
+        Parameter::Did,
+        Parameter::DidNot,
+        Parameter::Within,
+        Parameter::Bots,
+    ];
+
+    /// Whether it may be given several times, each time with one more value.
+    #[must_use]
+    pub fn is_list(self) -> bool {
+        matches!(self, Parameter::Metrics | Parameter::Steps | Parameter::Did | Parameter::DidNot)
+    }
 }
 
 /// The number that a request gives, or the default: from 1 to so many.

@@ -66,6 +66,8 @@ struct Retain {
     back: Option<TestSlot>,
     kind: KeySlot,
     intervals: Intervals,
+    /// The first start event of all times counts, whether it lies in the period or before.
+    first_ever: bool,
     unbounded: bool,
 }
 
@@ -90,7 +92,14 @@ impl Retain {
         let start = test("start", job.request.start.as_deref())?;
         let back = test("return", job.request.returning.as_deref())?;
         let kind = plan.key(&Field::Column(Column::VisitorKind));
-        Ok(Retain { start, back, kind, intervals, unbounded: job.request.unbounded })
+        Ok(Retain {
+            start,
+            back,
+            kind,
+            intervals,
+            first_ever: job.request.first_ever,
+            unbounded: job.request.unbounded,
+        })
     }
 
     fn rows(&self, counted: &Counted, job: &Job<'_>) -> Vec<Row> {
@@ -141,7 +150,9 @@ impl Fold for Retain {
 
     fn visitor(&self, counted: &mut Counted, history: &History<'_>) -> Result<(), Error> {
         let inside = history.inside();
-        let Some(first) = (0..inside.end).find(|row| holds(self.start, history, *row)) else {
+        let earliest = if self.first_ever { 0 } else { inside.start };
+        let Some(first) = (earliest..inside.end).find(|row| holds(self.start, history, *row))
+        else {
             return Ok(());
         };
         if first < inside.start {

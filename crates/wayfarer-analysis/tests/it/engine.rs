@@ -1,7 +1,7 @@
 //! The engine where it must refuse, stop, or do two things at once.
 
 use wayfarer_analysis::{
-    Context, Error, Parameter, Request, answer,
+    Context, Error, Request, answer,
     filter::{self, Field},
     fold::{
         Blocks, Cells, Fold, History, KeySlot, Plan, Source, TestSlot, Walk, pack, run, unpack,
@@ -11,6 +11,7 @@ use wayfarer_event::{Column, Event, Micros, Text, VisitorId};
 use wayfarer_lake::{Block, Error as LakeError, Position, Scan, Stored};
 
 use super::{
+    among::complete,
     memory::{Layout, Memory},
     world::SITE,
 };
@@ -230,19 +231,7 @@ fn a_request_that_cannot_be_understood_says_why() {
 fn an_empty_site_is_answered() {
     for report in wayfarer_analysis::reports() {
         let context = Context::new(memory(Vec::new()), jiff::tz::TimeZone::UTC, Micros(1_000));
-        let reads = |wanted| report.parameters().any(|parameter| parameter == wanted);
-        let filter = || "name = 'x'".to_owned();
-        let request = Request {
-            report: report.name().into(),
-            site: "nobody".into(),
-            by: (report.name() == "breakdown").then(|| "path".into()),
-            steps: reads(Parameter::Steps).then(filter).into_iter().collect(),
-            visitor: reads(Parameter::Visitor).then(|| "0000000000000001".into()),
-            pattern: reads(Parameter::Pattern).then(|| "x->y".into()),
-            end: reads(Parameter::Attribution).then(filter).filter(|_| reads(Parameter::End)),
-            against: reads(Parameter::Against).then(filter),
-            ..Request::default()
-        };
+        let request = complete(report, Request { site: "nobody".into(), ..Request::default() });
         let answer = answer(&context, &request).unwrap();
         assert_eq!((answer.from, answer.to), (None, None));
         assert!(answer.exact);

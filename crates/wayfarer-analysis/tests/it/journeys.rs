@@ -321,7 +321,7 @@ proptest! {
 }
 
 /// One visitor's events: after how many minutes, which name, over which channel.
-fn one_visitor(events: &[(i64, &str, &str)]) -> World {
+pub(crate) fn one_visitor(events: &[(i64, &str, &str)]) -> World {
     let start = Micros::parse("2026-05-01T08:00:00Z").unwrap();
     let row = |(seq, (minutes, name, channel)): (u64, &(i64, &str, &str))| Stored {
         event: Event {

@@ -50,14 +50,10 @@ fn argument(parameter: Parameter) -> Arg {
     match parameter.value() {
         "" => argument.action(ArgAction::SetTrue),
         "N" => argument.value_name("N").value_parser(clap::value_parser!(u32).range(1..)),
-        value if is_list(parameter) => argument.value_name(value).action(ArgAction::Append),
+        value if parameter.is_list() => argument.value_name(value).action(ArgAction::Append),
         // `-FIELD` is smallest first, and no flag.
         value => argument.value_name(value).allow_hyphen_values(parameter == Parameter::Order),
     }
-}
-
-fn is_list(parameter: Parameter) -> bool {
-    matches!(parameter, Parameter::Metrics | Parameter::Steps)
 }
 
 /// What was said of a parameter; `None` where nothing was.
@@ -66,7 +62,7 @@ fn said(parameter: Parameter, matches: &ArgMatches) -> Option<Value> {
     match parameter.value() {
         "" => matches.get_flag(name).then_some(Value::Bool(true)),
         "N" => matches.get_one::<u32>(name).map(|number| Value::from(*number)),
-        _ if is_list(parameter) => {
+        _ if parameter.is_list() => {
             let texts = matches.get_many::<String>(name)?;
             Some(list(parameter, texts.map(String::as_str)))
         }
