@@ -8,6 +8,7 @@ pub mod conformance;
 mod data;
 #[cfg(feature = "django")]
 pub mod django;
+mod encoded;
 mod error;
 mod expiry;
 #[cfg(feature = "axum")]
@@ -27,6 +28,7 @@ mod store;
 mod ticket;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use encoded::{EncodedStore, RecordCodec};
 pub use error::{BoxError, Error, ErrorKind};
 pub use expiry::Expiry;
 #[cfg(feature = "axum")]
@@ -44,3 +46,6 @@ pub use store::{
     SessionStore, StoreError, StoreErrorKind, Version,
 };
 pub use ticket::{CookieKeys, Ticket};
+
+/// The time of this crate's interface.
+pub use jiff;

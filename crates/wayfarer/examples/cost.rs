@@ -15,7 +15,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 use wayfarer::{CookieKeys, Session, SessionLayer, store::MemoryStore};
 
-type Body = std::borrow::Cow<'static, str>;
+type Body = bytes::Bytes;
 
 /// A handler, as small as one can be.
 #[derive(Clone)]

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 use wayfarer_session::{
-    Clock, CookieKeys, Error, ErrorKind, Random, SessionManager, SessionManagerBuilder,
-    SessionStore, SignalBus, SystemClock,
+    Clock, CookieKeys, Error, Random, SessionManager, SessionManagerBuilder, SessionStore,
+    SignalBus, SystemClock,
 };
 
 #[cfg(feature = "django")]
@@ -14,8 +14,10 @@ use wayfarer_session::django::DjangoForm;
 #[cfg(feature = "django")]
 use crate::cookie::DjangoCookie;
 use crate::{
-    cookie::{CookieStyle, SameSite},
+    cookie::{CookieTransport, SameSite},
+    hook::SessionHook,
     service::SessionService,
+    transport::KeyTransport,
 };
 
 /// Gives every request its session, and saves it once, after the handler and before the response head goes out.
@@ -35,7 +37,8 @@ pub struct SessionLayer {
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) manager: SessionManager,
-    pub(crate) cookie: CookieStyle,
+    pub(crate) transport: Arc<dyn KeyTransport>,
+    pub(crate) hooks: Box<[Arc<dyn SessionHook>]>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -48,6 +51,8 @@ impl SessionLayer {
             cookie_name: "wayfarer".to_owned(),
             same_site: SameSite::Lax,
             development: false,
+            transport: None,
+            hooks: Vec::new(),
             #[cfg(feature = "django")]
             django: None,
         }
@@ -76,6 +81,8 @@ pub struct SessionLayerBuilder {
     cookie_name: String,
     same_site: SameSite,
     development: bool,
+    transport: Option<Arc<dyn KeyTransport>>,
+    hooks: Vec<Arc<dyn SessionHook>>,
     #[cfg(feature = "django")]
     django: Option<DjangoCookie>,
 }
@@ -196,30 +203,45 @@ impl SessionLayerBuilder {
         self
     }
 
+    /// Moves the session key by this transport instead of a cookie. Of the settings here those that belong to the cookie (its
+    /// name, `SameSite`, development, Django's) do not count then.
+    #[must_use]
+    pub fn transport(mut self, transport: impl KeyTransport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Asks `hook` too. Hooks see a request in the order in which they were added, and its response in the reverse order.
+    #[must_use]
+    pub fn hook(mut self, hook: impl SessionHook) -> Self {
+        self.hooks.push(Arc::new(hook));
+        self
+    }
+
     /// The layer.
     ///
     /// # Errors
     /// When something is missing or does not fit together. The text says what to change.
     pub fn build(self) -> Result<SessionLayer, Error> {
-        let cookie = self.cookie()?;
+        let transport = match &self.transport {
+            Some(transport) => Arc::clone(transport),
+            None => Arc::new(self.cookie()?),
+        };
         if self.development {
             tracing::warn!("development mode: session cookies on loopback hosts are not Secure");
         }
-        let manager = self.manager.build()?;
-        Ok(SessionLayer { config: Arc::new(Config { manager, cookie, clock: self.clock }) })
+        let (manager, hooks) = (self.manager.build()?, self.hooks.into());
+        Ok(SessionLayer {
+            config: Arc::new(Config { manager, transport, hooks, clock: self.clock }),
+        })
     }
 
-    fn cookie(&self) -> Result<CookieStyle, Error> {
-        let wrong = |why: String| Error::new(ErrorKind::Config, "set up sessions").because(why);
+    fn cookie(&self) -> Result<CookieTransport, Error> {
         #[cfg(feature = "django")]
         if let Some(cookie) = &self.django {
-            return CookieStyle::of_django(cookie).ok_or_else(|| {
-                wrong("name, path or domain of the Django cookie cannot stand in a header".into())
-            });
+            return CookieTransport::django(cookie);
         }
-        let name = &self.cookie_name;
-        CookieStyle::new(name, self.same_site, self.development).ok_or_else(|| {
-            wrong(format!("`{name}` is no name for a cookie: use letters, digits, - and _"))
-        })
+        let cookie = CookieTransport::new(&self.cookie_name)?.same_site(self.same_site);
+        Ok(if self.development { cookie.development() } else { cookie })
     }
 }

@@ -21,6 +21,8 @@
 //!
 //! - [`SessionLayer`] gives every request its [`Session`], lazily, and saves it once. Parallel requests that set different
 //!   keys lose nothing; a session that was ended stays ended.
+//! - [`SessionHook`] is an application's own say in all of that; [`KeyTransport`] moves the key otherwise than in a cookie,
+//!   [`HeaderTransport`] in a header for programs that keep no cookies.
 //! - `store` has the stores: memory, and SQLite (feature `sqlite`). Others implement [`store::SessionStore`] and are checked
 //!   by `wayfarer_session::conformance`.
 //! - Django mode (feature `django`) shares sessions with a Django project: its table, its values, its cookie.
@@ -32,23 +34,30 @@
 //! no `Vary`.
 
 mod cookie;
+mod ending;
+mod hook;
+mod hooked;
 #[cfg(feature = "track")]
 mod insights;
 mod layer;
 mod service;
+mod transport;
 
 #[cfg(feature = "django")]
 pub use cookie::DjangoCookie;
-pub use cookie::SameSite;
+pub use cookie::{CookieTransport, SameSite};
+pub use hook::{Answer, Exchange, Save, SessionHook};
 #[cfg(feature = "track")]
 pub use insights::SessionInsights;
 pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use service::{SessionFuture, SessionService};
+pub use transport::{Arrived, HeaderTransport, KeyTransport, RequestHead, Route};
 #[cfg(feature = "django")]
 pub use wayfarer_session::django::{DjangoCodec, DjangoKeys};
 pub use wayfarer_session::{
-    Clock, CookieKeys, Error, ErrorKind, Expiry, Handle, Journal, ManualClock, RequestContext,
-    Session, Signal, SignalBus, SignalKind, SignalReceiver, Subject, SystemClock, Ticket,
+    Clock, CookieChange, CookieKeys, Error, ErrorKind, Expiry, Handle, Journal, ManualClock,
+    RequestContext, Session, Signal, SignalBus, SignalKind, SignalReceiver, Subject, SystemClock,
+    Ticket,
 };
 
 /// For implementing the traits of this crate.

@@ -1,21 +1,30 @@
 //! What the session layer does to a request: it opens the session, lets the handler work, and finishes the session before
 //! the response head goes out.
 //!
-//! Start with [`SessionService::call`](tower_service::Service::call) and [`SessionFuture::poll`](Future::poll).
+//! Start with [`SessionService::call`](tower_service::Service::call) and [`SessionFuture::poll`](Future::poll). A layer with
+//! hooks goes by way of `hooked`.
 
 use std::{
     future::Future,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use bytes::Bytes;
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
-use wayfarer_session::{CookieChange, Error, ErrorKind, Finished, Outcome, Session};
+use wayfarer_session::{Error, Finished, Session};
 
-use crate::{cookie::Form, layer::Config};
+use crate::{
+    ending::Ending,
+    hook::Save,
+    hooked,
+    layer::Config,
+    transport::{RequestHead, Route},
+};
 
 /// What [`SessionLayer`](crate::SessionLayer) makes of a service.
 #[derive(Clone, Debug)]
@@ -32,8 +41,10 @@ impl<S> SessionService<S> {
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for SessionService<S>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    ResBody: From<&'static str>,
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone + Send + 'static,
+    S::Future: Send,
+    ReqBody: Send + 'static,
+    ResBody: From<Bytes> + Send + 'static,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -44,14 +55,34 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let style = &self.config.cookie;
-        let form = style.form(request.uri(), request.headers());
-        let session = self.config.manager.open(style.find(form, request.headers()));
-        request.extensions_mut().insert(session.clone());
-        SessionFuture {
-            step: Step::Handling { inner: self.inner.call(request) },
-            ending: Ending { session, form, config: Arc::clone(&self.config) },
+        if !self.config.hooks.is_empty() {
+            // The service that was asked whether it is ready is the one that is called.
+            let next = self.inner.clone();
+            let inner = mem::replace(&mut self.inner, next);
+            let hooked = Box::pin(hooked::serve(Arc::clone(&self.config), inner, request));
+            return SessionFuture { way: Way::Hooked { hooked } };
         }
+        let config = Arc::clone(&self.config);
+        let head = RequestHead { uri: request.uri(), headers: request.headers() };
+        let arrived = config.transport.read(head);
+        let (session, route) = (config.manager.open(arrived.key.as_deref()), arrived.route);
+        request.extensions_mut().insert(session.clone());
+        let step = Step::Handling { inner: self.inner.call(request) };
+        SessionFuture { way: Way::Short { step, open: Open { session, route, config } } }
+    }
+}
+
+/// What a request keeps of the layer until it is answered.
+struct Open {
+    session: Session,
+    route: Route,
+    config: Arc<Config>,
+}
+
+impl Open {
+    fn ending(&self) -> Ending<'_> {
+        let Config { transport, clock, .. } = &*self.config;
+        Ending { route: self.route, transport: &**transport, clock: &**clock }
     }
 }
 
@@ -59,10 +90,24 @@ type Saving = Pin<Box<dyn Future<Output = Result<Finished, Error>> + Send>>;
 
 pin_project! {
     /// A response whose session is finished before its head goes out.
-    pub struct SessionFuture<F, B> {
+    pub struct SessionFuture<F, B>
+    where
+        F: Future,
+    {
         #[pin]
-        step: Step<F, B>,
-        ending: Ending,
+        way: Way<F, B>,
+    }
+}
+
+pin_project! {
+    #[project = WayProjection]
+    enum Way<F, B>
+    where
+        F: Future,
+    {
+        Short { #[pin] step: Step<F, B>, open: Open },
+        // A layer with hooks.
+        Hooked { hooked: Pin<Box<dyn Future<Output = F::Output> + Send>> },
     }
 }
 
@@ -79,112 +124,48 @@ pin_project! {
 impl<F, B, E> Future for SessionFuture<F, B>
 where
     F: Future<Output = Result<Response<B>, E>>,
-    B: From<&'static str>,
+    B: From<Bytes>,
 {
     type Output = Result<Response<B>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        match self.project().way.project() {
+            WayProjection::Hooked { hooked } => hooked.as_mut().poll(context),
+            WayProjection::Short { step, open } => step.poll(open, context),
+        }
+    }
+}
+
+impl<F, B> Step<F, B> {
+    fn poll<E>(
+        mut self: Pin<&mut Self>,
+        open: &Open,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Response<B>, E>>
+    where
+        F: Future<Output = Result<Response<B>, E>>,
+        B: From<Bytes>,
+    {
         loop {
-            match this.step.as_mut().project() {
+            match self.as_mut().project() {
                 StepProjection::Handling { inner } => {
                     let response = ready!(inner.poll(context))?;
-                    let outcome = outcome(response.status());
-                    match this.ending.session.finish_now(outcome).transpose() {
-                        Some(finished) => {
-                            return Poll::Ready(Ok(this.ending.end(response, finished)));
-                        }
-                        None => {
-                            let session = this.ending.session.clone();
-                            let saving = Box::pin(async move { session.finish(outcome).await });
-                            this.step.set(Step::Saving { saving, response: Some(response) });
-                        }
+                    let outcome = Save::after(response.status()).outcome();
+                    if let Some(finished) = open.session.finish_now(outcome).transpose() {
+                        return Poll::Ready(Ok(open.ending().end(response, finished)));
                     }
+                    let session = open.session.clone();
+                    let saving = Box::pin(async move { session.finish(outcome).await });
+                    self.set(Step::Saving { saving, response: Some(response) });
                 }
                 StepProjection::Saving { saving, response } => {
                     let finished = ready!(saving.as_mut().poll(context));
                     // The response is there until this point is reached, once.
-                    let response = response.take().unwrap_or_else(|| Response::new("".into()));
-                    return Poll::Ready(Ok(this.ending.end(response, finished)));
+                    let response =
+                        response.take().unwrap_or_else(|| Response::new(Bytes::new().into()));
+                    return Poll::Ready(Ok(open.ending().end(response, finished)));
                 }
             }
         }
     }
-}
-
-/// A response that failed on the server saves nothing.
-fn outcome(status: StatusCode) -> Outcome {
-    if status.is_server_error() { Outcome::Discard } else { Outcome::Keep }
-}
-
-/// What is needed to end a response.
-struct Ending {
-    session: Session,
-    form: Form,
-    config: Arc<Config>,
-}
-
-impl Ending {
-    fn end<B: From<&'static str>>(
-        &self,
-        mut response: Response<B>,
-        finished: Result<Finished, Error>,
-    ) -> Response<B> {
-        match finished {
-            Ok(finished) => {
-                self.write_head(&finished, response.headers_mut());
-                response
-            }
-            Err(error) => refuse(&error),
-        }
-    }
-
-    fn write_head(&self, finished: &Finished, headers: &mut HeaderMap) {
-        let style = &self.config.cookie;
-        let cookie = match &finished.cookie {
-            CookieChange::Keep => None,
-            CookieChange::Set { value, max_age } => {
-                style.set(self.form, value, *max_age, self.config.clock.now())
-            }
-            CookieChange::Remove => style.remove(self.form),
-        };
-        if finished.accessed || cookie.is_some() {
-            vary_by_cookie(headers);
-        }
-        if let Some(cookie) = cookie {
-            headers.append(header::SET_COOKIE, cookie);
-            // A cache that kept this response would hand one visitor's session to another.
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        }
-    }
-}
-
-fn vary_by_cookie(headers: &mut HeaderMap) {
-    let values = headers.get_all(header::VARY).iter().filter_map(|value| value.to_str().ok());
-    let mut names = values.flat_map(|value| value.split(',')).map(str::trim);
-    if !names.any(|name| name == "*" || name.eq_ignore_ascii_case("cookie")) {
-        headers.append(header::VARY, HeaderValue::from_static("Cookie"));
-    }
-}
-
-/// The answer where the session could not be saved: what the handler said is not true then.
-fn refuse<B: From<&'static str>>(error: &Error) -> Response<B> {
-    let (status, text) = match error.kind() {
-        ErrorKind::Interrupted => {
-            tracing::info!(%error, "a session was interrupted");
-            (StatusCode::BAD_REQUEST, "Your session ended while the request was being worked on.\n")
-        }
-        _ => {
-            tracing::error!(%error, "a session was not saved");
-            (StatusCode::INTERNAL_SERVER_ERROR, "The session could not be saved.\n")
-        }
-    };
-    let mut response = Response::new(B::from(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    headers.insert(header::CONTENT_TYPE, plain);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    vary_by_cookie(headers);
-    response
 }

@@ -15,6 +15,8 @@ use crate::{error::Error, expiry::Kept, journal::Sent, manager::Shared};
 pub enum Outcome {
     /// What was changed is saved.
     Keep,
+    /// The session is saved if it holds anything, changed or not.
+    Always,
     /// What was changed is thrown away, as after a 5xx.
     Discard,
 }
@@ -63,17 +65,18 @@ impl Session {
     /// # Errors
     /// When there is no randomness for an early subject.
     pub fn finish_now(&self, outcome: Outcome) -> Result<Option<Finished>, Error> {
+        let every = self.every(outcome);
         let (accessed, pending) = {
             let mut state = self.0.state();
-            if !state.accessed && !self.0.shared.early && !self.0.shared.save_every_request {
+            if !state.accessed && !self.0.shared.early && !every {
                 state.head_sent = true;
                 return Ok(Some(Finished { cookie: CookieChange::Keep, accessed: false }));
             }
             (state.accessed, state.is_pending())
         };
-        let every = self.0.shared.save_every_request && self.0.state().may_hold();
-        let due = every || (accessed && (pending || self.0.stale().is_some()));
-        if outcome == Outcome::Keep && due {
+        let due = (every && self.0.state().may_hold())
+            || (accessed && (pending || self.0.stale().is_some()));
+        if outcome != Outcome::Discard && due {
             return Ok(None);
         }
         let cookie = self.head_goes_out(outcome)?;
@@ -89,20 +92,26 @@ impl Session {
         if let Some(finished) = self.finish_now(outcome)? {
             return Ok(finished);
         }
-        if self.0.shared.save_every_request {
+        let every = self.every(outcome);
+        if every {
             self.0.load().await?;
         }
         let (pending, holds) = {
             let state = self.0.state();
             (state.is_pending(), !state.current.is_empty())
         };
-        if pending || (self.0.shared.save_every_request && holds) {
+        if pending || (every && holds) {
             self.0.save(None).await?;
         } else {
             self.0.touch().await?;
         }
         let cookie = self.head_goes_out(outcome)?;
         Ok(Finished { cookie, accessed: true })
+    }
+
+    /// Whether the session is saved although nothing was changed.
+    fn every(&self, outcome: Outcome) -> bool {
+        self.0.shared.save_every_request || outcome == Outcome::Always
     }
 
     /// Settles the cookie. From here on none can be sent.

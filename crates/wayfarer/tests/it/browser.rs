@@ -87,10 +87,15 @@ impl Browser {
 
     /// Asks for `path` with the cookie, and leaves the cookie as it is.
     pub(crate) async fn get_without_keeping(&self, path: &str) -> Answer {
+        let cookie = self.cookie().map(|cookie| HeaderValue::from_str(&cookie).unwrap());
+        self.get_with(path, cookie.map(|cookie| (header::COOKIE, cookie)).into_iter().collect())
+            .await
+    }
+
+    /// Asks for `path` with these headers and no other.
+    pub(crate) async fn get_with(&self, path: &str, headers: HeaderMap) -> Answer {
         let mut request = Request::get(format!("http://{}{path}", self.address));
-        if let Some(cookie) = self.cookie() {
-            request = request.header(header::COOKIE, HeaderValue::from_str(&cookie).unwrap());
-        }
+        request.headers_mut().unwrap().extend(headers);
         let response = self.client.request(request.body(Full::default()).unwrap()).await.unwrap();
         let (head, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();

@@ -5,8 +5,12 @@
 mod browser;
 #[cfg(feature = "django")]
 mod django;
+mod examples;
+mod header;
+mod hooks;
 mod http;
 #[cfg(feature = "track")]
 mod insights;
 mod parallel;
 mod quiet;
+mod streams;
