@@ -13,6 +13,7 @@ mod error;
 mod expiry;
 #[cfg(feature = "axum")]
 mod extract;
+mod file;
 mod journal;
 mod key;
 mod manager;
@@ -33,6 +34,9 @@ pub use error::{BoxError, Error, ErrorKind};
 pub use expiry::Expiry;
 #[cfg(feature = "axum")]
 pub use extract::MissingSession;
+#[cfg(feature = "django")]
+pub use file::{DjangoFileOptions, DjangoFileStore, DjangoFiles};
+pub use file::{Durability, FileStore, Files, NativeFiles};
 pub use journal::{Brought, Journal, Sent, StoreCall};
 pub use key::{Handle, ParseSubjectError, SessionKey, StoreKey, Subject};
 pub use manager::{SessionInfo, SessionManager, SessionManagerBuilder};

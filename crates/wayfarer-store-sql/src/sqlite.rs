@@ -15,19 +15,10 @@ use sqlx::{
     SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+pub use wayfarer_session::Durability;
 use wayfarer_session::{Cursor, Listed, Met, Page, StoreError, StoreErrorKind};
 
 pub use self::{django::DjangoSqliteStore, native::SqliteStore};
-
-/// How much a power cut may take back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// Nothing: every save, and every log-out, is on the disk when it answers.
-    #[default]
-    Full,
-    /// The last saves and log-outs before a power cut. A crash of the application alone takes nothing back.
-    Normal,
-}
 
 /// How to open a [`SqliteStore`].
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@
 )]
 
 mod broken;
+mod files;
 mod hostile;
 mod laws;
 mod life;
