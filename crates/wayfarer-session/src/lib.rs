@@ -6,6 +6,7 @@ mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod data;
+mod device;
 #[cfg(feature = "django")]
 pub mod django;
 mod encoded;

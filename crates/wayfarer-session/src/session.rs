@@ -21,11 +21,12 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use self::finish::{CookieChange, Finished, Outcome};
 use self::state::{State, Stored};
 use crate::{
+    device,
     error::Error,
     expiry::{self, Expiry, Kept},
     journal::Journal,
     key::{Handle, Subject},
-    manager::Shared,
+    manager::{SessionManager, Shared},
     mode::Identity,
     raw::Raw,
     signal::{RequestContext, Signal, SignalBus, SignalKind},
@@ -387,6 +388,24 @@ impl Session {
     #[must_use]
     pub fn journal(&self) -> Journal {
         self.0.state().journal.clone()
+    }
+
+    /// Notes the device of this `User-Agent`, by which a person recognises the session in a list: the families of browser and
+    /// system, and nothing else of it. A `User-Agent` that is not known changes nothing.
+    ///
+    /// # Errors
+    /// When the session cannot be loaded.
+    pub async fn note_device(&self, user_agent: &str) -> Result<(), Error> {
+        match device::device(user_agent) {
+            Some(device) => self.insert(device::ENTRY, device).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What opened this session: for the other sessions of its user.
+    #[must_use]
+    pub fn manager(&self) -> SessionManager {
+        SessionManager(Arc::clone(&self.0.shared))
     }
 
     /// The bus that this session's signals go to.

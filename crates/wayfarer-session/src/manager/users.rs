@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::SessionManager;
 use crate::{
+    device,
     error::{Error, ErrorKind},
     expiry::Kept,
     key::{Handle, Subject},
@@ -29,6 +30,8 @@ pub struct SessionInfo {
     pub handle: Handle,
     /// Its internal id.
     pub subject: Subject,
+    /// Browser and system, where [`Session::note_device`](crate::Session::note_device) noted them.
+    pub device: Option<String>,
     /// When it began.
     pub created: Option<Timestamp>,
     /// When it was last saved or touched, to the touch interval; `None` where its end does not tell.
@@ -52,7 +55,7 @@ impl SessionManager {
     /// # Errors
     /// When the store cannot list sessions, or is in trouble. The session may then still be live.
     pub async fn revoke(&self, user: &str, handle: &Handle) -> Result<bool, Error> {
-        let wanted = |subject: &Subject| Handle::of(subject) == *handle;
+        let wanted = |_: &Listed, subject: &Subject| Handle::of(subject) == *handle;
         Ok(self.revoke_where(user, wanted).await? > 0)
     }
 
@@ -61,13 +64,22 @@ impl SessionManager {
     /// # Errors
     /// When the store cannot list sessions, or is in trouble. Some sessions may then still be live.
     pub async fn revoke_all(&self, user: &str, keep: Option<Subject>) -> Result<u64, Error> {
-        self.revoke_where(user, |subject| Some(*subject) != keep).await
+        self.revoke_where(user, |_, subject| Some(*subject) != keep).await
+    }
+
+    /// Ends every session of this user that began before `instant`, and those that do not tell when they began.
+    ///
+    /// # Errors
+    /// When the store cannot list sessions, or is in trouble. Some sessions may then still be live.
+    pub async fn revoke_before(&self, user: &str, instant: Timestamp) -> Result<u64, Error> {
+        let before = |listed: &Listed| self.created(listed).is_none_or(|created| created < instant);
+        self.revoke_where(user, |listed, _| before(listed)).await
     }
 
     async fn revoke_where(
         &self,
         user: &str,
-        wanted: impl Fn(&Subject) -> bool,
+        wanted: impl Fn(&Listed, &Subject) -> bool,
     ) -> Result<u64, Error> {
         let start = self.0.now();
         let mut ended = 0;
@@ -75,7 +87,8 @@ impl SessionManager {
             let mut left = self.list(user).await?;
             left.retain(|listed| {
                 let began_later = self.created(listed).is_some_and(|created| created > start);
-                !began_later && listed.loaded.record.subject.as_ref().is_some_and(&wanted)
+                let subject = listed.loaded.record.subject.as_ref();
+                !began_later && subject.is_some_and(|subject| wanted(listed, subject))
             });
             if left.is_empty() {
                 return Ok(ended);
@@ -121,10 +134,13 @@ impl SessionManager {
         let payload = self.0.mode.decode(&record.data).ok();
         let kept = payload.as_ref().map(|payload| Kept::of(&payload.data));
         let slides = matches!(kept, Some(Kept::Unset | Kept::BrowserClose));
+        let device =
+            payload.as_ref().and_then(|payload| payload.data.get(device::ENTRY)?.read().ok());
         let last_used = crate::expiry::later(record.expires_at, -self.0.life.idle);
         Some(SessionInfo {
             handle: Handle::of(&subject),
             subject,
+            device,
             created: payload.and_then(|payload| payload.created),
             last_used: slides.then_some(last_used),
             expires_at: record.expires_at,

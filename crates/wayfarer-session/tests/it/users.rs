@@ -109,3 +109,28 @@ async fn a_request_that_runs_on_does_not_bring_a_revoked_session_back() {
     assert_eq!(error.kind(), wayfarer_session::ErrorKind::Interrupted);
     assert!(!world.is_live(&cookie).await);
 }
+
+#[tokio::test]
+async fn what_began_before_an_instant_ends_and_the_rest_stays() {
+    let world = World::new();
+    let old = world.login("ada").await;
+    world.clock.advance(Duration::from_secs(60));
+    let instant = "2026-01-01T00:01:00Z".parse().unwrap();
+    let newer = world.login("ada").await;
+    let stranger = world.login("bob").await;
+    assert_eq!(world.manager.revoke_before("ada", instant).await.unwrap(), 1);
+    let [old, newer] = [&old, &newer].map(|cookie| world.is_live(cookie));
+    assert_eq!((old.await, newer.await), (false, true));
+    assert!(world.is_live(&stranger).await);
+}
+
+#[tokio::test]
+async fn a_list_names_the_device_and_no_more_of_it() {
+    let world = World::new();
+    let cookie = world.login("ada").await;
+    let session = world.manager.open(Some(&cookie));
+    session.note_device("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0").await.unwrap();
+    end(&session).await;
+    let listed = world.manager.sessions_of("ada").await.unwrap();
+    assert_eq!(listed[0].device.as_deref(), Some("Firefox on Linux"));
+}
