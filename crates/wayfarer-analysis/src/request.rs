@@ -65,6 +65,12 @@ pub struct Request {
     pub window: Option<String>,
     /// Events that end an attempt at a funnel.
     pub exclude: Option<String>,
+    /// Where a funnel is entered: `closed` at its first step alone, `open` at any.
+    pub entry: Option<String>,
+    /// Which step of a funnel, from 1.
+    pub step: Option<usize>,
+    /// Only those that got no further.
+    pub dropped: bool,
     /// The event that brings a visitor into a cohort or onto a path.
     pub start: Option<String>,
     /// The event that counts as coming back.

@@ -12,14 +12,17 @@
 //!
 //! [`ordered`] tells sequential and strict funnels in one pass, with one place for each step: of all attempts that have
 //! reached a step, the one that began last leaves the most time, so it stands for all. [`any`] slides a window over the rows
-//! and finds how many steps can be met at once.
+//! and finds how many steps can be met at once. [`asked`] reads a funnel from a request.
 
 mod any;
+mod asked;
 mod ordered;
 #[cfg(test)]
 mod tests;
 
 use std::ops::Range;
+
+pub(crate) use asked::{Asked, adjacent};
 
 /// The most steps of a funnel: one bit of 64 is for excluded rows.
 pub(crate) const STEPS: usize = 63;

@@ -1,22 +1,25 @@
 //! `funnel`: how many visitors reach each of several steps. What that means exactly stands in [`crate::funnel`].
+//!
+//! A funnel is **closed** unless the request says otherwise: everybody enters at the first step. Into an **open** one people
+//! enter at any step. At a step are then those that did it in the period, or came on to it from the step before: an attempt at
+//! these two steps alone. Those that did not come on have entered there.
+//!
+//! With `interval`, a visitor counts in the interval in which its attempt began.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use wayfarer_event::Text;
 
 use super::{Parameter, Report};
 use crate::{
     Answer, Context, Error, Request, Row,
-    filter::Expr,
-    fold::{Cells, Fold, History, KeySlot, MaskSlot, Plan},
-    funnel::{Funnel, Order, Reached, Rows, STEPS, Window},
-    job::{Job, event_field, read},
+    fold::{Cells, Fold, History, KeySlot, Plan},
+    funnel::{Asked, Funnel, Reached, Rows, adjacent},
+    job::{Job, event_field},
     metric::ratio,
-    span::span,
+    period::{Interval, Intervals},
     times::{TIMES, median, p90},
 };
-
-/// How long a funnel may take unless the request says it.
-const WINDOW: &str = "14d";
 
 pub(super) const REPORT: Report = Report {
     name: "funnel",
@@ -26,111 +29,83 @@ pub(super) const REPORT: Report = Report {
         Parameter::Window,
         Parameter::Order,
         Parameter::Exclude,
+        Parameter::Entry,
+        Parameter::Interval,
         Parameter::By,
         Parameter::Attribution,
     ],
     fields: &[
-        (
-            "key",
-            "with `by`: the value of the dimension at the first step, or at the last with `attribution=last`",
-        ),
+        ("key", "with `by`: the value of the dimension, at the step that `attribution` names"),
+        ("t", "with `interval`: when the visitors began"),
         ("step", "number of the step, from 1"),
         ("filter", "the step"),
         ("visitors", "visitors that reached it, having begun in the period"),
-        ("rate", "their share of those that reached the first step, 0-1"),
-        ("step_rate", "their share of those that reached the step before, 0-1"),
-        ("median_s", "median seconds from the first step to this one"),
-        ("p90_s", "seconds within which nine in ten of them came from the first step to this one"),
+        (
+            "rate",
+            "their share of those that reached the first step, 0-1; where people enter at any step, of all that entered",
+        ),
+        ("step_rate", "the share of those at the step before that came on to this one, 0-1"),
+        (
+            "median_s",
+            "median seconds from the first step to this one; where people enter at any step, from the step before",
+        ),
+        ("p90_s", "seconds within which nine in ten of them came there"),
+        ("entered", "with `entry=open`: visitors that entered at this step"),
     ],
     run,
 };
 
 fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     let job = Job::new(context, request)?;
-    let funnel = funnel(request)?;
     let mut plan = Plan::default();
-    let count = Count::new(&mut plan, &job, funnel)?;
-    let cells = job.walk(plan, &count)?;
-    let mut keys: Vec<(Option<_>, Reach)> = cells.into_iter().collect();
-    keys.retain(|(_, reach)| {
-        request.by.is_none() || reach.visitors.first().is_some_and(|n| *n > 0)
-    });
-    if keys.is_empty() && request.by.is_none() {
-        keys.push((None, Reach::default()));
+    let asked = Asked::of(&mut plan, &job)?;
+    let count = Count { is_open: is_open(request)?, split: Split::of(&mut plan, &job)?, asked };
+    if count.is_open && !matches!(count.split, Split::None | Split::By(_, At::All)) {
+        let problem = "is open: break down with attribution=all, and not by time";
+        return Err(Error::parameter("entry", problem));
     }
-    keys.sort_by_key(|(key, reach)| {
-        (std::cmp::Reverse(reach.visitors.first().copied()), key.clone())
-    });
-    let open: u64 = keys.iter().map(|(_, reach)| reach.open).sum();
+    let reaches = count.split.arrange(job.walk(plan, &count)?);
+    let unfinished: u64 = reaches.iter().map(|(_, reach)| reach.unfinished).sum();
     let mut rows = Vec::new();
-    for (key, mut reach) in keys {
-        for row in steps(request, &mut reach) {
-            let key = request.by.is_some().then(|| ("key".to_owned(), json!(key)));
+    for (key, mut reach) in reaches {
+        let name = match count.split {
+            Split::None => None,
+            Split::By(..) => Some("key"),
+            Split::Time(_) => Some("t"),
+        };
+        for row in count.steps(request, &mut reach) {
+            let key = name.map(|name| (name.to_owned(), json!(key)));
             rows.push(key.into_iter().chain(row).collect());
         }
     }
-    let mut meta = Row::new();
-    meta.insert("order".into(), json!(request.order.as_deref().unwrap_or("sequential")));
-    meta.insert("window".into(), json!(request.window.as_deref().unwrap_or(WINDOW)));
-    meta.insert("open".into(), json!(open));
+    let mut meta = Asked::meta(request);
+    meta.insert("entry".into(), json!(if count.is_open { "open" } else { "closed" }));
+    meta.insert("open".into(), json!(unfinished));
     Ok(job.answer(rows, meta))
 }
 
-/// Reads what is not a filter.
-fn funnel(request: &Request) -> Result<Funnel, Error> {
-    let steps = request.steps.len();
-    if !(1..=STEPS).contains(&steps) {
-        let problem = format!("are {steps}: give one to {STEPS} filters");
-        return Err(Error::parameter("steps", problem));
-    }
-    let order = match request.order.as_deref() {
-        None | Some("sequential") => Order::Sequential,
-        Some("strict") => Order::Strict,
-        Some("any") => Order::Any,
+fn is_open(request: &Request) -> Result<bool, Error> {
+    match request.entry.as_deref() {
+        None | Some("closed") => Ok(false),
+        Some("open") => Ok(true),
         Some(other) => {
-            let problem = format!("is `{other}`: it can be sequential, strict or any");
-            return Err(Error::parameter("order", problem));
+            Err(Error::parameter("entry", format!("is `{other}`: it can be closed or open")))
         }
-    };
-    let text = request.window.as_deref().unwrap_or(WINDOW);
-    let window = match text.strip_suffix("/step") {
-        Some(_) if order == Order::Any => {
-            return Err(Error::parameter("window", "cannot be for each step where order is any"));
-        }
-        Some(text) => Window::Step(span("window", text)?),
-        None => Window::Whole(span("window", text)?),
-    };
-    Ok(Funnel { steps, order, window })
-}
-
-/// The rows of one funnel.
-fn steps(request: &Request, reach: &mut Reach) -> Vec<Row> {
-    let visitors = |step: usize| reach.visitors.get(step).copied().unwrap_or(0);
-    let counts: Vec<u64> = (0..request.steps.len()).map(visitors).collect();
-    let mut rows = Vec::with_capacity(counts.len());
-    for (step, filter) in request.steps.iter().enumerate() {
-        let mut times = reach.times.get_mut(step).map(std::mem::take).unwrap_or_default();
-        times.sort_unstable();
-        let mut row = Row::new();
-        row.insert("step".into(), json!(step + 1));
-        row.insert("filter".into(), json!(filter));
-        row.insert("visitors".into(), json!(counts[step]));
-        row.insert("rate".into(), ratio(counts[step] as f64, counts[0]));
-        row.insert("step_rate".into(), ratio(counts[step] as f64, counts[step.saturating_sub(1)]));
-        row.insert("median_s".into(), if step == 0 { Value::Null } else { median(&times) });
-        row.insert("p90_s".into(), if step == 0 { Value::Null } else { p90(&times) });
-        rows.push(row);
     }
-    rows
 }
 
 /// Counts how far visitors go.
 struct Count {
-    funnel: Funnel,
-    mask: MaskSlot,
-    by: Option<(KeySlot, At)>,
-    /// Who began at or after this instant and is not through can still get there.
-    open_from: i64,
+    asked: Asked,
+    is_open: bool,
+    split: Split,
+}
+
+/// Under which keys visitors count.
+enum Split {
+    None,
+    By(KeySlot, At),
+    Time(Intervals),
 }
 
 /// Whose value of the dimension counts.
@@ -138,14 +113,97 @@ struct Count {
 enum At {
     First,
     Last,
+    /// The step at this place; not known of those that did not reach it.
+    Step(usize),
+    /// That of all steps: each value is a funnel of its own.
+    All,
 }
 
-/// How many visitors reached each step, and how long they took.
+impl At {
+    fn of(request: &Request) -> Result<At, Error> {
+        let step =
+            |text: &str| text.parse().ok().filter(|step| (1..=request.steps.len()).contains(step));
+        match request.attribution.as_deref() {
+            None if is_open(request)? => Ok(At::All),
+            None | Some("first") => Ok(At::First),
+            Some("last") => Ok(At::Last),
+            Some("all") => Ok(At::All),
+            Some(text) => step(text).map(|step: usize| At::Step(step - 1)).ok_or_else(|| {
+                let problem = format!("is `{text}`: it can be first, last, all or a step's number");
+                Error::parameter("attribution", problem)
+            }),
+        }
+    }
+}
+
+impl Split {
+    fn of(plan: &mut Plan, job: &Job<'_>) -> Result<Split, Error> {
+        let at = At::of(job.request)?;
+        match (event_field(job.request)?, job.request.interval.as_deref()) {
+            (None, None) if job.request.attribution.is_some() => {
+                Err(Error::parameter("attribution", "is about a dimension: give `by`, too"))
+            }
+            (None, None) => Ok(Split::None),
+            (Some(field), None) => Ok(Split::By(plan.key(&field), at)),
+            (None, Some(_)) => {
+                let interval = Interval::of(job.request, Interval::Day)?;
+                Ok(Split::Time(job.period.intervals(interval)?))
+            }
+            (Some(_), Some(_)) => Err(Error::parameter("interval", "cannot be given beside `by`")),
+        }
+    }
+
+    /// What is told: the keys that somebody has, the most frequent first; or every interval.
+    fn arrange(&self, cells: Cells<Reach>) -> Vec<(Option<Text>, Reach)> {
+        let mut reaches: Vec<(Option<Text>, Reach)> = cells.into_iter().collect();
+        let entered =
+            |reach: &Reach| reach.steps.iter().map(|step| step.visitors).max().unwrap_or(0);
+        match self {
+            Split::None => reaches.truncate(1),
+            Split::By(..) => reaches.retain(|(_, reach)| entered(reach) > 0),
+            Split::Time(_) => {}
+        }
+        if reaches.is_empty() && matches!(self, Split::None) {
+            reaches.push((None, Reach::default()));
+        }
+        match self {
+            Split::Time(intervals) => every(intervals, reaches),
+            _ => {
+                reaches
+                    .sort_by_key(|(key, reach)| (std::cmp::Reverse(entered(reach)), key.clone()));
+                reaches
+            }
+        }
+    }
+}
+
+/// One for each interval, in their order.
+fn every(intervals: &Intervals, reaches: Vec<(Option<Text>, Reach)>) -> Vec<(Option<Text>, Reach)> {
+    let mut known: hashbrown::HashMap<Option<Text>, Reach> = reaches.into_iter().collect();
+    let one = |label: &String| {
+        let label = Some(Text::from(label));
+        let reach = known.remove(&label).unwrap_or_default();
+        (label, reach)
+    };
+    intervals.labels().iter().map(one).collect()
+}
+
+/// How many visitors reached each step, how long they took, and how many can still get through.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Reach {
-    visitors: Vec<u64>,
-    times: Vec<Vec<i64>>,
-    open: u64,
+    steps: Vec<Step>,
+    /// Visitors at any step.
+    entered: u64,
+    unfinished: u64,
+}
+
+/// Who is at one step.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Step {
+    visitors: u64,
+    /// Those that came on from the step before.
+    came_on: u64,
+    times: Vec<i64>,
 }
 
 /// What is known after some visitors.
@@ -157,80 +215,193 @@ struct Counted {
     reached: Vec<Reached>,
 }
 
-impl Count {
-    fn new(plan: &mut Plan, job: &Job<'_>, funnel: Funnel) -> Result<Count, Error> {
-        let mut steps = Vec::with_capacity(funnel.steps);
-        for text in &job.request.steps {
-            let step = read("steps", Some(text))?;
-            let step = step.ok_or_else(|| Error::parameter("steps", "has an empty filter"))?;
-            steps.push(match &job.filter {
-                Some(filter) => Expr::All(vec![filter.clone(), step]),
-                None => step,
-            });
+impl Reach {
+    fn step(&mut self, place: usize) -> &mut Step {
+        if self.steps.len() <= place {
+            self.steps.resize(place + 1, Step::default());
         }
-        let never = Expr::Any(Vec::new());
-        steps.resize(STEPS, never.clone());
-        steps.push(read("exclude", job.request.exclude.as_deref())?.unwrap_or(never));
-        plan.after(funnel.longest());
-        Ok(Count {
-            funnel,
-            mask: plan.mask(&steps),
-            by: by(plan, job.request)?,
-            open_from: job.context.now.0.saturating_sub(funnel.longest()),
-        })
+        &mut self.steps[place]
+    }
+
+    /// Counts a visitor that entered at the first step.
+    fn count(&mut self, reached: &[Reached], times: &[i64]) -> usize {
+        self.entered += 1;
+        for (place, reached) in reached.iter().enumerate() {
+            let step = self.step(place);
+            step.visitors += 1;
+            step.came_on += 1;
+            if place > 0 {
+                step.times.push(times[reached.end] - times[reached.start]);
+            }
+        }
+        reached.len() - 1
+    }
+
+    fn add(&mut self, other: Reach) {
+        self.entered += other.entered;
+        self.unfinished += other.unfinished;
+        for (place, other) in other.steps.into_iter().enumerate() {
+            let step = self.step(place);
+            step.visitors += other.visitors;
+            step.came_on += other.came_on;
+            step.times.extend(other.times);
+        }
     }
 }
 
-fn by(plan: &mut Plan, request: &Request) -> Result<Option<(KeySlot, At)>, Error> {
-    let at = match request.attribution.as_deref() {
-        None | Some("first") => At::First,
-        Some("last") => At::Last,
-        Some(other) => {
-            let problem = format!("is `{other}`: it can be first or last");
-            return Err(Error::parameter("attribution", problem));
+impl Count {
+    /// The rows of one funnel.
+    fn steps(&self, request: &Request, reach: &mut Reach) -> Vec<Row> {
+        reach.step(request.steps.len() - 1);
+        let steps = &mut reach.steps;
+        let all = if self.is_open { reach.entered } else { steps[0].visitors };
+        let mut rows = Vec::with_capacity(steps.len());
+        for (place, filter) in request.steps.iter().enumerate() {
+            let mut times = std::mem::take(&mut steps[place].times);
+            times.sort_unstable();
+            let (step, before) = (&steps[place], &steps[place.saturating_sub(1)]);
+            let came_on = if place == 0 { step.visitors } else { step.came_on };
+            let told = |value: Value| if place == 0 { Value::Null } else { value };
+            let mut row = Row::new();
+            row.insert("step".into(), json!(place + 1));
+            row.insert("filter".into(), json!(filter));
+            row.insert("visitors".into(), json!(step.visitors));
+            row.insert("rate".into(), ratio(step.visitors as f64, all));
+            row.insert("step_rate".into(), ratio(came_on as f64, before.visitors));
+            row.insert("median_s".into(), told(median(&times)));
+            row.insert("p90_s".into(), told(p90(&times)));
+            if self.is_open {
+                row.insert("entered".into(), json!(step.visitors - step.came_on));
+            }
+            rows.push(row);
         }
-    };
-    Ok(event_field(request)?.map(|field| (plan.key(&field), at)))
+        rows
+    }
+
+    /// Counts a visitor under one key.
+    fn closed(
+        &self,
+        counted: &mut Counted,
+        history: &History<'_>,
+        rows: Rows<'_>,
+        key: Option<u32>,
+    ) {
+        let Counted { cells, times, reached } = counted;
+        self.asked.funnel.follow(rows, reached);
+        let (Some(first), Some(last)) = (reached.first(), reached.last()) else { return };
+        let code = key.unwrap_or_else(|| self.code(history, reached, last));
+        let reach = cells.of(code, |code| self.name(history, code));
+        let is_through = reached.len() == self.asked.funnel.steps;
+        let (start, end) = rows.entry;
+        let latest = rows.masks[start..end].iter().rposition(|mask| mask & 1 == 1);
+        let latest = latest.map_or(first.start, |row| start + row);
+        reach.unfinished += u64::from(!is_through && rows.times[latest] > self.asked.open_from);
+        *times += reach.count(reached, rows.times);
+    }
+
+    /// Counts a visitor that may have entered at any step, under one key.
+    fn open(&self, counted: &mut Counted, history: &History<'_>, rows: Rows<'_>, key: u32) {
+        let (start, end) = rows.entry;
+        let done = rows.masks[start..end].iter().fold(0, |done, mask| done | mask);
+        let pair = Funnel { steps: 2, ..self.asked.funnel };
+        let mut has_entered = false;
+        for place in 0..self.asked.funnel.steps {
+            counted.reached.clear();
+            if place > 0 {
+                let masks = adjacent(rows.masks, place);
+                pair.follow(Rows { masks: &masks, ..rows }, &mut counted.reached);
+            }
+            let came_on = counted.reached.get(1).copied();
+            if came_on.is_none() && done >> place & 1 == 0 {
+                continue;
+            }
+            let reach = counted.cells.of(key, |code| self.name(history, code));
+            reach.entered += u64::from(!has_entered);
+            has_entered = true;
+            let step = reach.step(place);
+            step.visitors += 1;
+            if let Some(reached) = came_on {
+                step.came_on += 1;
+                step.times.push(rows.times[reached.end] - rows.times[reached.start]);
+                counted.times += 1;
+            }
+        }
+    }
+
+    fn visitor_under(
+        &self,
+        counted: &mut Counted,
+        history: &History<'_>,
+        rows: Rows<'_>,
+        key: Option<u32>,
+    ) {
+        if self.is_open {
+            self.open(counted, history, rows, key.unwrap_or(0));
+        } else {
+            self.closed(counted, history, rows, key);
+        }
+    }
+
+    /// Counts a visitor under each value of a dimension by itself, as if it had no other rows.
+    fn each(&self, counted: &mut Counted, history: &History<'_>, slot: KeySlot) {
+        let (rows, codes) = (self.asked.rows(history), history.key(slot));
+        let mut values: Vec<u32> = codes
+            .iter()
+            .zip(rows.masks)
+            .filter(|(_, mask)| **mask != 0)
+            .map(|(code, _)| *code)
+            .collect();
+        values.sort_unstable();
+        values.dedup();
+        for value in values {
+            let own = |(mask, code): (&u64, &u32)| {
+                if *code == value { *mask } else { mask & crate::funnel::EXCLUDED }
+            };
+            let masks: Vec<u64> = rows.masks.iter().zip(codes).map(own).collect();
+            self.visitor_under(counted, history, Rows { masks: &masks, ..rows }, Some(value));
+        }
+    }
+
+    /// The key of an attempt.
+    fn code(&self, history: &History<'_>, reached: &[Reached], last: &Reached) -> u32 {
+        match &self.split {
+            Split::None => 0,
+            Split::Time(intervals) => intervals.find(0, history.times()[last.start]) as u32,
+            Split::By(slot, at) => {
+                let row = match at {
+                    At::First => Some(last.start),
+                    At::Step(0) => Some(last.start),
+                    At::Step(place) => reached.get(*place).map(|reached| reached.end),
+                    At::Last | At::All => Some(last.end),
+                };
+                row.map_or(crate::fold::NULL, |row| history.key(*slot)[row])
+            }
+        }
+    }
+
+    fn name(&self, history: &History<'_>, code: u32) -> Option<Text> {
+        match &self.split {
+            Split::None => None,
+            Split::Time(intervals) => intervals.labels().get(code as usize).map(Text::from),
+            Split::By(slot, _) => history.words(*slot).get(code).cloned(),
+        }
+    }
 }
 
 impl Fold for Count {
     type State = Counted;
     type Output = Cells<Reach>;
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn start(&self) -> Counted {
         Counted::default()
     }
 
     fn visitor(&self, counted: &mut Counted, history: &History<'_>) -> Result<(), Error> {
-        let times = history.times();
-        let inside = history.inside();
-        let rows =
-            Rows { times, masks: history.mask(self.mask), entry: (inside.start, inside.end) };
-        self.funnel.follow(rows, &mut counted.reached);
-        let (Some(first), Some(last)) = (counted.reached.first(), counted.reached.last()) else {
-            return Ok(());
-        };
-        let code = self.by.map_or(0, |(slot, at)| {
-            history.key(slot)[if at == At::First { last.start } else { last.end }]
-        });
-        let reach = counted
-            .cells
-            .of(code, |code| self.by.and_then(|(slot, _)| history.words(slot).get(code).cloned()));
-        let is_through = counted.reached.len() == self.funnel.steps;
-        let latest = rows.masks[inside.clone()].iter().rposition(|mask| mask & 1 == 1);
-        let latest = latest.map_or(first.start, |row| inside.start + row);
-        reach.open += u64::from(!is_through && times[latest] > self.open_from);
-        for (step, reached) in counted.reached.iter().enumerate() {
-            if reach.visitors.len() == step {
-                reach.visitors.push(0);
-                reach.times.push(Vec::new());
-            }
-            reach.visitors[step] += 1;
-            if step > 0 {
-                reach.times[step].push(times[reached.end] - times[reached.start]);
-                counted.times += 1;
-            }
+        if let Split::By(slot, At::All) = self.split {
+            self.each(counted, history, slot);
+        } else {
+            self.visitor_under(counted, history, self.asked.rows(history), None);
         }
         if counted.times > TIMES {
             return Err(Error::TooMany { what: "times to convert", limit: TIMES });
@@ -240,18 +411,7 @@ impl Fold for Count {
 
     fn merge(&self, counted: &mut Counted, other: Counted) {
         counted.times += other.times;
-        counted.cells.merge(other.cells, |reach, other| {
-            let steps = reach.visitors.len().max(other.visitors.len());
-            reach.visitors.resize(steps, 0);
-            reach.times.resize(steps, Vec::new());
-            for (step, visitors) in other.visitors.into_iter().enumerate() {
-                reach.visitors[step] += visitors;
-            }
-            for (step, times) in other.times.into_iter().enumerate() {
-                reach.times[step].extend(times);
-            }
-            reach.open += other.open;
-        });
+        counted.cells.merge(other.cells, Reach::add);
     }
 
     fn finish(&self, counted: Counted) -> Cells<Reach> {

@@ -8,6 +8,7 @@ mod breakdown;
 mod engagement;
 mod errors;
 mod funnel;
+mod funnel_visitors;
 mod goals;
 mod lifecycle;
 mod overview;
@@ -96,6 +97,7 @@ static REPORTS: &[Report] = &[
     timeline::REPORT,
     goals::REPORT,
     funnel::REPORT,
+    funnel_visitors::REPORT,
     retention::REPORT,
     paths::REPORT,
     step_matrix::REPORT,

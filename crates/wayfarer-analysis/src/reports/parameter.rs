@@ -56,6 +56,9 @@ parameters! {
     Steps "steps" "EXPR" "A step of the funnel; given once for each step";
     Window "window" "TIME" "How long it may take, such as 1d; 2h/step for each step on its own";
     Exclude "exclude" "EXPR" "Events that end an attempt";
+    Entry "entry" "WHERE" "Where people may enter: closed, at the first step; open, at any";
+    Step "step" "N" "Which step, from 1; the last by default";
+    Dropped "dropped" "" "Only those that got no further";
     Start "start" "EXPR" "The event that it begins with";
     Return "return" "EXPR" "The event that counts as coming back";
     End "end" "EXPR" "The event that it leads to";

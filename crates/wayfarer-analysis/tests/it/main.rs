@@ -10,6 +10,7 @@
 mod among;
 mod behaviour;
 mod engine;
+mod funnel;
 mod journeys;
 mod memory;
 mod oracle;

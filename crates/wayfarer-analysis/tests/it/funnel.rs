@@ -1,0 +1,242 @@
+//! What a funnel can tell beside its bars, against oracles that try every choice of rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::{prelude::*, sample::select};
+use serde_json::{Value, json};
+use wayfarer_analysis::{Answer, Request, answer};
+use wayfarer_event::Micros;
+use wayfarer_lake::Stored;
+
+use super::{
+    behaviour::{TESTS, Test, ask, request},
+    journeys::one_visitor,
+    oracle::{self, FILTERS, Period, is_in},
+    world::{World, config, world},
+};
+
+/// All attempts at these steps, in order and within the window: the places of their first and last rows.
+fn attempts(
+    rows: &[&Stored],
+    steps: &[Test],
+    window: i64,
+    period: Period,
+) -> BTreeSet<(usize, usize)> {
+    let mut found = BTreeSet::new();
+    for (first, row) in
+        rows.iter().enumerate().filter(|(_, row)| steps[0].1(&row.event) && is_in(period, row))
+    {
+        let mut ends = BTreeSet::from([first]);
+        for step in &steps[1..] {
+            let follows = |end: usize, place: usize| {
+                place > end
+                    && step.1(&rows[place].event)
+                    && rows[place].event.ts.0 - row.event.ts.0 <= window
+            };
+            ends = (0..rows.len())
+                .filter(|place| ends.iter().any(|end| follows(*end, *place)))
+                .collect();
+        }
+        found.extend(ends.into_iter().map(|last| (first, last)));
+    }
+    found
+}
+
+/// The attempt of a depth that is told: the first to end, and of those the last to begin.
+fn told(rows: &[&Stored], steps: &[Test], window: i64, period: Period) -> Option<(usize, usize)> {
+    attempts(rows, steps, window, period)
+        .into_iter()
+        .min_by_key(|(first, last)| (*last, std::cmp::Reverse(*first)))
+}
+
+/// How many of the steps a visitor did.
+fn depth(rows: &[&Stored], steps: &[Test], window: i64, period: Period) -> usize {
+    (1..=steps.len())
+        .take_while(|depth| told(rows, &steps[..*depth], window, period).is_some())
+        .count()
+}
+
+/// The rows that count of each visitor.
+fn histories(world: &World, selects: fn(&wayfarer_event::Event) -> bool) -> Vec<Vec<&Stored>> {
+    let histories = oracle::histories(world, false).into_iter();
+    histories.map(|rows| rows.into_iter().filter(|row| selects(&row.event)).collect()).collect()
+}
+
+/// Key and step, and how many visitors are there.
+fn counts(answer: &Answer, key: &str) -> BTreeMap<(String, u64), u64> {
+    let place = |row: &serde_json::Map<String, Value>| {
+        (row.get(key).map_or_else(String::new, ToString::to_string), row["step"].as_u64().unwrap())
+    };
+    let visitors = |row: &serde_json::Map<String, Value>| row["visitors"].as_u64().unwrap();
+    answer
+        .rows
+        .iter()
+        .map(|row| (place(row), visitors(row)))
+        .filter(|(_, count)| *count > 0)
+        .collect()
+}
+
+const WINDOWS: [(&str, i64); 3] = [("30m", 30), ("3h", 180), ("2d", 2880)];
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn an_open_funnel_counts_who_did_a_step_or_came_on_to_it(
+        world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
+        filter in select(&FILTERS[..]), window in select(&WINDOWS[..]),
+    ) {
+        let (mut request, period) = request("funnel", &world, hours);
+        request.filter = filter.0.map(Into::into);
+        request.steps = steps.iter().map(|step| step.0.into()).collect();
+        request.window = Some(window.0.into());
+        request.entry = Some("open".into());
+        let answer = ask(&world, &request);
+        let window = window.1 * Micros::MINUTE;
+        for (place, row) in answer.rows.iter().enumerate() {
+            let came_on = |rows: &Vec<&Stored>| {
+                place > 0 && told(rows, &steps[place - 1..=place], window, period).is_some()
+            };
+            let did = |rows: &Vec<&Stored>| rows.iter().any(|row| is_in(period, row) && steps[place].1(&row.event));
+            let histories = histories(&world, filter.1);
+            let visitors = histories.iter().filter(|rows| came_on(rows) || did(rows)).count();
+            let entered = visitors - histories.iter().filter(|rows| came_on(rows)).count();
+            assert_eq!((&row["visitors"], &row["entered"]), (&json!(visitors), &json!(entered)), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn a_funnel_of_each_value_sees_the_rows_of_that_value_alone(
+        world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
+        window in select(&WINDOWS[..]),
+    ) {
+        let (mut request, period) = request("funnel", &world, hours);
+        request.steps = steps.iter().map(|step| step.0.into()).collect();
+        request.window = Some(window.0.into());
+        request.by = Some("channel".into());
+        request.attribution = Some("all".into());
+        let mut expected: BTreeMap<(String, u64), u64> = BTreeMap::new();
+        for history in histories(&world, |_| true) {
+            let values: BTreeSet<_> = history.iter().map(|row| row.event.channel.clone()).collect();
+            for value in values {
+                let own: Vec<&Stored> = history.iter().copied().filter(|row| row.event.channel == value).collect();
+                for depth in 1..=depth(&own, &steps, window.1 * Micros::MINUTE, period) {
+                    *expected.entry((json!(value).to_string(), depth as u64)).or_default() += 1;
+                }
+            }
+        }
+        assert_eq!(counts(&ask(&world, &request), "key"), expected, "{request:?}");
+    }
+
+    #[test]
+    fn a_funnel_over_time_counts_where_the_attempt_began(
+        world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
+        window in select(&WINDOWS[..]),
+    ) {
+        let (mut request, period) = request("funnel", &world, hours);
+        request.steps = steps.iter().map(|step| step.0.into()).collect();
+        request.window = Some(window.0.into());
+        request.interval = Some("day".into());
+        let window = window.1 * Micros::MINUTE;
+        let mut expected: BTreeMap<(String, u64), u64> = BTreeMap::new();
+        for history in histories(&world, |_| true) {
+            let reached = depth(&history, &steps, window, period);
+            let Some((first, _)) = (reached > 0).then(|| told(&history, &steps[..reached], window, period)).flatten() else {
+                continue;
+            };
+            let day = history[first].event.ts.timestamp().to_zoned(world.timezone()).date().to_string();
+            for depth in 1..=reached {
+                *expected.entry((json!(day).to_string(), depth as u64)).or_default() += 1;
+            }
+        }
+        let answer = ask(&world, &request);
+        assert_eq!(counts(&answer, "t"), expected, "{request:?}");
+        assert_eq!(answer.rows.len() % steps.len(), 0);
+    }
+
+    #[test]
+    fn behind_a_bar_stand_those_that_it_counts(
+        world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
+        step in 0_usize..3, dropped in any::<bool>(), limit in 1_usize..4,
+    ) {
+        let step = step.min(steps.len() - 1) + 1;
+        let (mut request, period) = request("funnel-visitors", &world, hours);
+        request.steps = steps.iter().map(|step| step.0.into()).collect();
+        request.window = Some("3h".into());
+        (request.step, request.dropped, request.limit) = (Some(step), dropped, Some(limit));
+        let window = 180 * Micros::MINUTE;
+        let mut expected: Vec<(i64, u64, i64, Option<String>)> = Vec::new();
+        for history in histories(&world, |_| true) {
+            let reached = depth(&history, &steps, window, period);
+            if reached < step || (dropped && reached > step) {
+                continue;
+            }
+            let (first, last) = told(&history, &steps[..step], window, period).unwrap();
+            let read = history.iter().filter(|row| {
+                row.event.ts >= period.0 && row.event.ts.0 < period.1.0 + window
+            });
+            let user = read.filter_map(|row| row.event.user.as_ref()).next_back().map(ToString::to_string);
+            let (began, ended) = (history[first].event.ts.0, history[last].event.ts.0);
+            expected.push((ended, history[0].event.visitor.0, began, user));
+        }
+        expected.sort_by_key(|(ended, visitor, ..)| std::cmp::Reverse((*ended, *visitor)));
+        let answer = ask(&world, &request);
+        assert_eq!(answer.meta["visitors"], json!(expected.len()));
+        expected.truncate(limit);
+        let rows: Vec<Value> = expected.into_iter().map(|(ended, visitor, began, user)| {
+            let visitor = wayfarer_event::VisitorId(visitor).to_string();
+            json!({"visitor": visitor, "user": user, "began": Micros(began).to_string(), "reached": Micros(ended).to_string()})
+        }).collect();
+        assert_eq!(json!(answer.rows), json!(rows), "{request:?}");
+    }
+}
+
+#[test]
+fn a_step_tells_whose_value_counts() {
+    let world = one_visitor(&[
+        (0, "page_view", "Email"),
+        (5, "click", "Referral"),
+        (9, "purchase", "Direct"),
+    ]);
+    let key = |attribution: &str| {
+        let (mut request, _) = request("funnel", &world, (0, 24));
+        request.steps =
+            ["page_view", "click", "purchase"].map(|name| format!("name = '{name}'")).into();
+        request.by = Some("channel".into());
+        request.attribution = Some(attribution.into());
+        ask(&world, &request).rows[0]["key"].clone()
+    };
+    assert_eq!(
+        [key("first"), key("1"), key("2"), key("3"), key("last")],
+        ["Email", "Email", "Referral", "Direct", "Direct"]
+    );
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    let world = one_visitor(&[(0, "page_view", "Email")]);
+    let problem = |change: &dyn Fn(&mut Request)| {
+        let (mut request, _) = request("funnel", &world, (0, 24));
+        request.steps = vec!["name = 'click'".into()];
+        change(&mut request);
+        answer(&world.context(), &request).unwrap_err().to_string()
+    };
+    let by = |request: &mut Request, by: &str| request.by = Some(by.into());
+    assert!(problem(&|request| request.entry = Some("ajar".into())).contains("closed or open"));
+    assert!(problem(&|request| request.attribution = Some("last".into())).contains("give `by`"));
+    let beyond = problem(&|request| {
+        by(request, "path");
+        request.attribution = Some("2".into());
+    });
+    assert!(beyond.contains("a step's number"), "{beyond}");
+    let twice = problem(&|request| {
+        by(request, "path");
+        request.interval = Some("day".into());
+    });
+    assert!(twice.contains("beside `by`"), "{twice}");
+    let open = problem(&|request| {
+        request.entry = Some("open".into());
+        request.interval = Some("day".into());
+    });
+    assert!(open.contains("not by time"), "{open}");
+}
