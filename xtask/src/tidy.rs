@@ -82,7 +82,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("wayfarer-example-shop", &["wayfarer"]),
-    ("wayfarer-testkit", &[]),
+    ("wayfarer-testkit", &["wayfarer-session"]),
     ("xtask", &[]),
 ];
 

@@ -1,9 +1,29 @@
 //! Wayfarer session stores in SQL databases.
 //!
-//! Start with [`SqliteStore`], or with [`DjangoSqliteStore`] to share sessions with Django.
+//! Start with [`SqliteStore`], [`PostgresStore`] or [`MySqlStore`], or with their `Django` sisters to share sessions with
+//! Django. What they do is written once, in `native` and `django`; how a database is opened and what its statements are,
+//! in the module of its name; `database` is what the one asks of the other.
 
+mod database;
+mod django;
+#[cfg(feature = "mysql")]
+mod mysql;
+mod native;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod options;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+pub use django::DjangoStore;
+pub use native::NativeStore;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub use options::PoolOptions;
+
+#[cfg(feature = "mysql")]
+pub use mysql::{DjangoMySqlStore, MySql, MySqlStore};
+#[cfg(feature = "postgres")]
+pub use postgres::{DjangoPostgresStore, Postgres, PostgresStore};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{DjangoSqliteStore, Durability, SqliteOptions, SqliteStore};
+pub use sqlite::{DjangoSqliteStore, Durability, Sqlite, SqliteOptions, SqliteStore};

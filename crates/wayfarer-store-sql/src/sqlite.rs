@@ -3,22 +3,22 @@
 //! One connection writes, a few read beside it. Every change is one statement, or one immediate transaction, so a
 //! compare-and-swap never waits for a lock upgrade that cannot come.
 //!
-//! Start with [`SqliteStore::open`] in `native`, or [`DjangoSqliteStore::open`] in `django`.
-
-mod django;
-mod native;
-mod schema;
+//! Start with [`SqliteStore::open`] or [`DjangoSqliteStore::open`].
 
 use std::{path::Path, time::Duration};
 
-use sqlx::{
-    SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
 };
 pub use wayfarer_session::Durability;
-use wayfarer_session::{Cursor, Listed, Met, Page, StoreError, StoreErrorKind};
+use wayfarer_session::StoreError;
 
-pub use self::{django::DjangoSqliteStore, native::SqliteStore};
+use crate::{
+    database::{Connections, DjangoSql, NativeSql, Tables, connections, trouble},
+    django::DjangoStore,
+    native::NativeStore,
+};
 
 /// How to open a [`SqliteStore`].
 #[derive(Clone, Debug)]
@@ -38,16 +38,46 @@ impl Default for SqliteOptions {
     }
 }
 
-/// One connection that writes, and those that read beside it.
-#[derive(Clone, Debug)]
-struct Pools {
-    writer: SqlitePool,
-    readers: SqlitePool,
+/// Keeps sessions in a SQLite database.
+pub type SqliteStore = NativeStore<Sqlite>;
+
+/// Keeps sessions in Django's table in a SQLite database.
+pub type DjangoSqliteStore = DjangoStore<Sqlite>;
+
+impl SqliteStore {
+    /// Opens the database at `path`, and creates it and its table where they are missing. The application may keep tables of
+    /// its own in it.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or its table was written by something newer.
+    pub async fn open(path: &Path, options: SqliteOptions) -> Result<SqliteStore, StoreError> {
+        NativeStore::in_database(Sqlite::open(path, &options, true).await?).await
+    }
 }
 
-impl Pools {
+impl DjangoSqliteStore {
+    /// Opens a project's database, and creates `django_session` as Django would where it is missing. The journal mode of
+    /// the database stays as it is.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn open(
+        path: &Path,
+        options: SqliteOptions,
+    ) -> Result<DjangoSqliteStore, StoreError> {
+        DjangoStore::in_database(Sqlite::open(path, &options, false).await?).await
+    }
+}
+
+/// The connections to a SQLite database: one that writes, and those that read beside it.
+#[derive(Clone, Debug)]
+pub struct Sqlite(Connections<sqlx::Sqlite>);
+
+connections!(Sqlite, sqlx::Sqlite, SqliteRow, SqliteArguments, begin: "BEGIN IMMEDIATE", keys: 1);
+
+impl Sqlite {
     /// With `wal` the database is put into WAL mode; without it stays in the mode that it has.
-    async fn open(path: &Path, options: &SqliteOptions, wal: bool) -> Result<Pools, StoreError> {
+    async fn open(path: &Path, options: &SqliteOptions, wal: bool) -> Result<Sqlite, StoreError> {
         let synchronous = match options.durability {
             Durability::Full => SqliteSynchronous::Full,
             Durability::Normal => SqliteSynchronous::Normal,
@@ -63,38 +93,71 @@ impl Pools {
         let pool = |connections| {
             SqlitePoolOptions::new().max_connections(connections).acquire_timeout(options.patience)
         };
-        let writer = pool(1).connect_with(connect.clone()).await.map_err(|e| trouble("open", e))?;
+        let at = path.display().to_string();
+        let writer = pool(1).connect_with(connect.clone()).await;
+        let writer = writer.map_err(|error| trouble("open", &at, error))?;
         let readers = pool(options.readers.max(1)).connect_lazy_with(connect.read_only(true));
-        Ok(Pools { writer, readers })
-    }
-
-    async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        // SQLite gives up by itself: after waiting for a connection, after waiting for a lock.
+        let patience = options.patience.saturating_mul(3);
+        Ok(Sqlite(Connections { writer, readers, at: at.into(), patience }))
     }
 }
 
-type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+/// SQLite's own limit for a value, as it is compiled by default.
+const MAX_BYTES: usize = 1_000_000_000;
 
-fn met(rows: u64) -> Met {
-    if rows == 0 { Met::Gone } else { Met::Live }
-}
+const NATIVE: NativeSql = NativeSql {
+    create: "INSERT INTO wayfarer_session (key, version, data, expires_at, subject, user)
+        VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+    load: "SELECT version, data, expires_at, subject, user FROM wayfarer_session
+        WHERE key = ? AND version > 0 AND expires_at > ?",
+    save: "UPDATE wayfarer_session
+        SET version = version + 1, data = ?, expires_at = ?, subject = ?, user = ?
+        WHERE key = ? AND version = ? AND version > 0 AND expires_at > ?",
+    touch: "UPDATE wayfarer_session SET expires_at = ?
+        WHERE key = ? AND version > 0 AND expires_at > ?",
+    end: "UPDATE wayfarer_session SET version = 0, data = x'', subject = NULL, user = NULL
+        WHERE key = ? AND version > 0 AND expires_at > ?",
+    end_version: "UPDATE wayfarer_session SET version = 0, data = x'', subject = NULL, user = NULL
+        WHERE key = ? AND version = ? AND version > 0 AND expires_at > ?",
+    list: "SELECT key, version, data, expires_at, subject, user FROM wayfarer_session
+        WHERE user = ? AND version > 0 AND expires_at > ? ORDER BY expires_at DESC LIMIT ?",
+    scan: "SELECT key, version, data, expires_at, subject, user FROM wayfarer_session
+        WHERE key > ? AND version > 0 AND expires_at > ? ORDER BY key LIMIT ?",
+    purge: "DELETE FROM wayfarer_session WHERE key IN (
+        SELECT key FROM wayfarer_session WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)",
+};
 
-/// A page of sessions in the order of their keys. A full page may have one after it.
-fn page(sessions: Vec<Listed>, limit: u32) -> Page {
-    let full = u32::try_from(sessions.len()).is_ok_and(|count| count >= limit.max(1));
-    let last = sessions.last().filter(|_| full);
-    let next = last.map(|last| Cursor::new(last.key.expose()));
-    Page { sessions, next }
-}
+const DJANGO: DjangoSql = DjangoSql {
+    create: "INSERT INTO django_session (session_key, session_data, expire_date)
+        VALUES (?, ?, ?) ON CONFLICT (session_key) DO NOTHING",
+    load: "SELECT session_key, session_data, expire_date FROM django_session
+        WHERE session_key = ? AND expire_date > ?",
+    save: "UPDATE django_session SET session_data = ?, expire_date = ?
+        WHERE session_key = ? AND session_data = ? AND expire_date > ?",
+    touch: "UPDATE django_session SET expire_date = ? WHERE session_key = ? AND expire_date > ?",
+    delete: "DELETE FROM django_session WHERE session_key = ? AND expire_date > ?",
+    delete_state: "DELETE FROM django_session
+        WHERE session_key = ? AND session_data = ? AND expire_date > ?",
+    scan: "SELECT session_key, session_data, expire_date FROM django_session
+        WHERE session_key > ? AND expire_date > ? ORDER BY session_key LIMIT ?",
+    purge:
+        "DELETE FROM django_session WHERE session_key IN (
+        SELECT session_key FROM django_session WHERE expire_date <= ? ORDER BY expire_date LIMIT ?)",
+};
 
-/// Names the kind of a failure. A column that is not what it should be is not a matter of trying again.
-fn trouble(call: &'static str, error: sqlx::Error) -> StoreError {
-    let kind = match &error {
-        sqlx::Error::ColumnDecode { .. }
-        | sqlx::Error::ColumnNotFound(_)
-        | sqlx::Error::Decode(_) => StoreErrorKind::Unreadable,
-        _ => StoreErrorKind::Unavailable,
-    };
-    StoreError::new(kind, call, error)
-}
+const TABLES: Tables = Tables {
+    // The transaction is immediate: it holds the one lock that there is.
+    lock: "",
+    unlock: "",
+    versions: "CREATE TABLE IF NOT EXISTS wayfarer_session_schema (
+        version INTEGER NOT NULL PRIMARY KEY) STRICT",
+    version: "SELECT coalesce(max(version), 0) FROM wayfarer_session_schema",
+    note: "INSERT INTO wayfarer_session_schema (version) VALUES (?)",
+    steps: &[include_str!("sqlite/001_sessions.sql")],
+    django_tables: "SELECT name FROM sqlite_schema
+        WHERE name IN ('django_session', 'django_migrations')",
+    django: include_str!("sqlite/django.sql"),
+    django_note: "INSERT INTO django_migrations (app, name, applied)
+        VALUES ('sessions', '0001_initial', strftime('%Y-%m-%d %H:%M:%f', 'now'))",
+};

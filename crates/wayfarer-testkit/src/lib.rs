@@ -8,6 +8,8 @@
 //! - [`Postgres`], [`MariaDb`], [`Redis`], [`RedisCluster`], [`Memcached`]: `shared()` is one server for the whole test
 //!   program, `start()` one that a test may kill.
 //! - [`Django`]: scripts in a Django project.
+//! - [`sessions`]: what must hold of sessions in a real store, tried by many at once.
+//! - [`Wire`]: counts the round trips between a program and a server.
 //! - [`Browser`]: headless Chromium, driven over WebDriver.
 //! - [`python()`]: the interpreter that has the packages of the tests, DuckDB among them.
 
@@ -19,7 +21,9 @@ mod postgres;
 mod python;
 mod redis;
 mod server;
+pub mod sessions;
 mod shared;
+mod wire;
 
 pub use browser::Browser;
 pub use django::Django;
@@ -28,3 +32,4 @@ pub use memcached::Memcached;
 pub use postgres::Postgres;
 pub use python::python;
 pub use redis::{Redis, RedisCluster};
+pub use wire::Wire;

@@ -46,8 +46,14 @@ impl Postgres {
         let mut command = vec![postgres.display().to_string(), "-D".into(), data];
         let port = format!("port={port}");
         let socket = format!("unix_socket_directories={}", place.text()?);
-        let settings =
-            [&port, &socket, "fsync=off", "listen_addresses=127.0.0.1", "max_connections=300"];
+        let settings = [
+            &port,
+            &socket,
+            "fsync=off",
+            "listen_addresses=127.0.0.1",
+            "max_connections=300",
+            "log_line_prefix=%d ",
+        ];
         command.extend(settings.iter().flat_map(|s| ["-c".to_owned(), (*s).to_owned()]));
         let ready = Some("database system is ready to accept connections");
         let kind = Kind { name: "PostgreSQL", signal: "QUIT", ready };
@@ -66,6 +72,16 @@ impl Postgres {
         let admin = format!("{server}/postgres");
         run(&self.psql, &["-X", "-q", "-d", &admin, "-c", &statement], Path::new("/"))?;
         Ok(format!("{server}/{name}"))
+    }
+
+    /// What the server logged of a database: every statement, if its setting `log_statement` is `all`.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn log(&self, database: &str) -> Result<Vec<String>> {
+        let prefix = format!("{} ", database.rsplit('/').next().unwrap_or_default());
+        let log = self.server.log()?;
+        Ok(log.lines().filter_map(|line| Some(line.strip_prefix(&prefix)?.to_owned())).collect())
     }
 
     /// The port on 127.0.0.1.

@@ -97,6 +97,12 @@ impl Server {
         self.place.port
     }
 
+    /// What it has said since it was first started.
+    pub(crate) fn log(&self) -> Result<String> {
+        let log = std::fs::read(self.place.path().join("log"))?;
+        Ok(String::from_utf8_lossy(&log).into_owned())
+    }
+
     /// Ends the server at once, as a crash would. What it has on disk stays.
     pub(crate) fn kill(&self) -> Result<()> {
         let Some(mut guard) = self.running().take() else { return Ok(()) };
@@ -128,8 +134,8 @@ impl Server {
         let started = Instant::now();
         while !self.is_ready(&log, said) {
             if has_ended(pid.trim()) || started.elapsed() > PATIENCE {
-                let log = std::fs::read_to_string(&log).unwrap_or_default();
-                bail!("{} does not get ready: `{}`\n{log}", self.kind.name, self.command.join(" "));
+                let (name, command) = (self.kind.name, self.command.join(" "));
+                bail!("{name} does not get ready: `{command}`\n{}", self.log().unwrap_or_default());
             }
             thread::sleep(Duration::from_millis(10));
         }

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without may end it")]
 
-#[cfg(feature = "sqlite")]
+mod common;
 mod django;
-#[cfg(feature = "sqlite")]
+mod django_servers;
+mod mysql;
+mod postgres;
 mod sqlite;

@@ -1,3 +1,0 @@
-SELECT version, data, expires_at, subject, user
-FROM wayfarer_session
-WHERE key = ? AND version > 0 AND expires_at > ?

@@ -1,3 +1,0 @@
-UPDATE wayfarer_session
-SET expires_at = ?
-WHERE key = ? AND version > 0 AND expires_at > ?
