@@ -6,13 +6,16 @@ use clap::Args;
 use serde::Serialize;
 use wayfarer_embedded::ExportRequest;
 use wayfarer_lake::Stored;
-use wayfarer_server::local::{ExportStream, Folder};
+use wayfarer_server::{
+    local::{ExportStream, Folder},
+    messages::grouped,
+};
 
 use crate::{
     desk::{Desk, with_folder},
     failure::{Failure, cannot_write},
     rows::{EventFile, FORMATS, Format},
-    show::{number, output, progress},
+    show::{output, progress},
 };
 
 /// Write events into a file
@@ -54,7 +57,7 @@ impl Export {
             let done = Done { file: self.file, format: format.extension, events };
             return Ok(output::json(&done)?);
         }
-        let events = number::grouped(i64::try_from(events).unwrap_or(i64::MAX));
+        let events = grouped(i64::try_from(events).unwrap_or(i64::MAX));
         let variables =
             [("events", events.into()), ("path", self.file.display().to_string().into())];
         Ok(output::line(&desk.words.with("cli-exported", &variables))?)

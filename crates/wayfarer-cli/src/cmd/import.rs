@@ -10,12 +10,12 @@ use clap::{Args, builder::PossibleValuesParser};
 use indicatif::ProgressBar;
 use wayfarer_collect::logs::{FORMATS, ImportCounts};
 use wayfarer_embedded::{ImportEvent, ImportProgress, ImportRequest, Inputs, RejectedLine};
-use wayfarer_server::local::Folder;
+use wayfarer_server::{local::Folder, messages::grouped};
 
 use crate::{
     desk::{Desk, with_folder},
     failure::{Failure, cannot_read, cannot_write},
-    show::{number, output, progress},
+    show::{output, progress},
 };
 
 /// Read log files into the lake; the same file twice adds nothing
@@ -177,7 +177,7 @@ fn say(desk: &Desk, counts: &ImportCounts) -> Result<(), Failure> {
     if desk.json {
         return Ok(output::json(counts)?);
     }
-    let count = |count: u64| number::grouped(i64::try_from(count).unwrap_or(i64::MAX)).into();
+    let count = |count: u64| grouped(i64::try_from(count).unwrap_or(i64::MAX)).into();
     let variables = [
         ("read", count(counts.read)),
         ("imported", count(counts.imported)),

@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 use wayfarer_event::Micros;
+use wayfarer_server::messages::grouped;
 
 /// What stands for a value that is not known.
 pub(crate) const UNKNOWN: &str = "—";
@@ -39,22 +40,6 @@ fn is_rate(name: &str) -> bool {
 /// Control characters would move the cursor of the terminal: a path in a table must not.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-/// `1234567` as `1,234,567`.
-pub(crate) fn grouped(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 1);
-    if number < 0 {
-        text.push('-');
-    }
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Two digits after the point, the whole part in groups.
@@ -114,19 +99,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn whole_numbers_are_grouped() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (-1_234_567, "-1,234,567"),
-            (i64::MIN, "-9,223,372,036,854,775,808"),
-        ] {
-            assert_eq!(grouped(number), text);
-        }
-    }
 
     #[test]
     fn a_field_is_shown_by_its_name() {

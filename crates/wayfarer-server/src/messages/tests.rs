@@ -70,3 +70,16 @@ fn a_language_is_found_in_what_browsers_and_terminals_say() {
 fn a_message_that_is_missing_is_shown_by_its_key() {
     assert_eq!(Catalogue::new(Lang::En).text("no-such-message"), "no-such-message");
 }
+
+#[test]
+fn whole_numbers_are_grouped() {
+    for (number, text) in [
+        (0, "0"),
+        (999, "999"),
+        (1000, "1,000"),
+        (-1_234_567, "-1,234,567"),
+        (i64::MIN, "-9,223,372,036,854,775,808"),
+    ] {
+        assert_eq!(grouped(number), text);
+    }
+}

@@ -15,13 +15,13 @@ use wayfarer_event::{Micros, VisitorId};
 use super::{
     ask::{Ask, LANG_COOKIE, Span},
     figures::{self, Chart, Figures, List, Tile},
-    numbers::{clock, grouped},
+    numbers::clock,
 };
 use crate::{
     Server,
     access::Reader,
     errors::ApiError,
-    messages::{Catalogue, Lang, Variable},
+    messages::{Catalogue, Lang, Variable, grouped},
 };
 
 /// Visitors that the list of who is there names.
@@ -158,7 +158,7 @@ impl<'a> Page<'a> {
         let here = presence.latest(&site, now, PRESENT).into_iter().map(|present| Here {
             path: present.path.unwrap_or_else(|| "–".to_owned()),
             visitor: short(present.visitor),
-            pageviews: grouped(f64::from(present.pageviews)),
+            pageviews: grouped(present.pageviews.into()),
             last: clock(present.last, zone),
         });
         let recent = presence.recent(&site).into_iter().map(|event| Happening {
@@ -187,7 +187,7 @@ impl<'a> Page<'a> {
             tiles: figures.tiles,
             chart: figures.chart,
             lists: figures.lists,
-            active: format!("{}{}", if exact { "" } else { "≥ " }, grouped(active as f64)),
+            active: format!("{}{}", if exact { "" } else { "≥ " }, grouped(active as i64)),
             here: here.collect(),
             recent: recent.collect(),
             live: live.finish(),
@@ -237,7 +237,7 @@ fn hidden(ask: &Ask) -> Vec<(&'static str, String)> {
 fn bots_note(figures: &Figures, ask: &Ask, words: &Catalogue) -> String {
     let key = if ask.bots { "bots-shown" } else { "bots-hidden" };
     let count = Variable::from(figures.bots);
-    words.with(key, &[("count", count), ("shown", grouped(figures.bots as f64).into())])
+    words.with(key, &[("count", count), ("shown", grouped(figures.bots as i64).into())])
 }
 
 /// The page, and the cookie that remembers the language if the address named one.

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use wayfarer_event::Micros;
 
-use crate::messages::{Catalogue, Lang};
+use crate::messages::{Catalogue, Lang, grouped};
 
 /// How a metric is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,27 +30,11 @@ pub(crate) fn shape(metric: &str) -> Shape {
 pub(crate) fn show(value: Option<&Value>, shape: Shape, words: &Catalogue) -> String {
     let Some(number) = value.and_then(Value::as_f64) else { return "–".to_owned() };
     match shape {
-        Shape::Count => grouped(number),
+        Shape::Count => grouped(number.round() as i64),
         Shape::Share => format!("{:.0} %", number * 100.0),
         Shape::Seconds => duration(number, words),
         Shape::Mean => format!("{number:.1}"),
     }
-}
-
-/// A count with a mark between the thousands.
-pub(crate) fn grouped(number: f64) -> String {
-    let digits = format!("{:.0}", number.abs());
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 1);
-    if number < 0.0 {
-        text.push('-');
-    }
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 fn duration(seconds: f64, words: &Catalogue) -> String {
@@ -99,7 +83,7 @@ pub(crate) fn change(metric: &str, now: Option<&Value>, before: Option<&Value>) 
     } else {
         "±"
     };
-    Some(Change { text: format!("{sign}{} %", grouped(percent.abs().round())), mood })
+    Some(Change { text: format!("{sign}{} %", grouped(percent.abs().round() as i64)), mood })
 }
 
 /// The label of an interval as the axis shows it: `t` is a day, a month or an hour with its offset.
