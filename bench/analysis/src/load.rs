@@ -4,6 +4,7 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,7 +16,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::Serialize;
 use wayfarer_bench_measure::Stopwatch;
 use wayfarer_event::{Event, Micros, Text, VisitorId, VisitorKind};
-use wayfarer_lake::{ErrorKind, Ids, Lake, Status};
+use wayfarer_lake::{ErrorKind, Ids, Lake, Options, Status};
 
 use crate::{Arguments, clicks_file};
 
@@ -24,6 +25,12 @@ pub(crate) const SITE: &str = "shop";
 
 /// How many events go into the lake at once.
 const BATCH: usize = 5_000;
+
+/// How many files lie there that were not merged yet.
+const SMALL_FILES: u64 = 50;
+
+/// The end of the stream's 90 days.
+const END: i64 = 1_767_225_600_000_000 + 90 * Micros::DAY;
 
 /// What it took to get the clickstream into the lake.
 #[derive(Debug, Serialize)]
@@ -50,19 +57,41 @@ pub(crate) fn clickstream(arguments: &Arguments) -> Result<PathBuf> {
     Ok(file)
 }
 
+/// How a lake is kept here: as a server keeps it on the day after the stream's last, but merging only when it is told to.
+pub(crate) fn options() -> Options {
+    let day = Duration::from_secs(86_400);
+    Options {
+        clock: Arc::new(|| Micros(END)),
+        seal_after: day,
+        compact_after: day,
+        ..Options::default()
+    }
+}
+
 /// Puts every row into the lake, and checks that they are all there.
-pub(crate) async fn load(lake: &Lake, clicks: &Path) -> Result<Loaded> {
+///
+/// The lake is left as it lives: nine tenths of the rows in files of a day or a month, then [`SMALL_FILES`] that nobody has
+/// merged yet, and the last of a tenth in memory.
+pub(crate) async fn load(lake: &Lake, clicks: &Path, rows: u64) -> Result<Loaded> {
     let file =
         File::open(clicks).with_context(|| format!("could not open {}", clicks.display()))?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH).build()?;
     let watch = Stopwatch::start();
     let mut events = 0;
+    let compacted = rows / 10 * 9;
+    let (mut next_seal, each) = (compacted, (rows - compacted) / (SMALL_FILES + 1));
     for batch in reader {
         let batch = Columns::of(&batch?)?.events();
         events += batch.len() as u64;
         append(lake, batch).await?;
+        if events >= next_seal && events + each <= rows {
+            lake.seal().await?;
+            if next_seal == compacted {
+                lake.compact().await?;
+            }
+            next_seal += each.max(1);
+        }
     }
-    lake.seal().await?;
     let seconds = watch.stop(1, 0).wall_ns / 1e9;
     let there = lake.view().rows(Some(SITE));
     ensure!(there == events, "{events} events were appended, and {there} are there");

@@ -19,7 +19,7 @@ use clap::Parser;
 use serde::Serialize;
 use serde_json::{Value, json};
 use wayfarer_bench_measure::{Sample, Stopwatch, Table, machine, median, memory};
-use wayfarer_lake::{Lake, Options};
+use wayfarer_lake::Lake;
 
 use crate::{
     compare::Verdict,
@@ -49,12 +49,15 @@ struct Arguments {
     /// A Python with chdb, duckdb, numpy and pyarrow.
     #[arg(long)]
     python: PathBuf,
-    /// Which peers take part.
-    #[arg(long, value_delimiter = ',', default_value = "chdb,duckdb")]
+    /// Which peers take part; none where no name follows.
+    #[arg(long, num_args = 0.., value_delimiter = ',', default_value = "chdb,duckdb")]
     peers: Vec<Peer>,
     /// Where the clickstream is kept, and lakes are made.
     #[arg(long, default_value = ".")]
     folder: PathBuf,
+    /// A folder where the lake is kept for the next time; by default it is made, and removed at the end.
+    #[arg(long)]
+    lake: Option<PathBuf>,
     /// Writes the figures to this file as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -95,11 +98,21 @@ struct PeerRow {
 
 fn run(arguments: &Arguments, runtime: &tokio::runtime::Runtime) -> Result<Value> {
     let clicks = load::clickstream(arguments)?;
-    let folder =
-        tempfile::Builder::new().prefix("bench-analysis-").tempdir_in(&arguments.folder)?;
-    let lake = runtime.block_on(Lake::open(folder.path(), Options::default()))?;
-    let loaded = runtime.block_on(load::load(&lake, &clicks))?;
-    eprintln!("{}", serde_json::to_string(&loaded)?);
+    let temporary;
+    let folder = match &arguments.lake {
+        Some(folder) => folder.as_path(),
+        None => {
+            let builder = tempfile::Builder::new().prefix("bench-analysis-").to_owned();
+            temporary = builder.tempdir_in(&arguments.folder)?;
+            temporary.path()
+        }
+    };
+    let lake = runtime.block_on(Lake::open(folder, load::options()))?;
+    let loaded = match lake.view().rows(None) {
+        0 => Some(runtime.block_on(load::load(&lake, &clicks, arguments.rows))?),
+        _ => None,
+    };
+    eprintln!("{}", serde_json::to_string(&(&loaded, lake.status()))?);
     let mut rows = Vec::new();
     let mut answers = Vec::new();
     for question in question::present() {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p wayfarer-analysis --example behaviour -- load EVENTS.parquet LAKE
-//! cargo run --release -p wayfarer-analysis --example behaviour -- time LAKE
+//! cargo run --release -p wayfarer-analysis --example behaviour -- time LAKE [QUESTION]
 //! ```
 //!
 //! The events have the columns ts, visitor, event, path, country, device and value. Each question is asked three times;
@@ -14,7 +14,12 @@
     reason = "a bench stops at the first thing that is wrong"
 )]
 
-use std::{env, fs::File, path::Path, time::Instant};
+use std::{
+    env,
+    fs::File,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use arrow_array::{
     Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
@@ -24,6 +29,9 @@ use wayfarer_analysis::{Context, Request, answer};
 use wayfarer_event::{Column, Event, Micros, VisitorId, VisitorKind};
 use wayfarer_lake::{Ids, Lake, Options, Scan};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SITE: &str = "shop";
 
 #[tokio::main]
@@ -31,8 +39,11 @@ async fn main() {
     let words: Vec<String> = env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["load", events, lake] => load(Path::new(events), Path::new(lake)).await,
-        ["time", lake] => time(Path::new(lake)).await,
-        _ => eprintln!("usage: behaviour load EVENTS.parquet LAKE | behaviour time LAKE"),
+        ["time", lake] => time(Path::new(lake), "").await,
+        ["time", lake, question] => time(Path::new(lake), question).await,
+        _ => {
+            eprintln!("usage: behaviour load EVENTS.parquet LAKE | behaviour time LAKE [QUESTION]");
+        }
     }
 }
 
@@ -59,7 +70,7 @@ async fn append(lake: &Lake, batch: RecordBatch) {
         match lake.append(events, Ids::Window).await {
             Ok(_) => return,
             Err(error) if error.kind() == wayfarer_lake::ErrorKind::Busy => {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
                 events = self::events(&batch);
             }
             Err(error) => panic!("{error}"),
@@ -144,12 +155,15 @@ fn questions() -> Vec<(&'static str, Request)> {
     ]
 }
 
-async fn time(folder: &Path) {
-    let lake = Lake::open(folder, Options::default()).await.expect("open the lake");
+async fn time(folder: &Path, only: &str) {
+    let day = Duration::from_secs(86_400);
+    // The lake is left as it is.
+    let options = Options { seal_after: day, compact_after: day, ..Options::default() };
+    let lake = Lake::open(folder, options).await.expect("open the lake");
     println!("{:?}", lake.status());
     let now = Micros::parse("2026-04-05T00:00:00Z").expect("a time");
     decode(&lake);
-    for (name, request) in questions() {
+    for (name, request) in questions().into_iter().filter(|(name, _)| name.starts_with(only)) {
         let mut seconds = Vec::new();
         let mut last = None;
         let worked = worked();

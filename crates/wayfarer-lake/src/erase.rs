@@ -13,6 +13,7 @@ use wayfarer_event::{Column, Micros, VisitorId};
 
 use crate::{
     Error, ErrorKind, Result, Scan, View,
+    block::{Block, Values},
     catalog::Replace,
     commit::Command,
     compact::Compactor,
@@ -21,7 +22,6 @@ use crate::{
     merge::Merge,
     period::Calendar,
     rule,
-    scan::{Block, Values},
     seal::PREFIX,
 };
 
@@ -87,7 +87,7 @@ impl Target {
     }
 
     fn has_row(&self, block: &Block, user: usize, row: usize) -> bool {
-        let visitor = block.visitor.get(row).copied().unwrap_or_default();
+        let visitor = block.visitor(row).unwrap_or_default();
         self.has(visitor, block.columns.get(user).and_then(|values| values.text(row)))
     }
 
@@ -98,7 +98,7 @@ impl Target {
             while let Some(block) = run.next_block()? {
                 let user = |row| block.columns.first().and_then(|values| values.text(row));
                 let own = (0..block.len()).filter(|&row| user(row) == Some(own.as_str()));
-                self.visitors.extend(own.filter_map(|row| block.visitor.get(row).copied()));
+                self.visitors.extend(own.filter_map(|row| block.visitor(row)));
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use arrow_array::Array;
 use wayfarer_event::{Column, Event, Micros, Text, VisitorId, VisitorKind};
 
-use crate::{Block, Result, Run, Scan, Stored, View, scan::Values};
+use crate::{Block, Result, Run, Scan, Stored, View, block::Values};
 
 /// Iterates over full rows in the order (site, visitor, ts, seq, writer). See [`View::export`].
 #[derive(Debug)]
@@ -109,7 +109,7 @@ fn stored(site: &str, block: &Block, row: usize) -> Stored {
     let kind = VisitorKind::ALL.into_iter().find(|known| kind.as_deref() == Some(known.as_str()));
     let event = Event {
         site: site.into(),
-        visitor: VisitorId(block.visitor.get(row).copied().unwrap_or_default()),
+        visitor: VisitorId(block.visitor(row).unwrap_or_default()),
         visitor_kind: kind.unwrap_or_default(),
         session: cells.text(Column::Session),
         user: cells.text(Column::User),
@@ -150,8 +150,8 @@ fn stored(site: &str, block: &Block, row: usize) -> Stored {
         bot_reason: cells.text(Column::BotReason),
         props: cells.text(Column::Props),
     };
-    let writer = block.writer.get(row).copied().unwrap_or_default();
-    Stored { event, writer, seq: block.seq.get(row).copied().unwrap_or_default() }
+    let (_, _, seq, writer) = block.key(row).unwrap_or_default();
+    Stored { event, writer, seq }
 }
 
 struct Cells<'a> {

@@ -7,8 +7,8 @@ use arrow_buffer::{NullBuffer, ScalarBuffer};
 use wayfarer_event::{Column, Kind};
 
 use crate::{
+    block::{Values, Visitors},
     hot::{Cells, Chunk, is_distinct},
-    scan::Values,
 };
 
 /// Where a row lies.
@@ -115,7 +115,11 @@ impl Sorted {
         }
     }
 
-    pub(crate) fn visitor(&self, start: usize, end: usize) -> ScalarBuffer<u64> {
+    pub(crate) fn visitors(&self, start: usize, end: usize) -> Visitors {
+        Visitors::of(&self.visitor(start, end))
+    }
+
+    fn visitor(&self, start: usize, end: usize) -> ScalarBuffer<u64> {
         self.each(start, end, |chunk, row| chunk.visitor.get(row).copied().unwrap_or_default())
     }
 

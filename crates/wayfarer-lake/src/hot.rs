@@ -10,7 +10,7 @@ use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use wayfarer_event::{Column, Event, Kind};
 
-use crate::scan::Values;
+use crate::block::Values;
 
 /// A chunk is frozen when it has this many rows. Views copy the open chunk, so it stays small.
 const CHUNK_ROWS: usize = 8192;

@@ -10,6 +10,7 @@
 //!
 //! Start with [`Lake`], then [`View`].
 
+mod block;
 mod catalog;
 mod check;
 mod commit;
@@ -36,6 +37,7 @@ mod stored;
 mod view;
 mod wal;
 
+pub use block::{Arrival, Block, Values, VisitorRun, Visitors};
 pub use check::Check;
 pub use compact::Compacted;
 pub use erase::{Erased, Person};
@@ -44,7 +46,7 @@ pub use export::Export;
 pub use lake::{Appended, Ids, Lake};
 pub use live::{Live, Subscription};
 pub use options::{Clock, Options, Random};
-pub use scan::{Block, Run, Scan, Values};
+pub use scan::{Run, Scan};
 pub use status::Status;
 pub use stored::{Stored, own_id};
 pub use view::{Position, View};

@@ -17,6 +17,7 @@ use wayfarer_event::Column;
 
 use crate::{
     Error, ErrorKind, Result,
+    block::Block,
     file::{
         DataFile,
         read::FileRun,
@@ -25,7 +26,6 @@ use crate::{
     },
     gather::Wanted,
     period::Period,
-    scan::Block,
     storage::Storage,
 };
 
@@ -143,7 +143,7 @@ impl Inputs {
             input.block = None;
             if let Some(batch) = input.run.next_batch()? {
                 let block = input.run.block(&batch)?;
-                if !block.is_sorted() {
+                if block.out_of_order().is_some() || !block.arrives_in_order() {
                     return Err(Error::corrupt(input.run.name(), "its rows are not in order"));
                 }
                 key = block.key(0);

@@ -2,16 +2,15 @@
 //!
 //! [`View::runs`](crate::View::runs) turns a [`Scan`] into [`Run`]s. Each run is sorted by (visitor, ts, seq, writer), so
 //! a reader that merges the runs of one scan walks every visitor's history once, in order. Runs decode block by block on
-//! the thread that asks, and hold one block at a time.
+//! the thread that asks, and hold one block at a time. A [`Block`] is what they give.
 
 use std::{ops::RangeInclusive, sync::Arc};
 
-use arrow_array::{Array, StringArray};
-use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
 use wayfarer_event::{Column, Micros};
 
 use crate::{
     Error, Result,
+    block::{Arrival, Block},
     file::{DataFile, SiteSpan, read::FileRun},
     gather::{Sorted, Wanted},
     hot::Chunk,
@@ -63,7 +62,7 @@ pub struct Run {
     source: Source,
     wanted: Wanted<'static>,
     /// The last row given, to see that the next one does not come before it.
-    last: Option<(u64, i64, u64)>,
+    last: Option<(u64, i64)>,
 }
 
 #[derive(Debug)]
@@ -94,6 +93,9 @@ impl Run {
             };
             let Some(block) = block else { return Ok(None) };
             self.check_order(&block)?;
+            if block.begins_after(&self.wanted.visitors) {
+                return Ok(None);
+            }
             let block = block.narrow(&self.wanted);
             if block.len() > 0 {
                 return Ok(Some(block));
@@ -105,14 +107,12 @@ impl Run {
     fn check_order(&mut self, block: &Block) -> Result<()> {
         let Source::File(run) = &self.source else { return Ok(()) };
         let rows = block.len();
-        let key = |row: usize| {
-            Some((*block.visitor.get(row)?, *block.ts.get(row)?, *block.seq.get(row)?))
-        };
-        let inside = block.is_sorted();
-        if !inside || key(0).is_some_and(|first| self.last.is_some_and(|last| first < last)) {
+        let inside = block.out_of_order().is_none() && block.arrives_in_order();
+        if !inside || block.place(0).is_some_and(|first| self.last.is_some_and(|last| first < last))
+        {
             return Err(Error::corrupt(run.name(), "its rows are not in order"));
         }
-        self.last = rows.checked_sub(1).and_then(key);
+        self.last = rows.checked_sub(1).and_then(|row| block.place(row));
         Ok(())
     }
 }
@@ -143,198 +143,10 @@ impl HotRun {
         let end = rows.rows().min(start + HOT_BLOCK_ROWS);
         *next_row = end;
         (start < end).then(|| Block {
-            visitor: rows.visitor(start, end),
+            visitors: rows.visitors(start, end),
             ts: rows.ts(start, end),
-            seq: rows.seq(start, end),
-            writer: vec![*writer; end - start].into(),
+            arrival: Arrival::known(rows.seq(start, end), vec![*writer; end - start].into()),
             columns: scan.columns.iter().map(|&column| rows.column(column, start, end)).collect(),
         })
-    }
-}
-
-/// Some rows as columns; all columns are equally long.
-#[derive(Clone, Debug)]
-pub struct Block {
-    /// The visitors, in ascending order.
-    pub visitor: ScalarBuffer<u64>,
-    /// The times in microseconds of UTC; ascending within a visitor.
-    pub ts: ScalarBuffer<i64>,
-    /// The order of arrival at the writer.
-    pub seq: ScalarBuffer<u64>,
-    /// The writer.
-    pub writer: ScalarBuffer<u64>,
-    /// The columns asked for, in the order of [`Scan::columns`].
-    pub columns: Vec<Values>,
-}
-
-impl Block {
-    /// How many rows there are; never 0 in what [`Run::next_block`] gives.
-    #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "a block of a run is never empty")]
-    pub fn len(&self) -> usize {
-        self.visitor.len()
-    }
-
-    /// visitor, ts, seq and writer of a row.
-    pub(crate) fn key(&self, row: usize) -> Option<(u64, i64, u64, u64)> {
-        let (visitor, ts) = (*self.visitor.get(row)?, *self.ts.get(row)?);
-        Some((visitor, ts, *self.seq.get(row)?, *self.writer.get(row)?))
-    }
-
-    /// How many rows are of a site, in a block that has every column.
-    pub(crate) fn count_of_site(&self, site: &str) -> u64 {
-        let Some(Values::Text { codes, dictionary }) = self.columns.get(Column::Site.index())
-        else {
-            return 0;
-        };
-        let of_site = |code: usize| code < dictionary.len() && dictionary.value(code) == site;
-        let of_site: Vec<bool> = (0..dictionary.len()).map(of_site).collect();
-        let counted = codes.iter().filter(|&&code| of_site.get(code as usize) == Some(&true));
-        counted.count() as u64
-    }
-
-    /// Written without early exits, so that the compiler makes vector instructions of it.
-    pub(crate) fn is_sorted(&self) -> bool {
-        let pairs = self.visitor.iter().zip(&self.ts).zip(&self.seq);
-        let next = pairs.clone().skip(1);
-        let wrong = pairs.zip(next).fold(false, |wrong, (((v, t), s), ((w, u), r))| {
-            wrong | (v > w) | ((v == w) & ((t > u) | ((t == u) & (s > r))))
-        });
-        !wrong
-    }
-
-    /// The rows that are wanted.
-    fn narrow(self, wanted: &Wanted<'_>) -> Block {
-        let start = self.visitor.partition_point(|visitor| visitor < wanted.visitors.start());
-        let end = self.visitor.partition_point(|visitor| visitor <= wanted.visitors.end());
-        let block = match end.saturating_sub(start) {
-            rows if rows == self.len() => self,
-            rows => self.slice(start, rows),
-        };
-        let (from, until) = wanted.time;
-        if wanted.time == Wanted::ALL.time || block.ts.iter().all(|ts| (from..until).contains(ts)) {
-            return block;
-        }
-        let kept = block.ts.iter().enumerate().filter(|(_, ts)| (from..until).contains(ts));
-        let rows: Vec<usize> = kept.map(|(row, _)| row).collect();
-        block.pick(&rows)
-    }
-
-    fn slice(&self, start: usize, rows: usize) -> Block {
-        Block {
-            visitor: self.visitor.slice(start, rows),
-            ts: self.ts.slice(start, rows),
-            seq: self.seq.slice(start, rows),
-            writer: self.writer.slice(start, rows),
-            columns: self.columns.iter().map(|values| values.slice(start, rows)).collect(),
-        }
-    }
-
-    fn pick(&self, rows: &[usize]) -> Block {
-        Block {
-            visitor: pick(&self.visitor, rows),
-            ts: pick(&self.ts, rows),
-            seq: pick(&self.seq, rows),
-            writer: pick(&self.writer, rows),
-            columns: self.columns.iter().map(|values| values.pick(rows)).collect(),
-        }
-    }
-}
-
-fn pick<T: ArrowNativeType>(values: &ScalarBuffer<T>, rows: &[usize]) -> ScalarBuffer<T> {
-    let value = |&row: &usize| values.get(row).copied().unwrap_or_default();
-    rows.iter().map(value).collect::<Vec<T>>().into()
-}
-
-fn pick_nulls(nulls: Option<&NullBuffer>, rows: &[usize]) -> Option<NullBuffer> {
-    let nulls = nulls?;
-    Some(rows.iter().map(|&row| nulls.is_valid(row)).collect::<Vec<bool>>().into())
-}
-
-/// The values of one column.
-#[derive(Clone, Debug)]
-pub enum Values {
-    /// Text, as codes into a dictionary.
-    Text {
-        /// One code a row; [`Values::NULL`] where the value is null.
-        codes: ScalarBuffer<u32>,
-        /// The texts. Blocks that share a dictionary share the `Arc`: what was worked out for one block by code holds for
-        /// the next while `Arc::ptr_eq` says so. A text may stand in it twice, and some may belong to no row.
-        dictionary: Arc<StringArray>,
-    },
-    /// Whole numbers and times (microseconds).
-    Int {
-        /// One value a row; anything where it is null.
-        values: ScalarBuffer<i64>,
-        /// Where values are null; `None` when none is.
-        nulls: Option<NullBuffer>,
-    },
-    /// `visitor`, `writer` and `seq`, when a scan asks for them by name. Never null.
-    Unsigned {
-        /// One value a row.
-        values: ScalarBuffer<u64>,
-    },
-    /// Numbers.
-    Float {
-        /// One value a row; anything where it is null.
-        values: ScalarBuffer<f64>,
-        /// Where values are null; `None` when none is.
-        nulls: Option<NullBuffer>,
-    },
-}
-
-impl Values {
-    /// The code of a null text.
-    pub const NULL: u32 = u32::MAX;
-
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Values::Text { codes, .. } => codes.len(),
-            Values::Int { values, .. } => values.len(),
-            Values::Unsigned { values } => values.len(),
-            Values::Float { values, .. } => values.len(),
-        }
-    }
-
-    pub(crate) fn null_count(&self) -> usize {
-        match self {
-            Values::Text { codes, .. } => codes.iter().filter(|&&c| c == Values::NULL).count(),
-            Values::Int { nulls, .. } | Values::Float { nulls, .. } => {
-                nulls.as_ref().map_or(0, NullBuffer::null_count)
-            }
-            Values::Unsigned { .. } => 0,
-        }
-    }
-
-    fn slice(&self, start: usize, rows: usize) -> Values {
-        let cut = |nulls: &Option<NullBuffer>| nulls.as_ref().map(|n| n.slice(start, rows));
-        match self {
-            Values::Text { codes, dictionary } => {
-                Values::Text { codes: codes.slice(start, rows), dictionary: Arc::clone(dictionary) }
-            }
-            Values::Int { values, nulls } => {
-                Values::Int { values: values.slice(start, rows), nulls: cut(nulls) }
-            }
-            Values::Unsigned { values } => Values::Unsigned { values: values.slice(start, rows) },
-            Values::Float { values, nulls } => {
-                Values::Float { values: values.slice(start, rows), nulls: cut(nulls) }
-            }
-        }
-    }
-
-    fn pick(&self, rows: &[usize]) -> Values {
-        match self {
-            Values::Text { codes, dictionary } => {
-                Values::Text { codes: pick(codes, rows), dictionary: Arc::clone(dictionary) }
-            }
-            Values::Int { values, nulls } => {
-                Values::Int { values: pick(values, rows), nulls: pick_nulls(nulls.as_ref(), rows) }
-            }
-            Values::Unsigned { values } => Values::Unsigned { values: pick(values, rows) },
-            Values::Float { values, nulls } => Values::Float {
-                values: pick(values, rows),
-                nulls: pick_nulls(nulls.as_ref(), rows),
-            },
-        }
     }
 }

@@ -7,7 +7,7 @@ use wayfarer_event::{Column, Micros};
 
 use crate::{
     Export, Result, Run, Scan,
-    file::DataFile,
+    file::{DataFile, SiteSpan},
     hot::{Cells, Chunk},
     scan::HotRun,
 };
@@ -75,22 +75,27 @@ impl View {
         sealed.chain(hot).sum()
     }
 
-    /// The rows of a scan as sorted runs. Files and row groups that cannot hold such rows are not read.
+    /// The rows of a scan as sorted runs, those of earlier times first. Files and row groups that cannot hold such rows are not read.
     ///
     /// # Errors
     /// None now; reading may have to look into files before the first block one day.
     pub fn runs(&self, scan: &Scan) -> Result<Vec<Run>> {
         let wanted = scan.wanted();
-        let mut runs = Vec::new();
+        let mut files = Vec::new();
         for file in self.files.iter() {
             let Some(span) = file.span(&scan.site) else { continue };
             let visitors = span.visitors.start() <= wanted.visitors.end()
                 && span.visitors.end() >= wanted.visitors.start();
             let times = *span.times.start() < wanted.time.1 && *span.times.end() >= wanted.time.0;
             if visitors && times {
-                runs.push(Run::of_file(Arc::clone(file), span.clone(), scan));
+                files.push((file, span));
             }
         }
+        files.sort_by_key(|(_, span)| *span.times.start());
+        let run = |(file, span): (&Arc<DataFile>, &SiteSpan)| {
+            Run::of_file(Arc::clone(file), span.clone(), scan)
+        };
+        let mut runs: Vec<Run> = files.into_iter().map(run).collect();
         if !self.chunks.is_empty() {
             runs.push(Run::of_hot(HotRun::new(self.chunks.to_vec(), self.writer, scan), scan));
         }

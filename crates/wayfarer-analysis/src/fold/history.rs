@@ -70,7 +70,10 @@ impl<'a> History<'a> {
     pub fn inside(&self) -> Range<usize> {
         let times = self.times();
         let (from, until) = self.period;
-        times.partition_point(|ts| *ts < from)..times.partition_point(|ts| *ts < until)
+        match (times.first(), times.last()) {
+            (Some(first), Some(last)) if *first >= from && *last < until => 0..times.len(),
+            _ => times.partition_point(|ts| *ts < from)..times.partition_point(|ts| *ts < until),
+        }
     }
 
     /// The visits that have a row in the period or after it, in order. Those that start in the period are whole.

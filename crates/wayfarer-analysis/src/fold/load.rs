@@ -6,11 +6,10 @@ use arrow_array::{Array, StringArray};
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use hashbrown::HashMap;
 use wayfarer_event::Column;
-use wayfarer_lake::{Block, Values};
+use wayfarer_lake::{Arrival, Block, Values, Visitors};
 
 use super::{
-    Rows,
-    compile::Program,
+    compile::{Mask, Program},
     plan::Plan,
     words::{NULL, Words},
 };
@@ -22,12 +21,16 @@ use crate::{
 /// A block, ready to be folded.
 #[derive(Debug)]
 pub(super) struct Loaded {
-    pub(super) visitors: ScalarBuffer<u64>,
-    pub(super) seqs: ScalarBuffer<u64>,
-    pub(super) writers: ScalarBuffer<u64>,
+    pub(super) visitors: Visitors,
+    pub(super) times: ScalarBuffer<i64>,
+    pub(super) arrival: Arrival,
+    pub(super) is_in_order: bool,
     /// Which rows are left out of the report as those of bots; `None` when none is.
     pub(super) hidden: Option<Vec<bool>>,
-    pub(super) rows: Rows,
+    pub(super) keys: Vec<Vec<u32>>,
+    pub(super) numbers: Vec<Vec<f64>>,
+    pub(super) tests: Vec<Vec<bool>>,
+    pub(super) masks: Vec<Vec<u64>>,
 }
 
 /// Loads the blocks of one run. What it works out for a dictionary it keeps while blocks share the dictionary.
@@ -36,7 +39,7 @@ pub(super) struct Loader {
     keys: Vec<KeyLoader>,
     numbers: Vec<usize>,
     tests: Vec<Program>,
-    masks: Vec<Vec<Program>>,
+    masks: Vec<Mask>,
     bots: Option<Program>,
 }
 
@@ -49,8 +52,7 @@ impl Loader {
         let tests = plan.tests.clone();
         let tests = tests.iter().map(|expr| Program::new(expr, plan)).collect();
         let masks = plan.masks.clone();
-        let mask = |exprs: &Vec<Expr>| exprs.iter().map(|expr| Program::new(expr, plan)).collect();
-        let masks = masks.iter().map(mask).collect();
+        let masks = masks.iter().map(|exprs| Mask::new(exprs, plan)).collect();
         let bots = (!with_bots).then(|| {
             let is_null = Expr::Test(Field::Column(Column::BotReason), Test::IsNull);
             plan.column(&Field::Column(Column::BotReason));
@@ -66,40 +68,18 @@ impl Loader {
             keys.push(key.codes(&block, words)?);
         }
         let hidden = self.bots.as_mut().map(|bots| bots.select(&block));
-        let rows = Rows {
+        Ok(Loaded {
+            hidden: hidden.filter(|hidden| hidden.contains(&true)),
             keys,
             numbers: self.numbers.iter().map(|&column| numbers(&block, column)).collect(),
             tests: self.tests.iter_mut().map(|test| test.select(&block)).collect(),
-            masks: self.masks.iter_mut().map(|mask| bits(mask, &block)).collect(),
-            times: into_vec(block.ts),
-        };
-        Ok(Loaded {
-            visitors: block.visitor,
-            seqs: block.seq,
-            writers: block.writer,
-            hidden: hidden.filter(|hidden| hidden.contains(&true)),
-            rows,
+            masks: self.masks.iter_mut().map(|mask| mask.select(&block)).collect(),
+            is_in_order: block.out_of_order().is_none(),
+            visitors: block.visitors,
+            times: block.ts,
+            arrival: block.arrival,
         })
     }
-}
-
-/// One bit for each filter.
-fn bits(filters: &mut [Program], block: &Block) -> Vec<u64> {
-    let mut masks = vec![0; block.len()];
-    for (bit, filter) in filters.iter_mut().enumerate() {
-        if filter.selects_nothing() {
-            continue;
-        }
-        for (mask, truth) in masks.iter_mut().zip(filter.select(block)) {
-            *mask |= u64::from(truth) << bit;
-        }
-    }
-    masks
-}
-
-/// The values of a buffer, without a copy where nobody else has it.
-fn into_vec(buffer: ScalarBuffer<i64>) -> Vec<i64> {
-    buffer.into_inner().into_vec().unwrap_or_else(|shared| shared.typed_data().to_vec())
 }
 
 fn numbers(block: &Block, column: usize) -> Vec<f64> {
@@ -109,7 +89,7 @@ fn numbers(block: &Block, column: usize) -> Vec<f64> {
         }
         Some(Values::Float { values, nulls }) => with_nulls(values.to_vec(), nulls.as_ref()),
         Some(Values::Unsigned { values }) => values.iter().map(|&value| value as f64).collect(),
-        Some(Values::Text { .. }) | None => vec![f64::NAN; block.len()],
+        Some(Values::Text { .. } | Values::Null { .. }) | None => vec![f64::NAN; block.len()],
     }
 }
 

@@ -1,203 +1,214 @@
-//! Puts the runs of one task in one order, visitor by visitor.
+//! Puts the runs of one task in one order, some thousand rows at a time.
 //!
-//! Most visitors lie in one block of one run: their rows are handed on where they lie. The others (in several runs, over a
-//! block's edge, or partly hidden as bots) are copied together and sorted first.
-
-use std::{cmp::Reverse, collections::BinaryHeap, ops::Range};
+//! Every run says up to which visitor its rows are in memory; up to the least of these, all visitors are whole. Their rows
+//! are gathered column by column, visitor by visitor. Runs come in the order of time, so most visitors need no more; those
+//! whose rows overlap in time, or are partly hidden as bots, are sorted by themselves.
 
 use super::{
     Rows, Words,
-    cursor::{Cursor, Task},
+    cursor::{Cursor, LONGEST, Segment, Task},
     load::Loaded,
     plan::Plan,
 };
 use crate::Error;
 
-/// How many events of one visitor are held at once.
-const LONGEST: usize = 1 << 24;
+/// About how many rows are gathered at once: so few that they stay in the processor's cache.
+const BATCH_ROWS: usize = 32 << 10;
+/// How many rows of one run are taken at once at the least.
+const LEAST_ROWS: usize = 256;
 
 /// Walks over the visitors of several runs.
 pub(super) struct Merge {
     cursors: Vec<Cursor>,
-    /// The visitor that each cursor comes to next, least first.
-    heap: BinaryHeap<Reverse<(u64, usize)>>,
-    gathered: Gathered,
-    place: Place,
+    batch: Batch,
 }
 
-/// Where the rows of the current visitor lie.
-enum Place {
-    /// In the current block of a cursor.
-    Block { cursor: usize, range: Range<usize>, hidden: bool },
-    /// Copied together: so many rows that count, then those that are hidden.
-    Gathered { kept: usize },
+/// Whole visitors, in order.
+pub(super) struct Batch {
+    pub(super) rows: Rows,
+    pub(super) visitors: Vec<Found>,
+    segments: Vec<Segment>,
+    sorting: Sorting,
 }
 
 /// The rows of one visitor.
-pub(super) struct Found<'a> {
-    pub(super) rows: &'a Rows,
-    /// Rows that count.
-    pub(super) kept: Range<usize>,
-    /// Rows that are left out as those of bots.
-    pub(super) hidden: Range<usize>,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) visitor: u64,
+    pub(super) start: usize,
+    /// Where the rows end that count.
+    pub(super) kept: usize,
+    /// Where the rows end that are left out as those of bots.
+    pub(super) end: usize,
 }
 
 impl Merge {
-    pub(super) fn new(
-        mut cursors: Vec<Cursor>,
-        plan: &Plan,
-        task: &mut Task<'_>,
-    ) -> Result<Merge, Error> {
-        let mut heap = BinaryHeap::with_capacity(cursors.len());
-        for (index, cursor) in cursors.iter_mut().enumerate() {
-            if let Some(visitor) = cursor.visitor(task)? {
-                heap.push(Reverse((visitor, index)));
+    pub(super) fn new(cursors: Vec<Cursor>, plan: &Plan) -> Merge {
+        let batch = Batch {
+            rows: Rows::new(plan),
+            visitors: Vec::new(),
+            segments: Vec::new(),
+            sorting: Sorting::default(),
+        };
+        Merge { cursors, batch }
+    }
+
+    /// Goes to the next visitors; `None` at the end.
+    pub(super) fn next(&mut self, task: &mut Task<'_>) -> Result<Option<&Batch>, Error> {
+        let mut live = Vec::with_capacity(self.cursors.len());
+        for mut cursor in self.cursors.drain(..) {
+            if cursor.ahead(task)? {
+                live.push(cursor);
             }
         }
-        let place = Place::Gathered { kept: 0 };
-        Ok(Merge { cursors, heap, gathered: Gathered::new(plan), place })
+        self.cursors = live;
+        if self.cursors.is_empty() {
+            return Ok(None);
+        }
+        let rows = (BATCH_ROWS / self.cursors.len()).max(LEAST_ROWS);
+        let bound = self.cursors.iter().filter_map(|cursor| cursor.bound(rows)).min();
+        let mut sources = Vec::new();
+        self.batch.segments.clear();
+        for cursor in &mut self.cursors {
+            cursor.take(bound, &mut self.batch.segments, &mut sources);
+        }
+        // Each run's are in order, and what is in order already is quickly merged.
+        self.batch.segments.sort_by_key(|segment| segment.visitor);
+        self.batch.gather(&sources);
+        self.batch.settle(&sources, task.site)?;
+        Ok(Some(&self.batch))
+    }
+}
+
+impl Batch {
+    /// Copies the rows together, column by column.
+    fn gather(&mut self, sources: &[&Loaded]) {
+        let Batch { rows, segments, .. } = self;
+        gather(&mut rows.times, segments, sources, |block| &block.times);
+        for (place, column) in rows.keys.iter_mut().enumerate() {
+            gather(column, segments, sources, |block| &block.keys[place]);
+        }
+        for (place, column) in rows.numbers.iter_mut().enumerate() {
+            gather(column, segments, sources, |block| &block.numbers[place]);
+        }
+        for (place, column) in rows.tests.iter_mut().enumerate() {
+            gather(column, segments, sources, |block| &block.tests[place]);
+        }
+        for (place, column) in rows.masks.iter_mut().enumerate() {
+            gather(column, segments, sources, |block| &block.masks[place]);
+        }
     }
 
-    /// Goes to the next visitor; `None` at the end.
-    pub(super) fn next(&mut self, task: &mut Task<'_>) -> Result<Option<u64>, Error> {
-        self.advance(task)?;
-        let Some(Reverse((visitor, cursor))) = self.heap.pop() else { return Ok(None) };
-        let is_alone = self.heap.peek().is_none_or(|Reverse((other, _))| *other != visitor);
-        let (range, may_go_on) = self.cursors[cursor].step(visitor);
-        if let (true, false, Some(hidden)) =
-            (is_alone, may_go_on, all_alike(self.cursors[cursor].block(), &range))
-        {
-            self.place = Place::Block { cursor, range, hidden };
-            return Ok(Some(visitor));
-        }
-        self.gathered.clear();
-        let mut segments = vec![self.segment(cursor, range)];
-        while let Some(&Reverse((other, cursor))) = self.heap.peek()
-            && other == visitor
-        {
-            self.heap.pop();
-            let (range, _) = self.cursors[cursor].step(visitor);
-            segments.push(self.segment(cursor, range));
-        }
-        // Runs mostly cover different times: put together in the order of time, rows need no further sorting.
-        segments.sort_unstable_by_key(|(ts, cursor, _)| (*ts, *cursor));
-        for (_, cursor, range) in segments {
-            self.gather(visitor, cursor, range, task)?;
-        }
-        self.place = Place::Gathered { kept: self.gathered.sort() };
-        Ok(Some(visitor))
-    }
-
-    /// Some rows of a cursor's block, and the time of the first.
-    fn segment(&self, cursor: usize, range: Range<usize>) -> (i64, usize, Range<usize>) {
-        let block = self.cursors[cursor].block();
-        let ts = block.and_then(|block| block.rows.times.get(range.start).copied());
-        (ts.unwrap_or(i64::MAX), cursor, range)
-    }
-
-    /// The rows of the visitor that [`next`](Merge::next) went to.
-    pub(super) fn found(&self) -> Found<'_> {
-        match &self.place {
-            Place::Gathered { kept } => {
-                let rows = &self.gathered.rows;
-                Found { rows, kept: 0..*kept, hidden: *kept..rows.times.len() }
+    /// Puts each visitor's rows in order, those that count first.
+    fn settle(&mut self, sources: &[&Loaded], site: &str) -> Result<(), Error> {
+        let Batch { rows, visitors, segments, sorting } = self;
+        let has_hidden = sources.iter().any(|block| block.hidden.is_some());
+        visitors.clear();
+        let mut start = 0;
+        for segments in segments.chunk_by(|a, b| a.visitor == b.visitor) {
+            let count: usize = segments.iter().map(Segment::rows).sum();
+            let mut found = Found {
+                visitor: segments[0].visitor,
+                start,
+                kept: start + count,
+                end: start + count,
+            };
+            start = found.end;
+            if count > LONGEST {
+                return Err(Error::TooMany { what: "events of one visitor", limit: LONGEST });
             }
-            Place::Block { cursor, range, hidden } => {
-                let rows = self.cursors[*cursor].block().map_or(&self.gathered.rows, |b| &b.rows);
-                let none = range.end..range.end;
-                let (kept, hidden) =
-                    if *hidden { (none, range.clone()) } else { (range.clone(), none) };
-                Found { rows, kept, hidden }
-            }
-        }
-    }
-
-    /// Puts the cursor whose block was lent out back into the heap.
-    fn advance(&mut self, task: &mut Task<'_>) -> Result<(), Error> {
-        let place = std::mem::replace(&mut self.place, Place::Gathered { kept: 0 });
-        if let Place::Block { cursor, .. } = place
-            && let Some(visitor) = self.cursors[cursor].visitor(task)?
-        {
-            self.heap.push(Reverse((visitor, cursor)));
-        }
-        Ok(())
-    }
-
-    /// Copies all rows of the visitor from one cursor, however many blocks they fill, and puts the cursor back.
-    fn gather(
-        &mut self,
-        visitor: u64,
-        cursor: usize,
-        mut range: Range<usize>,
-        task: &mut Task<'_>,
-    ) -> Result<(), Error> {
-        let index = cursor;
-        let cursor = &mut self.cursors[index];
-        loop {
-            if let Some(block) = cursor.block() {
-                self.gathered.extend(block, &range)?;
-            }
-            match cursor.visitor(task)? {
-                Some(next) if next == visitor => range = cursor.step(visitor).0,
-                Some(next) => {
-                    self.heap.push(Reverse((next, index)));
-                    return Ok(());
+            if has_hidden || !follow_each_other(segments, sources) {
+                let failed = |source| Error::Lake { site: site.to_owned(), source };
+                found.kept -= sorting.sort(segments, sources).map_err(failed)?;
+                if let Some(order) = sorting.order() {
+                    rows.reorder(found.start, &order);
                 }
-                None => return Ok(()),
             }
-        }
-    }
-}
-
-/// Whether all of these rows are hidden, or none: `None` where they are mixed.
-fn all_alike(block: Option<&Loaded>, range: &Range<usize>) -> Option<bool> {
-    let Some(hidden) = block.and_then(|block| block.hidden.as_ref()) else { return Some(false) };
-    let (first, rest) = hidden[range.clone()].split_first()?;
-    rest.iter().all(|other| other == first).then_some(*first)
-}
-
-/// One visitor's rows, copied together.
-struct Gathered {
-    rows: Rows,
-    /// Hidden or not, then the order of arrival: what the times leave open.
-    places: Vec<(bool, i64, u64, u64)>,
-    unsorted: Rows,
-    order: Vec<usize>,
-}
-
-impl Gathered {
-    fn new(plan: &Plan) -> Gathered {
-        let rows = Rows::new(plan);
-        Gathered { unsorted: rows.clone(), rows, places: Vec::new(), order: Vec::new() }
-    }
-
-    fn clear(&mut self) {
-        self.rows.clear();
-        self.places.clear();
-    }
-
-    fn extend(&mut self, block: &Loaded, range: &Range<usize>) -> Result<(), Error> {
-        self.rows.extend(&block.rows, range);
-        self.places.extend(range.clone().map(|row| {
-            let hidden = block.hidden.as_ref().is_some_and(|hidden| hidden[row]);
-            (hidden, block.rows.times[row], block.seqs[row], block.writers[row])
-        }));
-        if self.places.len() > LONGEST {
-            return Err(Error::TooMany { what: "events of one visitor", limit: LONGEST });
+            visitors.push(found);
         }
         Ok(())
     }
+}
 
-    /// Sorts the rows, those that count first, and tells how many count.
-    fn sort(&mut self) -> usize {
-        if !self.places.is_sorted() {
-            self.order.clear();
-            self.order.extend(0..self.places.len());
-            self.order.sort_unstable_by_key(|&row| self.places[row]);
-            std::mem::swap(&mut self.rows, &mut self.unsorted);
-            self.rows.reorder(&self.unsorted, &self.order);
+impl Segment {
+    fn rows(&self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    fn places(&self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+fn gather<'a, T: Copy + 'a>(
+    into: &mut Vec<T>,
+    segments: &[Segment],
+    sources: &[&'a Loaded],
+    column: impl Fn(&'a Loaded) -> &'a [T],
+) {
+    into.clear();
+    let columns: Vec<&[T]> = sources.iter().map(|block| column(block)).collect();
+    for segment in segments {
+        into.extend_from_slice(&columns[segment.source as usize][segment.places()]);
+    }
+}
+
+/// Whether each segment begins later than the one before ends.
+fn follow_each_other(segments: &[Segment], sources: &[&Loaded]) -> bool {
+    segments.windows(2).all(|pair| {
+        let time =
+            |segment: &Segment, row: u32| sources[segment.source as usize].times[row as usize];
+        time(&pair[0], pair[0].end - 1) < time(&pair[1], pair[1].start)
+    })
+}
+
+/// Finds the order of one visitor's rows.
+#[derive(Default)]
+struct Sorting {
+    places: Vec<Place>,
+}
+
+/// Where a row belongs, and where it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    hidden: bool,
+    ts: i64,
+    /// `seq` and writer; the same for all while they are not needed.
+    arrival: (u64, u64),
+    row: usize,
+}
+
+impl Sorting {
+    /// Sorts the rows of a visitor by time, and by arrival where times are equal. Tells how many of them are hidden.
+    fn sort(&mut self, segments: &[Segment], sources: &[&Loaded]) -> wayfarer_lake::Result<usize> {
+        self.places.clear();
+        for segment in segments {
+            let block = sources[segment.source as usize];
+            for row in segment.places() {
+                let hidden = block.hidden.as_ref().is_some_and(|hidden| hidden[row]);
+                let (ts, row) = (block.times[row], self.places.len());
+                self.places.push(Place { hidden, ts, arrival: (0, 0), row });
+            }
         }
-        self.places.iter().filter(|(hidden, ..)| !hidden).count()
+        // What is equal in time lies in order within a run, but not between runs.
+        let mut times: Vec<i64> = self.places.iter().map(|place| place.ts).collect();
+        times.sort_unstable();
+        if segments.len() > 1 && times.windows(2).any(|pair| pair[0] == pair[1]) {
+            let rows = segments.iter().flat_map(|segment| {
+                segment.places().map(|row| (sources[segment.source as usize], row))
+            });
+            for (place, (block, row)) in self.places.iter_mut().zip(rows) {
+                place.arrival = block.arrival.of(row)?;
+            }
+        }
+        self.places.sort_unstable();
+        Ok(self.places.iter().filter(|place| place.hidden).count())
+    }
+
+    /// Where the rows lie, in their order; `None` where they lie so already.
+    fn order(&self) -> Option<impl Iterator<Item = usize> + Clone + '_> {
+        let order = self.places.iter().map(|place| place.row);
+        (!order.clone().is_sorted()).then_some(order)
     }
 }
 

@@ -1,7 +1,5 @@
 //! Rows as the folds see them: times, keys, numbers and tests, each a plain vector.
 
-use std::ops::Range;
-
 use super::plan::Plan;
 
 /// Some rows as columns; all columns are equally long.
@@ -27,42 +25,17 @@ impl Rows {
         }
     }
 
-    pub(super) fn clear(&mut self) {
-        self.times.clear();
-        self.keys.iter_mut().for_each(Vec::clear);
-        self.numbers.iter_mut().for_each(Vec::clear);
-        self.tests.iter_mut().for_each(Vec::clear);
-        self.masks.iter_mut().for_each(Vec::clear);
-    }
-
-    /// Adds some rows of another.
-    pub(super) fn extend(&mut self, other: &Rows, range: &Range<usize>) {
-        self.times.extend_from_slice(&other.times[range.clone()]);
-        extend_each(&mut self.keys, &other.keys, range);
-        extend_each(&mut self.numbers, &other.numbers, range);
-        extend_each(&mut self.tests, &other.tests, range);
-        extend_each(&mut self.masks, &other.masks, range);
-    }
-
-    /// Becomes the rows of another, in another order.
-    pub(super) fn reorder(&mut self, other: &Rows, order: &[usize]) {
-        self.clear();
-        self.times.extend(order.iter().map(|&row| other.times[row]));
-        reorder_each(&mut self.keys, &other.keys, order);
-        reorder_each(&mut self.numbers, &other.numbers, order);
-        reorder_each(&mut self.tests, &other.tests, order);
-        reorder_each(&mut self.masks, &other.masks, order);
+    /// Puts rows in another order: from `start` on comes what is now this far from there.
+    pub(super) fn reorder(&mut self, start: usize, order: &(impl Iterator<Item = usize> + Clone)) {
+        reorder(&mut self.times, start, order.clone());
+        self.keys.iter_mut().for_each(|column| reorder(column, start, order.clone()));
+        self.numbers.iter_mut().for_each(|column| reorder(column, start, order.clone()));
+        self.tests.iter_mut().for_each(|column| reorder(column, start, order.clone()));
+        self.masks.iter_mut().for_each(|column| reorder(column, start, order.clone()));
     }
 }
 
-fn extend_each<T: Copy>(columns: &mut [Vec<T>], others: &[Vec<T>], range: &Range<usize>) {
-    for (column, other) in columns.iter_mut().zip(others) {
-        column.extend_from_slice(&other[range.clone()]);
-    }
-}
-
-fn reorder_each<T: Copy>(columns: &mut [Vec<T>], others: &[Vec<T>], order: &[usize]) {
-    for (column, other) in columns.iter_mut().zip(others) {
-        column.extend(order.iter().map(|&row| other[row]));
-    }
+fn reorder<T: Copy>(column: &mut [T], start: usize, order: impl Iterator<Item = usize>) {
+    let rows: Vec<T> = order.map(|row| column[start + row]).collect();
+    column[start..start + rows.len()].copy_from_slice(&rows);
 }

@@ -12,7 +12,7 @@ use wayfarer_event::Micros;
 use wayfarer_lake::Scan;
 
 use super::{
-    Fold, History, Hooks, Plan, Source, Words,
+    Fold, History, Hooks, Plan, Rows, Source, Words,
     cursor::{Cursor, Task},
     load::Loader,
     merge::{Found, Merge, words},
@@ -149,17 +149,16 @@ impl<F: Fold> Pass<'_, F> {
         let loader = Loader::new(&mut plan, walk.bots);
         let cursors = self.cursors(&plan, &loader, visitors)?;
         let mut task = Task { words, hooks: walk.hooks, site: walk.site };
-        let mut merge = Merge::new(cursors, &plan, &mut task)?;
+        let mut merge = Merge::new(cursors, &plan);
         let mut put_off = Vec::new();
-        while let Some(visitor) = merge.next(&mut task)? {
-            if !self.wants(visitor) {
-                continue;
-            }
-            let history = self.history(visitor, &merge.found(), task.words);
-            if self.began_before_the_edge(&history) {
-                put_off.push(visitor);
-            } else if !history.inside().is_empty() || !history.hidden().inside().is_empty() {
-                self.fold.visitor(state, &history)?;
+        while let Some(batch) = merge.next(&mut task)? {
+            for found in batch.visitors.iter().filter(|found| self.wants(found.visitor)) {
+                let history = self.history(found, &batch.rows, task.words);
+                if self.began_before_the_edge(&history) {
+                    put_off.push(found.visitor);
+                } else if !history.inside().is_empty() || !history.hidden().inside().is_empty() {
+                    self.fold.visitor(state, &history)?;
+                }
             }
         }
         Ok(put_off)
@@ -188,14 +187,14 @@ impl<F: Fold> Pass<'_, F> {
         self.wanted.as_ref().is_none_or(|wanted| wanted.binary_search(&visitor).is_ok())
     }
 
-    fn history<'a>(&self, visitor: u64, found: &Found<'a>, words: &'a [Words]) -> History<'a> {
+    fn history<'a>(&self, found: &Found, rows: &'a Rows, words: &'a [Words]) -> History<'a> {
         let (from, until) = self.walk.period;
         History {
-            visitor,
-            rows: found.rows,
+            visitor: found.visitor,
+            rows,
             words,
-            kept: (found.kept.start, found.kept.end),
-            hidden: (found.hidden.start, found.hidden.end),
+            kept: (found.start, found.kept),
+            hidden: (found.kept, found.end),
             period: (from.0, until.0),
             rule: self.walk.plan.visits.unwrap_or_default(),
         }

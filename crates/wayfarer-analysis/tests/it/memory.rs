@@ -7,7 +7,7 @@ use arrow_array::StringArray;
 use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
 use wayfarer_analysis::fold::{Blocks, Source};
 use wayfarer_event::{Column, Kind, Micros};
-use wayfarer_lake::{Block, Error, Position, Scan, Stored, Values};
+use wayfarer_lake::{Arrival, Block, Error, Position, Scan, Stored, Values};
 
 /// How rows lie.
 #[derive(Clone, Copy, Debug)]
@@ -86,10 +86,12 @@ impl Blocks for MemoryRun {
             values(rows, *column, own.as_ref().unwrap_or(all))
         });
         Ok(Some(Block {
-            visitor: rows.iter().map(|row| row.event.visitor.0).collect(),
+            visitors: rows.iter().map(|row| row.event.visitor.0).collect(),
             ts: rows.iter().map(|row| row.event.ts.0).collect(),
-            seq: rows.iter().map(|row| row.seq).collect(),
-            writer: rows.iter().map(|row| row.writer).collect(),
+            arrival: Arrival::known(
+                rows.iter().map(|row| row.seq).collect(),
+                rows.iter().map(|row| row.writer).collect(),
+            ),
             columns: columns.collect(),
         }))
     }

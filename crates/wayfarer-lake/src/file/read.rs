@@ -1,13 +1,15 @@
 //! Reads runs from a Parquet file: the row groups that matter, the columns asked for, dictionaries kept.
 
-use std::{io, ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use arrow_array::{
     Array, ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray, UInt64Array, types::Int32Type,
 };
 use arrow_buffer::ScalarBuffer;
-use bytes::{Buf, Bytes};
 use parquet::{
     arrow::{
         ProjectionMask,
@@ -17,26 +19,25 @@ use parquet::{
         },
     },
     errors::ParquetError,
-    file::{
-        metadata::RowGroupMetaData,
-        reader::{ChunkReader, Length},
-        statistics::Statistics,
-    },
+    file::{metadata::RowGroupMetaData, statistics::Statistics},
 };
-use wayfarer_event::{Column, Kind};
+use wayfarer_event::Column;
 
-use super::{DataFile, SiteSpan, schema};
+use super::{
+    DataFile, SiteSpan,
+    fetch::{Fetched, Whole},
+    schema,
+};
 use crate::{
     Error, ErrorKind, Result,
+    block::{Arrival, Block, Values, Visitors},
     gather::Wanted,
-    scan::{Block, Values},
-    storage::{File, read_exact},
 };
 
 /// Rows decoded at once: small enough to stay in the processor's cache, large enough to pay for the calls.
 const BLOCK_ROWS: usize = 32 << 10;
 /// The columns that every block has.
-const ALWAYS: [Column; 4] = [Column::Visitor, Column::Ts, Column::Seq, Column::Writer];
+const ALWAYS: [Column; 2] = [Column::Visitor, Column::Ts];
 
 /// Reads the footer of a file.
 pub(crate) fn footer(file: &DataFile) -> Result<ArrowReaderMetadata> {
@@ -50,7 +51,7 @@ pub(crate) fn footer(file: &DataFile) -> Result<ArrowReaderMetadata> {
     load().map_err(|error| damaged(file, error))
 }
 
-fn damaged(file: &DataFile, error: ParquetError) -> Error {
+pub(super) fn damaged(file: &DataFile, error: ParquetError) -> Error {
     Error::because(ErrorKind::Corrupt, format!("cannot read {}", file.path.display()), error)
 }
 
@@ -62,13 +63,31 @@ pub(crate) struct FileRun {
     wanted: Wanted<'static>,
     columns: Vec<Column>,
     batch_rows: usize,
+    /// Whether every column is decoded, also those that the statistics know.
+    in_full: bool,
     next_group: usize,
     /// How many rows lie before `next_group`.
     rows_before: u64,
-    reader: Option<ParquetRecordBatchReader>,
-    /// The writer of all rows of the group, where it is one, so that the column need not be read.
-    writer: Option<u64>,
+    group: Option<Group>,
     dictionaries: Vec<Option<Arc<StringArray>>>,
+}
+
+/// A row group that is being read.
+#[derive(Debug)]
+struct Group {
+    reader: ParquetRecordBatchReader,
+    /// What the statistics know of each of the columns.
+    constants: Vec<Option<Constant>>,
+    arrivals: Arc<Arrivals>,
+    /// The next row in the group.
+    at: usize,
+}
+
+/// A column that has one value in all rows of a group: it need not be decoded.
+#[derive(Clone, Debug)]
+enum Constant {
+    Null,
+    Text(Arc<StringArray>),
 }
 
 impl FileRun {
@@ -84,17 +103,17 @@ impl FileRun {
             wanted,
             columns: columns.to_vec(),
             batch_rows: BLOCK_ROWS,
+            in_full: false,
             next_group: 0,
             rows_before: 0,
-            reader: None,
-            writer: None,
+            group: None,
             dictionaries: vec![None; columns.len()],
         }
     }
 
-    /// The same in batches of this many rows.
+    /// The same in batches of this many rows, each with an array for every column.
     pub(crate) fn with_batch_rows(self, batch_rows: usize) -> FileRun {
-        FileRun { batch_rows, ..self }
+        FileRun { batch_rows, in_full: true, ..self }
     }
 
     pub(crate) fn name(&self) -> &std::path::Path {
@@ -112,10 +131,11 @@ impl FileRun {
     /// The next rows as Arrow's arrays.
     pub(crate) fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            if let Some(batch) = self.reader.as_mut().and_then(Iterator::next) {
+            let reader = self.group.as_mut().map(|group| &mut group.reader);
+            if let Some(batch) = reader.and_then(Iterator::next) {
                 return batch.map(Some).map_err(|error| damaged(&self.file, error.into()));
             }
-            self.reader = None;
+            self.group = None;
             if !self.open_group()? {
                 return Ok(None);
             }
@@ -136,7 +156,7 @@ impl FileRun {
             let last = end.min(self.span.first_row + self.span.rows);
             if first < last && may_hold(group, &self.wanted) {
                 let rows = (first - start) as usize..(last - start) as usize;
-                self.reader = Some(self.read_group(footer, index, rows)?);
+                self.group = Some(self.read_group(footer, index, rows)?);
                 return Ok(true);
             }
         }
@@ -144,63 +164,153 @@ impl FileRun {
     }
 
     fn read_group(
-        &mut self,
+        &self,
         footer: &ArrowReaderMetadata,
         index: usize,
         rows: Range<usize>,
-    ) -> Result<ParquetRecordBatchReader> {
+    ) -> Result<Group> {
         let group = footer.metadata().row_group(index);
-        self.writer = match bounds(group, Column::Writer) {
-            Some((least, greatest)) if least == greatest => Some(least as u64),
-            _ => None,
-        };
-        let always = ALWAYS.iter().filter(|&&c| c != Column::Writer || self.writer.is_none());
-        let leaves = always.chain(&self.columns).filter_map(|column| leaf(footer, *column));
-        let leaves: Vec<usize> = leaves.collect();
-        let source = Fetched::read(&self.file, group, &leaves)?;
-        let mask = ProjectionMask::leaves(footer.parquet_schema(), leaves);
-        let mut builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(source, footer.clone())
-                .with_row_groups(vec![index])
-                .with_batch_size(self.batch_rows)
-                .with_projection(mask);
-        if rows.len() < group.num_rows().unsigned_abs() as usize {
-            let selection = vec![RowSelector::skip(rows.start), RowSelector::select(rows.len())];
-            builder = builder.with_row_selection(RowSelection::from(selection));
-        }
-        builder.build().map_err(|error| damaged(&self.file, error))
+        let constant = |column: &Column| if self.in_full { None } else { constant(group, *column) };
+        let constants: Vec<Option<Constant>> = self.columns.iter().map(constant).collect();
+        let unknown = self.columns.iter().zip(&constants).filter(|(_, known)| known.is_none());
+        let columns = ALWAYS.into_iter().chain(unknown.map(|(column, _)| *column));
+        let leaves: Vec<usize> = columns.filter_map(|column| leaf(footer, column)).collect();
+        let at = rows.start;
+        Ok(Group {
+            reader: open(&self.file, index, leaves, (rows, self.batch_rows))?,
+            constants,
+            arrivals: Arc::new(Arrivals::new(Arc::clone(&self.file), index)),
+            at,
+        })
     }
 
-    /// The rows of a batch as a block.
+    /// The rows of the batch that came last as a block.
     pub(crate) fn block(&mut self, batch: &RecordBatch) -> Result<Block> {
         let rows = batch.num_rows();
+        let (file, group) = (&self.file, self.group.as_mut());
+        let group = group.ok_or_else(|| Error::corrupt(&file.path, "it has no such row group"))?;
         let mut columns = Vec::with_capacity(self.columns.len());
-        for (&column, known) in self.columns.iter().zip(&mut self.dictionaries) {
-            let array = batch.column_by_name(column.name());
-            let values = match array {
-                Some(array) => values(array, known),
-                None => Some(Values::nulls(column, rows)),
+        for (nth, (&column, known)) in self.columns.iter().zip(&mut self.dictionaries).enumerate() {
+            let values = match (group.constants.get(nth), batch.column_by_name(column.name())) {
+                (Some(Some(constant)), _) => Some(constant.values(rows)),
+                (_, Some(array)) => values(array, known),
+                (_, None) => Some(Values::Null { rows }),
             };
-            columns.push(values.ok_or_else(|| foreign(&self.file, column))?);
+            columns.push(values.ok_or_else(|| foreign(file, column))?);
         }
-        let unsigned = |column| {
-            let array = batch.column_by_name(Column::name(column));
-            let array = array.and_then(|array| array.as_any().downcast_ref::<UInt64Array>());
-            array.map(|a| a.values().clone()).ok_or_else(|| foreign(&self.file, column))
-        };
+        let visitors = batch.column_by_name(Column::Visitor.name());
+        let visitors = visitors.and_then(|a| a.as_any().downcast_ref::<UInt64Array>());
+        let visitors = visitors.ok_or_else(|| foreign(file, Column::Visitor))?;
         let ts = batch.column_by_name(Column::Ts.name());
         let ts = ts.and_then(|a| a.as_any().downcast_ref::<TimestampMicrosecondArray>());
+        let first = group.at;
+        group.at += rows;
         Ok(Block {
-            visitor: unsigned(Column::Visitor)?,
-            ts: ts.map(|a| a.values().clone()).ok_or_else(|| foreign(&self.file, Column::Ts))?,
-            seq: unsigned(Column::Seq)?,
-            writer: match self.writer {
-                Some(writer) => vec![writer; rows].into(),
-                None => unsigned(Column::Writer)?,
+            visitors: Visitors::of(visitors.values()),
+            ts: ts.map(|a| a.values().clone()).ok_or_else(|| foreign(file, Column::Ts))?,
+            arrival: match (numbers(batch, Column::Seq), numbers(batch, Column::Writer)) {
+                (Some(seq), Some(writer)) => Arrival::known(seq, writer),
+                _ => Arrival::later(Arc::clone(&group.arrivals), first),
             },
             columns,
         })
     }
+}
+
+impl Constant {
+    fn values(&self, rows: usize) -> Values {
+        match self {
+            Constant::Null => Values::Null { rows },
+            Constant::Text(text) => {
+                Values::Text { codes: vec![0; rows].into(), dictionary: Arc::clone(text) }
+            }
+        }
+    }
+}
+
+/// What the statistics of a row group say of a column, where they say all.
+fn constant(group: &RowGroupMetaData, column: Column) -> Option<Constant> {
+    let chunk = group.columns().iter().find(|c| c.column_path().string() == column.name());
+    let Some(chunk) = chunk else { return Some(Constant::Null) };
+    let statistics = chunk.statistics()?;
+    match (statistics.null_count_opt()?, statistics) {
+        (nulls, _) if nulls == group.num_rows().unsigned_abs() => Some(Constant::Null),
+        (0, Statistics::ByteArray(texts)) if texts.min_is_exact() && texts.max_is_exact() => {
+            let (least, greatest) = (texts.min_opt()?, texts.max_opt()?);
+            let text = std::str::from_utf8(least.data()).ok().filter(|_| least == greatest)?;
+            Some(Constant::Text(Arc::new(StringArray::from(vec![text]))))
+        }
+        _ => None,
+    }
+}
+
+/// The order of arrival in a row group, read when it is first asked for.
+#[derive(Debug)]
+pub(crate) struct Arrivals {
+    file: Arc<DataFile>,
+    group: usize,
+    known: OnceLock<(ScalarBuffer<u64>, ScalarBuffer<u64>)>,
+}
+
+impl Arrivals {
+    fn new(file: Arc<DataFile>, group: usize) -> Arrivals {
+        Arrivals { file, group, known: OnceLock::new() }
+    }
+
+    /// `seq` and writer of a row of the group.
+    pub(crate) fn of(&self, row: usize) -> Result<(u64, u64)> {
+        let (seqs, writers) = match self.known.get() {
+            Some(known) => known,
+            None => {
+                let read = self.read()?;
+                self.known.get_or_init(|| read)
+            }
+        };
+        let both = seqs.get(row).zip(writers.get(row));
+        let both = both.map(|(seq, writer)| (*seq, *writer));
+        both.ok_or_else(|| Error::corrupt(&self.file.path, "a row group is shorter than it says"))
+    }
+
+    fn read(&self) -> Result<(ScalarBuffer<u64>, ScalarBuffer<u64>)> {
+        let footer = self.file.footer()?;
+        let rows = footer.metadata().row_group(self.group).num_rows().unsigned_abs() as usize;
+        let leaves = [Column::Seq, Column::Writer].iter();
+        let leaves = leaves.filter_map(|column| leaf(footer, *column)).collect();
+        let mut reader = open(&self.file, self.group, leaves, (0..rows, rows))?;
+        let batch = reader.next().transpose();
+        let batch = batch.map_err(|error| damaged(&self.file, error.into()))?;
+        let both = batch.as_ref().and_then(|batch| {
+            Some((numbers(batch, Column::Seq)?, numbers(batch, Column::Writer)?))
+        });
+        both.ok_or_else(|| foreign(&self.file, Column::Seq))
+    }
+}
+
+/// Opens some rows of a row group, in batches of so many.
+fn open(
+    file: &DataFile,
+    index: usize,
+    leaves: Vec<usize>,
+    (rows, batch_rows): (Range<usize>, usize),
+) -> Result<ParquetRecordBatchReader> {
+    let footer = file.footer()?;
+    let group = footer.metadata().row_group(index);
+    let source = Fetched::read(file, group, &leaves)?;
+    let mask = ProjectionMask::leaves(footer.parquet_schema(), leaves);
+    let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(source, footer.clone())
+        .with_row_groups(vec![index])
+        .with_batch_size(batch_rows)
+        .with_projection(mask);
+    if rows.len() < group.num_rows().unsigned_abs() as usize {
+        let selection = vec![RowSelector::skip(rows.start), RowSelector::select(rows.len())];
+        builder = builder.with_row_selection(RowSelection::from(selection));
+    }
+    builder.build().map_err(|error| damaged(file, error))
+}
+
+fn numbers(batch: &RecordBatch, column: Column) -> Option<ScalarBuffer<u64>> {
+    let array = batch.column_by_name(column.name())?.as_any().downcast_ref::<UInt64Array>()?;
+    Some(array.values().clone())
 }
 
 fn leaf(footer: &ArrowReaderMetadata, column: Column) -> Option<usize> {
@@ -277,105 +387,4 @@ fn may_hold(group: &RowGroupMetaData, wanted: &Wanted<'_>) -> bool {
     let times = bounds(group, Column::Ts)
         .is_none_or(|(least, greatest)| least < wanted.time.1 && greatest >= wanted.time.0);
     visitors && times
-}
-
-impl Values {
-    /// A column of nulls.
-    pub(crate) fn nulls(column: Column, rows: usize) -> Values {
-        let nulls = Some(arrow_buffer::NullBuffer::new_null(rows));
-        match column.kind() {
-            Kind::Text => Values::Text {
-                codes: vec![Values::NULL; rows].into(),
-                dictionary: Arc::new(StringArray::from(Vec::<&str>::new())),
-            },
-            Kind::F64 => Values::Float { values: vec![0.0; rows].into(), nulls },
-            Kind::U64 => Values::Unsigned { values: vec![0; rows].into() },
-            Kind::Time | Kind::I64 => Values::Int { values: vec![0; rows].into(), nulls },
-        }
-    }
-}
-
-/// A file that is read where the footer lies.
-struct Whole {
-    file: Box<dyn File>,
-    len: u64,
-}
-
-impl Whole {
-    fn open(file: &DataFile) -> Result<Whole> {
-        let failed = |error| Error::io("cannot open", &file.path, error);
-        let open = file.storage.open(&file.path).map_err(failed)?;
-        let len = open.len().map_err(failed)?;
-        Ok(Whole { file: open, len })
-    }
-}
-
-impl Length for Whole {
-    fn len(&self) -> u64 {
-        self.len
-    }
-}
-
-impl ChunkReader for Whole {
-    type T = bytes::buf::Reader<Bytes>;
-
-    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        let rest = self.len.saturating_sub(start) as usize;
-        Ok(self.get_bytes(start, rest)?.reader())
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        Ok(read_exact(self.file.as_ref(), start, length)?.into())
-    }
-}
-
-/// The bytes of a row group's columns, read with one call each.
-struct Fetched {
-    len: u64,
-    pieces: Vec<(u64, Bytes)>,
-}
-
-impl Fetched {
-    fn read(file: &DataFile, group: &RowGroupMetaData, leaves: &[usize]) -> Result<Fetched> {
-        let source = Whole::open(file)?;
-        let mut pieces = Vec::with_capacity(leaves.len());
-        for chunk in leaves.iter().filter_map(|&leaf| group.columns().get(leaf)) {
-            let (start, length) = chunk.byte_range();
-            let bytes =
-                source.get_bytes(start, length as usize).map_err(|error| damaged(file, error))?;
-            pieces.push((start, bytes));
-        }
-        Ok(Fetched { len: source.len, pieces })
-    }
-
-    fn from(&self, start: u64) -> io::Result<Bytes> {
-        let inside = |(at, bytes): &(u64, Bytes)| {
-            let from = start.checked_sub(*at)? as usize;
-            (from <= bytes.len()).then(|| bytes.slice(from..))
-        };
-        let piece = self.pieces.iter().filter_map(inside).max_by_key(Bytes::len);
-        piece.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
-    }
-}
-
-impl Length for Fetched {
-    fn len(&self) -> u64 {
-        self.len
-    }
-}
-
-impl ChunkReader for Fetched {
-    type T = bytes::buf::Reader<Bytes>;
-
-    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        Ok(self.from(start)?.reader())
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        let mut piece = self.from(start)?;
-        if piece.len() < length {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-        }
-        Ok(piece.split_to(length))
-    }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use arrow_array::Array;
 use wayfarer_event::{Column, Kind, Micros};
 
-use crate::scan::Values;
+use crate::block::Values;
 
 /// How a time stands in the catalog.
 const TIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S%.f+00";
@@ -80,6 +80,7 @@ impl ColumnStats {
             return;
         }
         match values {
+            Values::Null { .. } => {}
             Values::Text { codes, dictionary } => {
                 let mut used = vec![false; dictionary.len()];
                 for &code in codes {

@@ -9,7 +9,7 @@ use std::{
 
 use arrow_array::{
     Array, ArrayRef, DictionaryArray, Float64Array, Int64Array, PrimitiveArray, RecordBatch,
-    StringArray, TimestampMicrosecondArray, UInt64Array, types::Int32Type,
+    StringArray, TimestampMicrosecondArray, UInt64Array, new_null_array, types::Int32Type,
 };
 use arrow_buffer::NullBuffer;
 use arrow_schema::SchemaRef;
@@ -28,9 +28,9 @@ use wayfarer_event::{Column, Kind};
 use super::{SiteSpan, read, schema, stats::ColumnStats};
 use crate::{
     Error, Result,
+    block::Values,
     gather::Sorted,
     hot::is_distinct,
-    scan::Values,
     storage::{File, Storage},
 };
 
@@ -172,6 +172,9 @@ fn properties() -> io::Result<WriterProperties> {
         )]));
     for &column in Column::ALL {
         let path = ColumnPath::from(column.name());
+        if is_packed_tight(column) {
+            builder = builder.set_column_compression(path.clone(), Compression::UNCOMPRESSED);
+        }
         if is_distinct(column) {
             builder = builder
                 .set_column_dictionary_enabled(path.clone(), false)
@@ -186,8 +189,18 @@ fn properties() -> io::Result<WriterProperties> {
     Ok(builder.build())
 }
 
+/// Columns that every report reads, and that their encoding makes so small that zstd would take twice the time to read and
+/// hardly a byte away: 8.5 instead of 15.6 ns a row for visitor, ts, name and path, and one byte of 23 more on disk.
+fn is_packed_tight(column: Column) -> bool {
+    use Column::{Name, ReceivedAt, Seq, Site, Ts, Visitor, VisitorKind, Writer};
+    matches!(column, Site | Visitor | VisitorKind | Name | Ts | ReceivedAt | Writer | Seq)
+}
+
 fn array(column: Column, values: Values) -> ArrayRef {
     match values {
+        Values::Null { rows } => {
+            new_null_array(schema::written().field(column.index()).data_type(), rows)
+        }
         Values::Text { codes, dictionary } if is_distinct(column) => {
             let text = |&code: &u32| {
                 let code = code as usize;

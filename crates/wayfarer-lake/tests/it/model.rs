@@ -140,8 +140,8 @@ fn scanned(lake: &Lake, scan: &Scan) -> BTreeMap<(u64, i64, u64), Option<String>
         while let Some(block) = run.next_block().unwrap() {
             assert!(block.len() > 0);
             let Values::Text { codes, dictionary } = &block.columns[0] else { panic!("text") };
-            for row in 0..block.len() {
-                let key = (block.visitor[row], block.ts[row], block.seq[row]);
+            for (row, visitor) in block.visitors.each().enumerate() {
+                let key = (visitor, block.ts[row], block.arrival.of(row).unwrap().0);
                 assert!(last < Some(key), "{last:?} before {key:?}");
                 last = Some(key);
                 let code = codes[row];
