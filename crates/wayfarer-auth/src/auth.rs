@@ -2,46 +2,35 @@
 
 use std::{fmt, sync::Arc};
 
-use axum_core::response::{IntoResponse, Response};
-use http::StatusCode;
-use wayfarer_session::{BoxError, Error, Session, SignalKind};
+use wayfarer_session::{Session, SignalKind};
 
 use crate::{
-    hash::{Hashing, Noted},
+    csrf,
+    entries::{USER_BACKEND, USER_HASH, USER_ID},
+    error::AuthError,
+    hash::Noted,
+    policy::{Anonymous, AnonymousData, Policy},
     user::{AuthUser, UsersBackend, blanked},
 };
 
-/// The names that Django uses.
-const USER_ID: &str = "_auth_user_id";
-const USER_HASH: &str = "_auth_user_hash";
-const USER_BACKEND: &str = "_auth_user_backend";
-
 /// Who is logged in, and the way in and out. An extractor of axum; `B` is the backend of the [`AuthLayer`](crate::AuthLayer).
-pub struct Auth<B> {
-    session: Session,
-    backend: Arc<B>,
-    hashing: Arc<Hashing>,
+pub struct Auth<B: UsersBackend> {
+    pub(crate) session: Session,
+    pub(crate) backend: Arc<B>,
+    pub(crate) policy: Arc<Policy<B::User>>,
+    /// The `User-Agent` of the request.
+    pub(crate) user_agent: Option<Box<str>>,
+}
+
+/// The user of a request, once it was found out, with what it was found out from.
+struct Known<U> {
+    id: String,
+    noted: String,
+    user: U,
 }
 
 impl<B: UsersBackend> Auth<B> {
-    /// Log-in and log-out on this session, for use outside of axum.
-    #[must_use]
-    pub fn new(session: Session, backend: Arc<B>) -> Auth<B> {
-        Auth { session, backend, hashing: Arc::new(Hashing::Native) }
-    }
-
-    pub(crate) fn with_hashing(self, hashing: Arc<Hashing>) -> Auth<B> {
-        Auth { hashing, ..self }
-    }
-
-    /// The same, for users that Django knows too: what is noted of them is what Django notes.
-    #[cfg(feature = "django")]
-    #[must_use]
-    pub fn django(self, users: crate::DjangoUsers) -> Auth<B> {
-        self.with_hashing(Arc::new(Hashing::Django(users)))
-    }
-
-    /// The user that is logged in.
+    /// The user that is logged in. The backend is asked once in a request.
     ///
     /// A user who is gone, or whose credentials have changed since the log-in, is logged out here: the session is flushed.
     ///
@@ -49,6 +38,9 @@ impl<B: UsersBackend> Auth<B> {
     /// When the session cannot be loaded, or the backend fails.
     pub async fn user(&self) -> Result<Option<B::User>, AuthError> {
         let Some(id) = self.session.get::<String>(USER_ID).await? else { return Ok(None) };
+        if let Some(user) = self.known(&id).await? {
+            return Ok(Some(user));
+        }
         if !self.is_of_our_backend().await? {
             return Ok(None);
         }
@@ -57,15 +49,13 @@ impl<B: UsersBackend> Auth<B> {
             Some(user) => self.noted(user).await?,
             None => Noted::Another,
         };
-        match noted {
-            Noted::Current => Ok(user),
-            Noted::Fallback => {
-                if let Some(user) = &user {
-                    self.note_hash(user).await?;
-                }
-                Ok(user)
+        match (noted, user) {
+            (Noted::Current, Some(user)) => Ok(Some(self.know(user).await?)),
+            (Noted::Fallback, Some(user)) => {
+                self.note_hash(&user).await?;
+                Ok(Some(self.know(user).await?))
             }
-            Noted::Another => {
+            _ => {
                 self.session.flush().await?;
                 Ok(None)
             }
@@ -75,7 +65,7 @@ impl<B: UsersBackend> Auth<B> {
     /// Logs in with `credentials`: the user, or `None` if they are wrong.
     ///
     /// # Errors
-    /// When the session cannot be loaded, or the backend fails.
+    /// When the session cannot be loaded, the backend fails, or the user has too many sessions.
     pub async fn login(&self, credentials: &B::Credentials) -> Result<Option<B::User>, AuthError> {
         let user = self.backend.authenticate(credentials).await.map_err(AuthError::Backend)?;
         match &user {
@@ -88,25 +78,52 @@ impl<B: UsersBackend> Auth<B> {
     /// Logs in a user who has been authenticated in some other way.
     ///
     /// # Errors
-    /// When the session cannot be loaded.
+    /// When the session cannot be loaded, the user has too many sessions, or the hand-over fails.
     pub async fn login_user(&self, user: &B::User) -> Result<(), AuthError> {
-        let known = self.session.get::<String>(USER_ID).await?;
-        let stranger = match known {
-            Some(id) => id != user.id() || self.noted(user).await? != Noted::Current,
-            None => false,
-        };
-        if stranger {
-            self.session.flush().await?;
-        }
+        self.make_room(user).await?;
+        let anonymous = self.leave(user).await?;
         self.session.insert(USER_ID, user.id()).await?;
-        if let Some(path) = self.hashing.backend_path() {
+        if let Some(path) = self.policy.hashing.backend_path() {
             self.session.insert(USER_BACKEND, path).await?;
         }
         self.note_hash(user).await?;
+        csrf::rotate(&self.session).await?;
+        if let Some(user_agent) = &self.user_agent {
+            self.session.note_device(user_agent).await?;
+        }
+        if let (Some(before), Some(hook)) = (anonymous, &self.policy.hand_over) {
+            let handed = hook.hand_over(&before, &self.session, user).await;
+            handed.map_err(AuthError::HandOver)?;
+        }
         // Only now: the session has a subject at the latest when it holds something.
         let signal = self.session.signal(SignalKind::LoggedIn).with_user(user.id());
         self.session.signals().send(signal).await;
         Ok(())
+    }
+
+    /// Leaves whatever session there was for that of `user`, and gives the anonymous one if there was one.
+    async fn leave(&self, user: &B::User) -> Result<Option<Anonymous>, AuthError> {
+        match self.session.get::<String>(USER_ID).await? {
+            Some(id) if id == user.id() && self.noted(user).await? == Noted::Current => Ok(None),
+            Some(_) => {
+                // Nothing of one user is left for another.
+                self.session.flush().await?;
+                Ok(None)
+            }
+            None => self.leave_anonymous().await,
+        }
+    }
+
+    async fn leave_anonymous(&self) -> Result<Option<Anonymous>, AuthError> {
+        let values = self.session.items().await?;
+        if values.is_empty() {
+            return Ok(None);
+        }
+        let anonymous = Anonymous { subject: self.session.subject(), values };
+        if self.policy.anonymous == AnonymousData::Goes {
+            self.session.flush().await?;
+        }
+        Ok(Some(anonymous))
     }
 
     /// Keeps this session logged in although the user's credentials have just changed. Every other session of the user is
@@ -114,6 +131,7 @@ impl<B: UsersBackend> Auth<B> {
     ///
     /// # Errors
     /// When the session cannot be loaded.
+    #[doc(alias = "update_session_auth_hash")]
     pub async fn credentials_changed(&self, user: &B::User) -> Result<(), AuthError> {
         self.note_hash(user).await
     }
@@ -138,22 +156,45 @@ impl<B: UsersBackend> Auth<B> {
         &self.session
     }
 
+    /// The backend that users come from.
+    #[must_use]
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// The user that was found out earlier in this request, if the session still says the same.
+    async fn known(&self, id: &str) -> Result<Option<B::User>, AuthError> {
+        let Some(known) = self.session.extension::<Arc<Known<B::User>>>() else { return Ok(None) };
+        let same = known.id == id && known.noted == self.noted_text().await?;
+        Ok(same.then(|| known.user.clone()))
+    }
+
+    async fn know(&self, user: B::User) -> Result<B::User, AuthError> {
+        let noted = self.noted_text().await?;
+        let known = Known { id: user.id(), noted, user: user.clone() };
+        self.session.put_extension(Arc::new(known));
+        Ok(user)
+    }
+
     /// Notes the user's credentials as they are now, under a new key.
     async fn note_hash(&self, user: &B::User) -> Result<(), AuthError> {
         self.session.cycle_key().await?;
-        self.session.insert(USER_HASH, self.hashing.hash(user)).await?;
+        self.session.insert(USER_HASH, self.policy.hashing.hash(user)).await?;
         Ok(())
     }
 
     /// How what the session notes of the user's credentials stands to what they are.
     async fn noted(&self, user: &B::User) -> Result<Noted, AuthError> {
-        let noted = self.session.get::<String>(USER_HASH).await?.unwrap_or_default();
-        Ok(self.hashing.compare(user, &noted))
+        Ok(self.policy.hashing.compare(user, &self.noted_text().await?))
+    }
+
+    async fn noted_text(&self) -> Result<String, AuthError> {
+        Ok(self.session.get::<String>(USER_HASH).await?.unwrap_or_default())
     }
 
     /// Whether the user logged in by the backend that we stand for: a project of Django may have others beside it.
     async fn is_of_our_backend(&self) -> Result<bool, AuthError> {
-        let Some(path) = self.hashing.backend_path() else { return Ok(true) };
+        let Some(path) = self.policy.hashing.backend_path() else { return Ok(true) };
         Ok(self.session.get::<String>(USER_BACKEND).await?.as_deref() == Some(path))
     }
 
@@ -164,28 +205,8 @@ impl<B: UsersBackend> Auth<B> {
     }
 }
 
-impl<B> fmt::Debug for Auth<B> {
+impl<B: UsersBackend> fmt::Debug for Auth<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Auth").field("session", &self.session).finish_non_exhaustive()
-    }
-}
-
-/// Why a log-in or log-out could not be done.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AuthError {
-    /// The session failed.
-    #[error(transparent)]
-    Session(#[from] Error),
-    /// The users backend failed.
-    #[error("the users backend failed: {0}")]
-    Backend(#[source] BoxError),
-}
-
-/// A failure of the session or the backend is the server's: 500, with nothing of it in the answer.
-impl IntoResponse for AuthError {
-    fn into_response(self) -> Response {
-        tracing::error!(error = %self, "log-in or log-out failed");
-        StatusCode::INTERNAL_SERVER_ERROR.into_response()
     }
 }

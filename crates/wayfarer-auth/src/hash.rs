@@ -38,7 +38,7 @@ impl DjangoUsers {
 }
 
 /// How credentials are hashed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Hashing {
     Native,
     #[cfg(feature = "django")]

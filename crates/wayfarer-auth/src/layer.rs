@@ -10,40 +10,83 @@ use axum_core::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
-use http::{Request, StatusCode, request::Parts};
+use http::{Extensions, HeaderMap, Request, StatusCode, Uri, header, request::Parts};
 use tower_layer::Layer;
 use tower_service::Service;
 use wayfarer_session::Session;
 
-use crate::{auth::Auth, hash::Hashing, user::UsersBackend};
+use crate::{
+    auth::Auth,
+    policy::{AnonymousData, HandOver, Policy, SessionLimit},
+    user::UsersBackend,
+};
 
-/// Puts a users backend beside every request, for [`Auth`]. It goes inside the session layer. It does no work of its own:
-/// a request that asks for no user costs no look-up.
-pub struct AuthLayer<B>(Backend<B>);
+/// Puts a users backend beside every request, for [`Auth`] and everything built on it. It goes inside the session layer and
+/// outside of the routes. It does no work of its own: a request that asks for no user costs no look-up.
+pub struct AuthLayer<B: UsersBackend> {
+    users: Arc<B>,
+    policy: Arc<Policy<B::User>>,
+}
 
 impl<B: UsersBackend> AuthLayer<B> {
     /// A layer that gives `backend` to [`Auth`].
     #[must_use]
     pub fn new(backend: B) -> AuthLayer<B> {
-        AuthLayer(Backend { users: Arc::new(backend), hashing: Arc::new(Hashing::Native) })
+        AuthLayer { users: Arc::new(backend), policy: Arc::default() }
+    }
+
+    /// Asks `hook` to hand over what an anonymous visitor had to the user who logs in.
+    #[must_use]
+    pub fn hand_over(self, hook: impl HandOver<B::User>) -> AuthLayer<B> {
+        self.with(|policy| policy.hand_over = Some(Arc::new(hook)))
+    }
+
+    /// What becomes of the data of an anonymous session at a log-in. The default is that they stay.
+    #[must_use]
+    pub fn anonymous_data(self, data: AnonymousData) -> AuthLayer<B> {
+        self.with(|policy| policy.anonymous = data)
+    }
+
+    /// Limits how many sessions a user may have at once. The store must list sessions by user; with one that cannot, every
+    /// log-in fails.
+    #[must_use]
+    pub fn session_limit(self, limit: SessionLimit) -> AuthLayer<B> {
+        self.with(|policy| policy.limit = Some(limit))
+    }
+
+    /// Log-in and log-out on this session, as this layer is set up: for use outside of a request.
+    #[must_use]
+    pub fn auth(&self, session: Session) -> Auth<B> {
+        let AuthLayer { users, policy } = self.clone();
+        Auth { session, backend: users, policy, user_agent: None }
+    }
+
+    /// The backend that users come from.
+    #[must_use]
+    pub fn backend(&self) -> &B {
+        &self.users
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Policy<B::User>)) -> AuthLayer<B> {
+        change(Arc::make_mut(&mut self.policy));
+        self
     }
 
     /// The same layer, for users that Django knows too: who logged in there is logged in here, and the reverse.
     #[cfg(feature = "django")]
     #[must_use]
-    pub fn django(mut self, users: crate::DjangoUsers) -> AuthLayer<B> {
-        self.0.hashing = Arc::new(Hashing::Django(users));
-        self
+    pub fn django(self, users: crate::DjangoUsers) -> AuthLayer<B> {
+        self.with(|policy| policy.hashing = crate::hash::Hashing::Django(users))
     }
 }
 
-impl<B> Clone for AuthLayer<B> {
+impl<B: UsersBackend> Clone for AuthLayer<B> {
     fn clone(&self) -> AuthLayer<B> {
-        AuthLayer(self.0.clone())
+        AuthLayer { users: Arc::clone(&self.users), policy: Arc::clone(&self.policy) }
     }
 }
 
-impl<B> fmt::Debug for AuthLayer<B> {
+impl<B: UsersBackend> fmt::Debug for AuthLayer<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AuthLayer")
     }
@@ -53,23 +96,23 @@ impl<S, B: UsersBackend> Layer<S> for AuthLayer<B> {
     type Service = AuthService<S, B>;
 
     fn layer(&self, inner: S) -> AuthService<S, B> {
-        AuthService { inner, backend: self.0.clone() }
+        AuthService { inner, layer: self.clone() }
     }
 }
 
 /// What [`AuthLayer`] makes of a service.
-pub struct AuthService<S, B> {
+pub struct AuthService<S, B: UsersBackend> {
     inner: S,
-    backend: Backend<B>,
+    layer: AuthLayer<B>,
 }
 
-impl<S: Clone, B> Clone for AuthService<S, B> {
+impl<S: Clone, B: UsersBackend> Clone for AuthService<S, B> {
     fn clone(&self) -> AuthService<S, B> {
-        AuthService { inner: self.inner.clone(), backend: self.backend.clone() }
+        AuthService { inner: self.inner.clone(), layer: self.layer.clone() }
     }
 }
 
-impl<S: fmt::Debug, B> fmt::Debug for AuthService<S, B> {
+impl<S: fmt::Debug, B: UsersBackend> fmt::Debug for AuthService<S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthService").field("inner", &self.inner).finish_non_exhaustive()
     }
@@ -89,21 +132,29 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> S::Future {
-        request.extensions_mut().insert(self.backend.clone());
+        let around = Around { layer: self.layer.clone(), uri: request.uri().clone() };
+        request.extensions_mut().insert(around);
         self.inner.call(request)
     }
 }
 
 /// What lies in the request's extensions.
-struct Backend<B> {
-    users: Arc<B>,
-    hashing: Arc<Hashing>,
+struct Around<B: UsersBackend> {
+    layer: AuthLayer<B>,
+    /// As it came: routers that are nested see only the rest of it.
+    uri: Uri,
 }
 
-impl<B> Clone for Backend<B> {
-    fn clone(&self) -> Backend<B> {
-        Backend { users: Arc::clone(&self.users), hashing: Arc::clone(&self.hashing) }
+impl<B: UsersBackend> Clone for Around<B> {
+    fn clone(&self) -> Around<B> {
+        Around { layer: self.layer.clone(), uri: self.uri.clone() }
     }
+}
+
+/// Where a request went to, before nested routers took their part off.
+pub(crate) fn original<B: UsersBackend>(request: &Request<impl Sized>) -> &Uri {
+    let around = request.extensions().get::<Around<B>>();
+    around.map_or(request.uri(), |around| &around.uri)
 }
 
 /// A layer is missing around a handler that asks for [`Auth`].
@@ -118,12 +169,20 @@ impl IntoResponse for MissingAuth {
     }
 }
 
+impl<B: UsersBackend> Auth<B> {
+    /// Log-in and log-out on the session of a request.
+    pub(crate) fn of(extensions: &Extensions, headers: &HeaderMap) -> Result<Auth<B>, MissingAuth> {
+        let session = extensions.get::<Session>().cloned().ok_or(MissingAuth)?;
+        let layer = &extensions.get::<Around<B>>().ok_or(MissingAuth)?.layer;
+        let user_agent = headers.get(header::USER_AGENT).and_then(|text| text.to_str().ok());
+        Ok(Auth { user_agent: user_agent.map(Box::from), ..layer.auth(session) })
+    }
+}
+
 impl<B: UsersBackend, S: Send + Sync> FromRequestParts<S> for Auth<B> {
     type Rejection = MissingAuth;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Auth<B>, MissingAuth> {
-        let session = parts.extensions.get::<Session>().cloned().ok_or(MissingAuth)?;
-        let backend = parts.extensions.get::<Backend<B>>().cloned().ok_or(MissingAuth)?;
-        Ok(Auth::new(session, backend.users).with_hashing(backend.hashing))
+        Auth::of(&parts.extensions, &parts.headers)
     }
 }

@@ -63,6 +63,10 @@ impl SessionLayer {
     pub fn manager(&self) -> &SessionManager {
         &self.config.manager
     }
+
+    pub(crate) fn transport(&self) -> &dyn KeyTransport {
+        &*self.config.transport
+    }
 }
 
 impl<S> Layer<S> for SessionLayer {

@@ -41,6 +41,7 @@ mod hooked;
 mod insights;
 mod layer;
 mod service;
+pub mod testing;
 mod transport;
 
 #[cfg(feature = "django")]

@@ -1,9 +1,9 @@
 //! Users that Django knows too: real Django and we log each other's users in and out, where there is a Django.
 
-use std::{path::Path, process::Command, sync::Arc};
+use std::{path::Path, process::Command};
 
 use async_trait::async_trait;
-use wayfarer_auth::{Auth, AuthUser, DjangoUsers, UsersBackend};
+use wayfarer_auth::{Auth, AuthLayer, AuthUser, Csrf, DjangoUsers, UsersBackend};
 use wayfarer_session::{
     BoxError, CookieChange, CookieKeys, MemoryStore, Outcome, Session, SessionManager,
     django::{DjangoCodec, DjangoKeys, SALT},
@@ -48,7 +48,7 @@ impl UsersBackend for OneUser {
 
 fn auth(session: Session, keys: DjangoKeys, id: &str, password: &str) -> Auth<OneUser> {
     let user = User { id: id.to_owned(), password: password.to_owned() };
-    Auth::new(session, Arc::new(OneUser(user))).django(DjangoUsers::new(keys))
+    AuthLayer::new(OneUser(user)).django(DjangoUsers::new(keys)).auth(session)
 }
 
 fn keys(secret: &str) -> DjangoKeys {
@@ -104,7 +104,7 @@ fn django(python: &Path, folder: &Path, code: &str) -> String {
 import django
 from django.conf import settings
 settings.configure(
-    SECRET_KEY={SECRET:?}, USE_TZ=True, DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+    SECRET_KEY={SECRET:?}, USE_TZ=True, CSRF_USE_SESSIONS=True, ALLOWED_HOSTS=["testserver"], DEFAULT_AUTO_FIELD="django.db.models.AutoField",
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"],
     PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
     DATABASES={{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": {database:?}}}}})
@@ -112,7 +112,9 @@ django.setup()
 from django.contrib.auth import get_user, get_user_model, login
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
+from django.middleware.csrf import CsrfViewMiddleware
 from django.test import RequestFactory
+CSRF = CsrfViewMiddleware(lambda request: None)
 def request(key=None):
     request = RequestFactory().get("/"); request.session = SessionStore(key)
     return request
@@ -172,5 +174,62 @@ print(user.password, get_user(request({ours:?})))"#
         let late = auth(manager.open(Some(key)), keys(SECRET), id, password);
         assert!(late.user().await.unwrap().is_none(), "the new password ends it here too");
         assert!(late.session().is_empty().await.unwrap());
+    }
+    #[tokio::test]
+    async fn csrf_tokens_messages_and_log_outs_cross_over() {
+        let python = wayfarer_testkit::python(&["django"]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let django = |code: &str| django(&python, folder.path(), code);
+        let made = django(
+            r#"
+from django.contrib.messages import info
+from django.contrib.messages.storage.session import SessionStorage
+from django.middleware.csrf import get_token
+call_command("migrate", verbosity=0)
+user = get_user_model().objects.create_user("ada", password="first")
+r = request(); login(r, user)
+r._messages = SessionStorage(r); info(r, "welcome"); r._messages.update(r)
+CSRF.process_request(r); token = get_token(r); CSRF._set_csrf_cookie(r, None); r.session.save()
+print(user.pk, user.password, r.session.session_key, token)"#,
+        );
+        let made: Vec<&str> = made.split(' ').collect();
+        let [id, password, key, token] = made[..] else { panic!("{made:?}") };
+        let path = folder.path().join("db.sqlite3");
+        let store = DjangoSqliteStore::open(&path, SqliteOptions::default()).await.unwrap();
+        let codec = DjangoCodec::new(&keys(SECRET), SALT).unwrap();
+        let manager = SessionManager::builder(store).django(codec).build().unwrap();
+
+        let there = manager.open(Some(key));
+        let csrf = Csrf::new(there.clone());
+        assert!(csrf.verify(token).await.unwrap(), "Django's token is good here");
+        assert!(!csrf.verify(&token.replace(['a', 'b', 'c'], "x")).await.unwrap());
+        let ours = csrf.token().await.unwrap();
+        // A log-in of the same user here: a new key, a new secret, and the messages as they were.
+        auth(there.clone(), keys(SECRET), id, password).login(&()).await.unwrap();
+        let renewed = csrf.token().await.unwrap();
+        let key = end(&there).await.unwrap();
+        let seen = django(&format!(
+            r#"
+from django.contrib.messages.storage.session import SessionStorage
+def good(token):
+    r = RequestFactory().post("/", {{"csrfmiddlewaretoken": token}}); r.session = SessionStore({key:?})
+    CSRF.process_request(r); return CSRF.process_view(r, lambda r: None, (), {{}}) is None
+r = request({key:?})
+print(get_user(r), good({renewed:?}), good({ours:?}), [str(m) for m in SessionStorage(r)])"#
+        ));
+        assert_eq!(seen, "ada True False ['welcome']");
+
+        let out = auth(manager.open(Some(&key)), keys(SECRET), id, password);
+        out.logout().await.unwrap();
+        let gone =
+            format!("r = request({key:?}); print(get_user(r), SessionStore().exists({key:?}))");
+        assert_eq!(django(&gone), "AnonymousUser False", "out here is out there");
+
+        let here = auth(manager.open(None), keys(SECRET), id, password);
+        here.login(&()).await.unwrap();
+        let key = end(here.session()).await.unwrap();
+        django(&format!("from django.contrib.auth import logout; logout(request({key:?}))"));
+        let late = auth(manager.open(Some(&key)), keys(SECRET), id, password);
+        assert!(late.user().await.unwrap().is_none(), "out there is out here");
     }
 }

@@ -1,16 +1,22 @@
 //! Log-in, log-out and their signals, in native mode.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU32, Ordering},
+};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
-use wayfarer_auth::{Auth, AuthUser, UsersBackend};
+use wayfarer_auth::{
+    Anonymous, AnonymousData, AtLimit, Auth, AuthError, AuthLayer, AuthUser, Csrf, HandOver,
+    SessionLimit, UsersBackend,
+};
 use wayfarer_session::{
-    BoxError, CookieChange, CookieKeys, MemoryStore, Outcome, Session, SessionManager, Signal,
-    SignalBus, SignalReceiver,
+    BoxError, CookieChange, CookieKeys, ManualClock, MemoryStore, Outcome, Session, SessionManager,
+    Signal, SignalBus, SignalReceiver,
 };
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct User {
     name: String,
     password: String,
@@ -26,8 +32,14 @@ impl AuthUser for User {
     }
 }
 
-#[derive(Default)]
-struct Users(Mutex<Vec<User>>);
+/// Users, and how often one was looked up.
+struct Users(Mutex<Vec<User>>, AtomicU32);
+
+impl Users {
+    fn of(users: [User; 2]) -> Users {
+        Users(Mutex::new(users.into()), AtomicU32::new(0))
+    }
+}
 
 struct Login(&'static str, &'static str);
 
@@ -37,11 +49,12 @@ impl UsersBackend for Users {
     type Credentials = Login;
 
     async fn authenticate(&self, Login(name, password): &Login) -> Result<Option<User>, BoxError> {
-        let user = self.get_user(name).await?;
-        Ok(user.filter(|user| user.password == *password))
+        let found = self.0.lock().unwrap().iter().find(|user| user.name == *name).cloned();
+        Ok(found.filter(|user| user.password == *password))
     }
 
     async fn get_user(&self, id: &str) -> Result<Option<User>, BoxError> {
+        self.1.fetch_add(1, Ordering::Relaxed);
         Ok(self.0.lock().unwrap().iter().find(|user| user.name == id).cloned())
     }
 
@@ -65,28 +78,36 @@ impl SignalReceiver for Heard {
 /// An application, and the cookie of its one browser.
 struct World {
     manager: SessionManager,
-    users: Arc<Users>,
+    layer: AuthLayer<Users>,
     heard: Arc<Heard>,
+    clock: Arc<ManualClock>,
     cookie: Option<String>,
 }
 
 impl World {
     fn new() -> World {
+        World::with(|layer| layer)
+    }
+
+    fn with(set_up: impl FnOnce(AuthLayer<Users>) -> AuthLayer<Users>) -> World {
         let user = |name: &str| User { name: name.into(), password: format!("{name}-password") };
         let (bus, heard) = (SignalBus::new(), Arc::new(Heard::default()));
         bus.connect(heard.clone());
         let keys = CookieKeys::new(&[7; 32]).unwrap();
+        let clock = Arc::new(ManualClock::new("2026-01-01T00:00:00Z".parse().unwrap()));
         let builder = SessionManager::builder(MemoryStore::new()).cookie_keys(keys).signals(bus);
+        let builder = builder.clock(clock.clone()).touch_interval(std::time::Duration::ZERO);
         World {
             manager: builder.build().unwrap(),
-            users: Arc::new(Users(Mutex::new(vec![user("ada"), user("bob")]))),
+            layer: set_up(AuthLayer::new(Users::of([user("ada"), user("bob")]))),
             heard,
+            clock,
             cookie: None,
         }
     }
 
     fn request(&self) -> Auth<Users> {
-        Auth::new(self.manager.open(self.cookie.as_deref()), Arc::clone(&self.users))
+        self.layer.auth(self.manager.open(self.cookie.as_deref()))
     }
 
     async fn end(&mut self, session: &Session) {
@@ -183,9 +204,9 @@ async fn a_changed_password_or_a_lost_account_logs_out() {
         world.login("ada", "ada-password").await;
         world.set("cart", 3).await;
         if lose {
-            world.users.0.lock().unwrap().clear();
+            world.layer.backend().0.lock().unwrap().clear();
         } else {
-            world.users.0.lock().unwrap()[0].password = "new".into();
+            world.layer.backend().0.lock().unwrap()[0].password = "new".into();
         }
         assert_eq!(world.user().await, None);
         assert_eq!(world.value("cart").await, None);
@@ -209,4 +230,185 @@ async fn signals_say_who_and_never_the_password() {
     assert!(!format!("{heard:?}").contains("wrong"));
     let subjects: Vec<_> = heard[1..].iter().map(|signal| signal.subject.unwrap()).collect();
     assert!(subjects.iter().all(|subject| *subject == subjects[0]), "{subjects:?}");
+}
+
+#[tokio::test]
+async fn the_backend_is_asked_once_in_a_request() {
+    let mut world = World::new();
+    world.login("ada", "ada-password").await;
+    let auth = world.request();
+    let asked = || world.layer.backend().1.load(Ordering::Relaxed);
+    for _ in 0..3 {
+        assert_eq!(auth.user().await.unwrap().unwrap().name, "ada");
+    }
+    assert_eq!(asked(), 1);
+    auth.logout().await.unwrap();
+    assert!(auth.user().await.unwrap().is_none(), "what was known is forgotten");
+    auth.login(&Login("bob", "bob-password")).await.unwrap();
+    assert_eq!(auth.user().await.unwrap().unwrap().name, "bob");
+}
+
+#[tokio::test]
+async fn a_changed_password_drops_every_session_but_this_one() {
+    let mut world = World::new();
+    world.login("ada", "ada-password").await;
+    let other = world.cookie.take();
+    world.login("ada", "ada-password").await;
+    let old = world.cookie.clone();
+    world.layer.backend().0.lock().unwrap()[0].password = "new".into();
+    let user = world.layer.backend().0.lock().unwrap()[0].clone();
+    let auth = world.request();
+    auth.credentials_changed(&user).await.unwrap();
+    world.end(auth.session()).await;
+    assert_ne!(world.cookie, old, "a new key for new credentials");
+    assert_eq!(world.user().await.as_deref(), Some("ada"));
+    world.cookie = other;
+    assert_eq!(world.user().await, None);
+}
+
+/// Adds the anonymous cart to the user's.
+struct Carts(Mutex<Vec<String>>);
+
+#[async_trait]
+impl HandOver<User> for Carts {
+    async fn hand_over(
+        &self,
+        before: &Anonymous,
+        session: &Session,
+        user: &User,
+    ) -> Result<(), BoxError> {
+        let cart = before.get::<i32>("cart")?.unwrap_or(0);
+        let (from, to) = (before.subject().unwrap(), session.subject().unwrap());
+        let keeps = if from == to { "the same" } else { "another" };
+        self.0.lock().unwrap().push(format!("{cart} to {} under {keeps} subject", user.name));
+        if cart < 0 {
+            return Err("no such cart".into());
+        }
+        session.insert("cart", cart + 100).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_anonymous_cart_is_handed_over() {
+    for (data, kept) in [(AnonymousData::Stays, Some(1)), (AnonymousData::Goes, None)] {
+        let told = Arc::new(Carts(Mutex::default()));
+        let mut world =
+            World::with(|layer| layer.anonymous_data(data).hand_over(Arc::clone(&told)));
+        world.set("cart", 3).await;
+        world.set("theme", 1).await;
+        let anonymous = world.cookie.clone();
+        world.login("ada", "ada-password").await;
+        assert_eq!((world.value("cart").await, world.value("theme").await), (Some(103), kept));
+        world.login("ada", "ada-password").await;
+        world.login("bob", "bob-password").await;
+        assert_eq!(world.value("cart").await, None, "nothing of one user goes to another");
+        let subject = if kept.is_some() { "the same" } else { "another" };
+        assert_eq!(*told.0.lock().unwrap(), [format!("3 to ada under {subject} subject")]);
+        world.cookie = anonymous;
+        assert_eq!(world.value("cart").await, None, "the anonymous key opens nothing");
+    }
+}
+
+#[tokio::test]
+async fn a_hand_over_that_fails_logs_nobody_in() {
+    let mut world = World::with(|layer| layer.hand_over(Arc::new(Carts(Mutex::default()))));
+    world.set("cart", -1).await;
+    let auth = world.request();
+    let error = auth.login(&Login("ada", "ada-password")).await.unwrap_err();
+    assert!(matches!(error, AuthError::HandOver(_)), "{error}");
+    let _ = auth.session().finish(Outcome::Discard).await.unwrap();
+    assert_eq!((world.user().await, world.value("cart").await), (None, Some(-1)));
+}
+
+#[tokio::test]
+async fn a_user_sees_and_ends_sessions() {
+    let mut world = World::new();
+    let mut cookies = Vec::new();
+    for _ in 0..4 {
+        world.cookie = None;
+        world.login("ada", "ada-password").await;
+        cookies.push(world.cookie.clone());
+    }
+    world.cookie = None;
+    world.login("bob", "bob-password").await;
+    let bob = world.cookie.clone();
+    let bobs = world.request().session().handle().unwrap();
+
+    world.cookie = cookies[1].clone();
+    let auth = world.request();
+    let sessions = auth.sessions().await.unwrap();
+    let current: Vec<_> = sessions.iter().filter(|session| session.current).collect();
+    assert_eq!((sessions.len(), current.len()), (4, 1));
+    assert_eq!(Some(&current[0].info.handle), auth.session().handle().as_ref());
+    assert!(!auth.revoke(&bobs).await.unwrap(), "another user's is not touched");
+    let other = sessions.iter().find(|session| !session.current).unwrap();
+    assert!(auth.revoke(&other.info.handle).await.unwrap());
+    assert_eq!(auth.revoke_others().await.unwrap(), 2);
+    assert_eq!(auth.sessions().await.unwrap().len(), 1);
+    world.end(auth.session()).await;
+    for (n, cookie) in cookies.iter().enumerate() {
+        world.cookie = cookie.clone();
+        assert_eq!(world.user().await.is_some(), n == 1, "session {n}");
+    }
+    world.cookie = bob;
+    let auth = world.request();
+    assert_eq!(auth.revoke_all().await.unwrap(), 1);
+    world.end(auth.session()).await;
+    assert_eq!((world.cookie.take(), world.request().sessions().await.unwrap().len()), (None, 0));
+}
+
+#[tokio::test]
+async fn there_are_no_more_sessions_than_allowed() {
+    let most = 2.try_into().unwrap();
+    for at_limit in [AtLimit::EndOldest, AtLimit::Refuse] {
+        let limit = SessionLimit { most, at_limit };
+        let mut world = World::with(|layer| layer.session_limit(limit));
+        let mut cookies = Vec::new();
+        for _ in 0..2 {
+            world.cookie = None;
+            world.clock.advance(std::time::Duration::from_secs(60));
+            world.login("ada", "ada-password").await;
+            cookies.push(world.cookie.clone());
+        }
+        // Again in a session that there is: that is no further one.
+        world.login("ada", "ada-password").await;
+        cookies[1] = world.cookie.take();
+        world.clock.advance(std::time::Duration::from_secs(60));
+        let third = world.request();
+        let answer = third.login(&Login("ada", "ada-password")).await;
+        let expected = match at_limit {
+            AtLimit::EndOldest => {
+                assert!(answer.unwrap().is_some());
+                world.end(third.session()).await;
+                cookies.push(world.cookie.clone());
+                [false, true, true].as_slice()
+            }
+            AtLimit::Refuse => {
+                assert!(matches!(answer.unwrap_err(), AuthError::TooManySessions(2)));
+                [true, true].as_slice()
+            }
+        };
+        for (cookie, live) in cookies.iter().zip(expected) {
+            world.cookie = cookie.clone();
+            assert_eq!(world.user().await.is_some(), *live, "{at_limit:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_log_in_renews_the_csrf_secret_and_leaves_messages_alone() {
+    let mut world = World::new();
+    let auth = world.request();
+    let before = Csrf::new(auth.session().clone()).token().await.unwrap();
+    auth.session().insert("_messages", "[[\"__json_message\",0,20,\"hello\",\"\"]]").await.unwrap();
+    world.end(auth.session()).await;
+    world.login("ada", "ada-password").await;
+    let session = world.request().session().clone();
+    let csrf = Csrf::new(session.clone());
+    assert!(!csrf.verify(&before).await.unwrap(), "a form from before is not good any more");
+    let after = csrf.token().await.unwrap();
+    assert!(csrf.verify(&after).await.unwrap());
+    let messages: Option<String> = session.get("_messages").await.unwrap();
+    assert!(messages.unwrap().contains("hello"));
 }

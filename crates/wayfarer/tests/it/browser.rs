@@ -7,7 +7,7 @@ use std::{
 
 use axum::Router;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use wayfarer::{CookieKeys, SessionLayer, SessionLayerBuilder, session::SessionStore};
@@ -94,9 +94,22 @@ impl Browser {
 
     /// Asks for `path` with these headers and no other.
     pub(crate) async fn get_with(&self, path: &str, headers: HeaderMap) -> Answer {
-        let mut request = Request::get(format!("http://{}{path}", self.address));
+        self.send(Method::GET, path, headers, "").await
+    }
+
+    /// Sends a request with these headers and no other.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: &str,
+    ) -> Answer {
+        let address = format!("http://{}{path}", self.address);
+        let mut request = Request::builder().method(method).uri(address);
         request.headers_mut().unwrap().extend(headers);
-        let response = self.client.request(request.body(Full::default()).unwrap()).await.unwrap();
+        let request = request.body(Full::from(body.to_owned())).unwrap();
+        let response = self.client.request(request).await.unwrap();
         let (head, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Answer {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without may end it")]
 
+#[cfg(feature = "auth")]
+mod auth;
 mod browser;
 #[cfg(feature = "django")]
 mod django;
