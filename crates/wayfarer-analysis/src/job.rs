@@ -1,6 +1,6 @@
 //! A request made ready: what every report needs before it begins, and how it ends.
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use serde_json::json;
 use wayfarer_event::{Micros, name};
@@ -9,13 +9,16 @@ use crate::{
     Answer, Context, Error, Request, Row,
     among::Conditions,
     filter::{self, Expr, Field, named},
-    fold::{Fold, Plan, Walk, run},
+    fold::{Fold, Plan, Source, Walk, run},
     period::Period,
+    person,
 };
 
 /// A request, read and resolved.
 pub(crate) struct Job<'a> {
     pub(crate) context: &'a Context,
+    /// The events, as they are or by person.
+    source: Arc<dyn Source>,
     pub(crate) request: &'a Request,
     /// What the report covers. Of a site without events: nothing.
     pub(crate) period: Period,
@@ -39,6 +42,7 @@ impl<'a> Job<'a> {
         let period = period.unwrap_or_else(|| Period::empty(context.timezone.clone()));
         Ok(Job {
             context,
+            source: person::source(context, request)?,
             request,
             is_empty,
             among: Conditions::of(request, &period)?,
@@ -75,6 +79,7 @@ impl<'a> Job<'a> {
     fn during(&self, period: Period) -> Job<'a> {
         Job {
             context: self.context,
+            source: Arc::clone(&self.source),
             request: self.request,
             period,
             is_empty: self.is_empty,
@@ -96,7 +101,7 @@ impl<'a> Job<'a> {
 
     fn walk_all<F: Fold>(&self, plan: Plan, fold: &F) -> Result<F::Output, Error> {
         let walk = Walk {
-            source: self.context.source.as_ref(),
+            source: self.source.as_ref(),
             site: &self.request.site,
             period: (self.period.from, self.period.until),
             visitors: self.visitors.clone(),
@@ -113,6 +118,9 @@ impl<'a> Job<'a> {
         let position = self.context.source.position();
         meta.insert("timezone".into(), json!(self.context.timezone.iana_name()));
         meta.insert("snapshot".into(), json!(position.snapshot));
+        if let Some(unit) = &self.request.unit {
+            meta.insert("unit".into(), json!(unit));
+        }
         Answer {
             report: self.request.report.clone(),
             site: self.request.site.clone(),

@@ -24,6 +24,7 @@ mod metric;
 mod order;
 mod pattern;
 mod period;
+mod person;
 mod reports;
 mod request;
 mod sequence;

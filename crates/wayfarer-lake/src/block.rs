@@ -202,7 +202,9 @@ impl Block {
         }
     }
 
-    fn pick(&self, rows: &[u32]) -> Block {
+    /// These rows, which must ascend.
+    #[must_use]
+    pub fn pick(&self, rows: &[u32]) -> Block {
         Block {
             visitors: self.visitors.pick(rows),
             ts: pick(&self.ts, rows),

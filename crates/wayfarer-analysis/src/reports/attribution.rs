@@ -35,6 +35,7 @@ pub(super) const REPORT: Report = Report {
     name: "attribution",
     doc: "Which sources brought the visits that led to a conversion",
     parameters: &[
+        Parameter::Unit,
         Parameter::End,
         Parameter::By,
         Parameter::Attribution,

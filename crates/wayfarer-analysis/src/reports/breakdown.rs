@@ -21,6 +21,7 @@ pub(super) const REPORT: Report = Report {
     name: "breakdown",
     doc: "Metrics by any dimension or property",
     parameters: &[
+        Parameter::Unit,
         Parameter::By,
         Parameter::Metrics,
         Parameter::Limit,

@@ -22,7 +22,7 @@ use crate::{
 pub(super) const REPORT: Report = Report {
     name: "engagement",
     doc: "How long people stay with a page, and how far they read it",
-    parameters: &[Parameter::By, Parameter::Limit, Parameter::Order],
+    parameters: &[Parameter::Unit, Parameter::By, Parameter::Limit, Parameter::Order],
     fields: &[
         ("key", "the value of the field: the path unless `by` says another"),
         ("visits", "visits that start in the period and have an event under it"),

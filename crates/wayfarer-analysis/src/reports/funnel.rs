@@ -25,6 +25,7 @@ pub(super) const REPORT: Report = Report {
     name: "funnel",
     doc: "How many visitors reach each of several steps",
     parameters: &[
+        Parameter::Unit,
         Parameter::Steps,
         Parameter::Window,
         Parameter::Order,

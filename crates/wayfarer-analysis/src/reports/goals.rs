@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Report;
+use super::{Parameter, Report};
 use crate::{
     Answer, Context, Error, Request, Row,
     fold::{Fold, History, MaskSlot, Plan, TestSlot},
@@ -17,7 +17,7 @@ const GOALS: usize = 64;
 pub(super) const REPORT: Report = Report {
     name: "goals",
     doc: "Who reached what the site's owner wants to happen",
-    parameters: &[],
+    parameters: &[Parameter::Unit],
     fields: &[
         ("goal", "its name"),
         ("events", "events that reached it in the period"),

@@ -15,7 +15,7 @@ use crate::{
 pub(super) const REPORT: Report = Report {
     name: "lifecycle",
     doc: "Who is new, returning, resurrected or dormant, interval by interval",
-    parameters: &[Parameter::Interval],
+    parameters: &[Parameter::Unit, Parameter::Interval],
     fields: &[
         ("t", "the interval"),
         ("new", "visitors active for the first time ever"),

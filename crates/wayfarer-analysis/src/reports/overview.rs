@@ -32,7 +32,7 @@ const METRICS: &[Metric] = &[
 pub(super) const REPORT: Report = Report {
     name: "overview",
     doc: "The numbers of a period at a glance",
-    parameters: &[Parameter::Compare],
+    parameters: &[Parameter::Unit, Parameter::Compare],
     fields: &[
         ("visitors", "distinct visitors with an event in the period"),
         ("visits", "visits that start in the period"),

@@ -29,7 +29,13 @@ const TOP: (usize, usize) = (8, 1000);
 pub(super) const REPORT: Report = Report {
     name: "paths",
     doc: "The ways that visits take from a start on, or towards an end, page by page",
-    parameters: &[Parameter::Start, Parameter::End, Parameter::Depth, Parameter::Top],
+    parameters: &[
+        Parameter::Unit,
+        Parameter::Start,
+        Parameter::End,
+        Parameter::Depth,
+        Parameter::Top,
+    ],
     fields: &[
         ("step", "which step, counted from 1 away from the start or the end"),
         ("from", "a page, `(other)`, or `(entry)`"),

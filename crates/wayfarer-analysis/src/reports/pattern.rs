@@ -16,7 +16,7 @@ use crate::{
 pub(super) const REPORT: Report = Report {
     name: "pattern",
     doc: "How often visits do a sequence of things, such as /cart->[^purchase]*->/",
-    parameters: &[Parameter::Pattern],
+    parameters: &[Parameter::Unit, Parameter::Pattern],
     fields: &[
         ("matches", "how often, in visits that start in the period"),
         ("visits", "visits that do it"),

@@ -26,6 +26,7 @@ pub(super) const REPORT: Report = Report {
     name: "retention",
     doc: "Who comes back, and when, by cohorts of those who came first in the same interval",
     parameters: &[
+        Parameter::Unit,
         Parameter::Start,
         Parameter::Return,
         Parameter::Interval,

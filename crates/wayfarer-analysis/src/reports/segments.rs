@@ -22,7 +22,7 @@ use crate::{
 pub(super) const REPORT: Report = Report {
     name: "segments",
     doc: "Two segments of visitors side by side, and which of their differences are more than chance",
-    parameters: &[Parameter::Against],
+    parameters: &[Parameter::Unit, Parameter::Against],
     fields: &[
         ("metric", "what is compared, told of a visitor"),
         ("value", "its share or mean in the segment of the filter"),

@@ -28,6 +28,7 @@ pub(super) const REPORT: Report = Report {
     name: "step-matrix",
     doc: "At which page visits are at their first, second, … page, and how two segments differ in that",
     parameters: &[
+        Parameter::Unit,
         Parameter::Start,
         Parameter::End,
         Parameter::Depth,

@@ -16,7 +16,7 @@ use crate::{
 pub(super) const REPORT: Report = Report {
     name: "stickiness",
     doc: "How many visitors were active in exactly one, two, … intervals of the period",
-    parameters: &[Parameter::Interval],
+    parameters: &[Parameter::Unit, Parameter::Interval],
     fields: &[
         ("intervals", "the number of intervals"),
         ("visitors", "visitors that were active in exactly so many"),

@@ -20,7 +20,7 @@ const TOP: usize = 100;
 pub(super) const REPORT: Report = Report {
     name: "transitions",
     doc: "Which page comes right after which, inside visits that start in the period",
-    parameters: &[Parameter::Top],
+    parameters: &[Parameter::Unit, Parameter::Top],
     fields: &[
         ("from", "the page"),
         ("to", "the page viewed right after it in the same visit"),

@@ -19,7 +19,7 @@ const DEFAULT: &[Metric] = &[Metric::Visitors, Metric::Visits, Metric::Pageviews
 pub(super) const REPORT: Report = Report {
     name: "trend",
     doc: "Metrics over time, by hour, day, week or month of the site's time zone, without gaps",
-    parameters: &[Parameter::Metrics, Parameter::Interval, Parameter::Compare],
+    parameters: &[Parameter::Unit, Parameter::Metrics, Parameter::Interval, Parameter::Compare],
     fields: &[
         ("t", "the interval: its day, the Monday of its week, its month, or the start of its hour"),
         ("…", "one field for each metric; visitors, visits and pageviews by default"),

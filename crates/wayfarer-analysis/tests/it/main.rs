@@ -14,6 +14,7 @@ mod funnel;
 mod journeys;
 mod memory;
 mod oracle;
+mod person;
 mod reports;
 mod vendor;
 mod world;
