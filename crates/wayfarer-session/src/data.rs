@@ -1,99 +1,152 @@
 //! What a session holds: names and values in order, and the changes that a request makes to them.
 //!
-//! [`Changes`] are kept per name and applied to whatever lies in the store when they are saved. That is how two requests
-//! that change different names both keep their change.
+//! [`Data`] is the text of a JSON object and where its entries lie in it: values are not taken apart, and share the text.
+//! [`Changes`] are kept per name and applied to whatever lies in the store when they are saved. That is how two
+//! requests that change different names both keep their change.
 
-use std::{fmt, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt,
+    ops::Range,
+    sync::Arc,
+};
 
-use crate::{raw::Raw, scan};
+use crate::{
+    raw::Raw,
+    scan::{self, Member},
+};
 
 /// The entries of a session, in order. A value that nobody changes keeps its text.
 ///
 /// Names are held as Python would write them inside quotes, so that no name is lost that Rust text cannot hold.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Data {
-    entries: Vec<(Raw, Raw)>,
+    /// A JSON object, whose names have one spelling.
+    text: Arc<str>,
+    /// Where each entry lies in the text.
+    members: Vec<Member>,
 }
 
 impl Data {
     /// Reads the text of a JSON object. `None` if it is anything else.
-    pub(crate) fn parse(text: &Arc<str>) -> Option<Data> {
-        let entries = scan::object(text)?.into_iter().map(|member| {
-            let name = Raw::slice(text, member.name);
-            let name = match scan::canonical(name.as_str()) {
-                std::borrow::Cow::Borrowed(_) => name,
-                std::borrow::Cow::Owned(other) => Raw::whole(other),
-            };
-            (name, Raw::slice(text, member.value))
-        });
-        Some(Data { entries: entries.collect() })
+    pub(crate) fn parse(text: &str) -> Option<Data> {
+        let members = scan::object(text)?;
+        let name = |member: &Member| text.get(member.name.clone()).unwrap_or_default();
+        if members.iter().all(|member| scan::is_canonical(name(member))) {
+            return Some(Data { text: text.into(), members });
+        }
+        let mut spelt = Writer::with_capacity(text.len(), members.len());
+        for member in &members {
+            let value = text.get(member.value.clone()).unwrap_or_default();
+            spelt.entry(&scan::canonical(name(member)), value);
+        }
+        Some(spelt.finish())
     }
 
-    /// Writes the text of a JSON object at the end of `out`.
-    pub(crate) fn write(&self, out: &mut String) {
-        out.push('{');
-        for (at, (name, value)) in self.entries.iter().enumerate() {
-            out.push_str(if at == 0 { "\"" } else { ",\"" });
-            out.push_str(name.as_str());
-            out.push_str("\":");
-            out.push_str(value.as_str());
-        }
-        out.push('}');
+    /// The text of the JSON object.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The value under `name`. Where a name is there several times, the last one counts, as in Python.
-    pub(crate) fn get(&self, name: &str) -> Option<&Raw> {
-        let name = scan::escape(name);
-        self.entries.iter().rev().find(|(known, _)| known.as_str() == name).map(|(_, value)| value)
+    pub(crate) fn get(&self, name: &str) -> Option<Raw> {
+        self.get_escaped(&scan::escape(name))
+    }
+
+    fn get_escaped(&self, name: &str) -> Option<Raw> {
+        let mut members = self.members.iter().rev();
+        let member = members.find(|member| self.slice(&member.name) == name)?;
+        Some(Raw::slice(&self.text, member.value.clone()))
     }
 
     /// The names, each once, in order of their first place.
     pub(crate) fn names(&self) -> Vec<String> {
-        self.iter().map(|(name, _)| scan::unescape(name)).collect()
+        self.items().into_iter().map(|(name, _)| name).collect()
     }
 
-    /// Names as written, each once, with the value that counts.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Raw)> {
-        self.entries.iter().enumerate().filter_map(|(at, (name, _))| {
-            let earlier = self.entries.get(..at).unwrap_or_default();
-            if earlier.iter().any(|(known, _)| known == name) {
-                return None;
+    /// Names, each once, in order of their first place, with the value that counts.
+    pub(crate) fn items(&self) -> Vec<(String, Raw)> {
+        let mut items: Vec<(&str, &Member)> = Vec::with_capacity(self.members.len());
+        let mut places = HashMap::with_capacity(self.members.len());
+        for member in &self.members {
+            let name = self.slice(&member.name);
+            match places.entry(name) {
+                Entry::Vacant(new) => {
+                    new.insert(items.len());
+                    items.push((name, member));
+                }
+                Entry::Occupied(known) => {
+                    if let Some(item) = items.get_mut(*known.get()) {
+                        item.1 = member;
+                    }
+                }
             }
-            let last = self.entries.iter().rev().find(|(known, _)| known == name);
-            last.map(|(_, value)| (name.as_str(), value))
-        })
+        }
+        let value = |member: &Member| Raw::slice(&self.text, member.value.clone());
+        items.into_iter().map(|(name, member)| (scan::unescape(name), value(member))).collect()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.members.is_empty()
     }
 
-    /// Sets the value under a name as written. It takes the place of the first entry of this name.
-    fn set_escaped(&mut self, name: &str, value: &Raw) {
-        let Some(first) = self.entries.iter().position(|(known, _)| known.as_str() == name) else {
-            self.entries.push((Raw::whole(name), value.clone()));
-            return;
-        };
-        let mut at = 0;
-        self.entries.retain_mut(|(known, old)| {
-            let here = at;
-            at += 1;
-            if here == first {
-                *old = value.clone();
-            }
-            here <= first || known.as_str() != name
-        });
-    }
-
-    fn remove_escaped(&mut self, name: &str) {
-        self.entries.retain(|(known, _)| known.as_str() != name);
+    fn slice(&self, range: &Range<usize>) -> &str {
+        self.text.get(range.clone()).unwrap_or_default()
     }
 }
+
+impl Default for Data {
+    fn default() -> Data {
+        Writer::with_capacity(0, 0).finish()
+    }
+}
+
+impl PartialEq for Data {
+    fn eq(&self, other: &Data) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Data {}
 
 /// Shows how many entries there are, never what they say.
 impl fmt::Debug for Data {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Data({} entries)", self.entries.len())
+        write!(f, "Data({} entries)", self.members.len())
+    }
+}
+
+/// Writes a JSON object entry by entry, and notes where they lie.
+struct Writer {
+    text: String,
+    members: Vec<Member>,
+}
+
+impl Writer {
+    fn with_capacity(bytes: usize, members: usize) -> Writer {
+        let mut text = String::with_capacity(bytes + 2);
+        text.push('{');
+        Writer { text, members: Vec::with_capacity(members) }
+    }
+
+    /// Writes an entry. The name is spelt as Python would spell it.
+    fn entry(&mut self, name: &str, value: &str) {
+        self.text.push_str(if self.members.is_empty() { "\"" } else { ",\"" });
+        let name = self.push(name);
+        self.text.push_str("\":");
+        let value = self.push(value);
+        self.members.push(Member { name, value });
+    }
+
+    fn push(&mut self, text: &str) -> Range<usize> {
+        let start = self.text.len();
+        self.text.push_str(text);
+        start..self.text.len()
+    }
+
+    fn finish(mut self) -> Data {
+        self.text.push('}');
+        Data { text: self.text.into(), members: self.members }
     }
 }
 
@@ -101,16 +154,24 @@ impl fmt::Debug for Data {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
     clear: bool,
-    names: Vec<(Box<str>, Option<Raw>)>,
+    names: Vec<Change>,
+}
+
+#[derive(Clone, Debug)]
+struct Change {
+    /// As Python would write it.
+    name: Box<str>,
+    /// `None`: the name is removed.
+    value: Option<Raw>,
 }
 
 impl Changes {
     pub(crate) fn set(&mut self, name: &str, value: Raw) {
-        self.put(name, Some(value));
+        self.put(scan::escape(name).into(), Some(value));
     }
 
     pub(crate) fn remove(&mut self, name: &str) {
-        self.put(name, None);
+        self.put(scan::escape(name).into(), None);
     }
 
     pub(crate) fn clear(&mut self) {
@@ -122,11 +183,23 @@ impl Changes {
         !self.clear && self.names.is_empty()
     }
 
-    fn put(&mut self, name: &str, value: Option<Raw>) {
+    /// What becomes of `name`: `Some(None)` if it is removed, `None` if it is left as it is.
+    pub(crate) fn get(&self, name: &str) -> Option<Option<&Raw>> {
         let name = scan::escape(name);
-        match self.names.iter_mut().find(|(known, _)| **known == *name) {
-            Some((_, old)) => *old = value,
-            None => self.names.push((name.into(), value)),
+        match self.place(&name) {
+            Some(at) => self.names.get(at).map(|change| change.value.as_ref()),
+            None => self.clear.then_some(None),
+        }
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|change| *change.name == *name)
+    }
+
+    fn put(&mut self, name: Box<str>, value: Option<Raw>) {
+        match self.place(&name).and_then(|at| self.names.get_mut(at)) {
+            Some(known) => known.value = value,
+            None => self.names.push(Change { name, value }),
         }
     }
 
@@ -135,25 +208,51 @@ impl Changes {
         if later.clear {
             return later;
         }
-        for (name, value) in later.names {
-            match self.names.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, old)) => *old = value,
-                None => self.names.push((name, value)),
-            }
+        for Change { name, value } in later.names {
+            self.put(name, value);
         }
         self
     }
 
-    /// `base` with these changes.
+    /// `base` with these changes. A name that is set takes the place of its first entry, or comes last.
     pub(crate) fn apply(&self, base: &Data) -> Data {
-        let mut data = if self.clear { Data::default() } else { base.clone() };
-        for (name, value) in &self.names {
-            match value {
-                Some(value) => data.set_escaped(name, value),
-                None => data.remove_escaped(name),
+        if self.is_empty() {
+            return base.clone();
+        }
+        let kept: &[Member] = if self.clear { &[] } else { &base.members };
+        let more: usize = self.names.iter().map(Change::bytes).sum();
+        let count = kept.len() + self.names.len();
+        let mut changed = Writer::with_capacity(base.text.len() + more, count);
+        let mut placed = vec![false; self.names.len()];
+        for member in kept {
+            let name = base.slice(&member.name);
+            let Some(at) = self.place(name) else {
+                changed.entry(name, base.slice(&member.value));
+                continue;
+            };
+            let Some((change, placed)) = self.names.get(at).zip(placed.get_mut(at)) else {
+                continue;
+            };
+            if !std::mem::replace(placed, true) {
+                change.write(&mut changed);
             }
         }
-        data
+        let rest = self.names.iter().zip(&placed).filter(|(_, placed)| !**placed);
+        rest.for_each(|(change, _)| change.write(&mut changed));
+        changed.finish()
+    }
+}
+
+impl Change {
+    fn write(&self, out: &mut Writer) {
+        if let Some(value) = &self.value {
+            out.entry(&self.name, value.as_str());
+        }
+    }
+
+    /// About as many bytes as it writes.
+    fn bytes(&self) -> usize {
+        self.value.as_ref().map_or(0, |value| self.name.len() + value.as_str().len() + 4)
     }
 }
 
@@ -162,13 +261,11 @@ mod tests {
     use super::*;
 
     fn data(text: &str) -> Data {
-        Data::parse(&text.into()).unwrap()
+        Data::parse(text).unwrap()
     }
 
     fn text(data: &Data) -> String {
-        let mut out = String::new();
-        data.write(&mut out);
-        out
+        data.text().to_owned()
     }
 
     fn raw(text: &str) -> Raw {
@@ -187,7 +284,7 @@ mod tests {
     #[test]
     fn a_repeated_name_counts_last_and_is_set_as_one() {
         let source = data(r#"{"d":1,"x":0,"d":2}"#);
-        assert_eq!(source.get("d"), Some(&raw("2")));
+        assert_eq!(source.get("d"), Some(raw("2")));
         assert_eq!(source.names(), ["d", "x"]);
         let mut changes = Changes::default();
         changes.set("d", raw("3"));

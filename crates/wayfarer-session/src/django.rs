@@ -276,11 +276,7 @@ impl From<PickleCodec> for DjangoForm {
 impl DjangoForm {
     pub(crate) fn encode(&self, data: &Data, now: Timestamp) -> Result<Arc<[u8]>, Error> {
         match self {
-            DjangoForm::Signed(codec) => {
-                let mut json = String::with_capacity(256);
-                data.write(&mut json);
-                Ok(codec.encode(&json, now).into_bytes().into())
-            }
+            DjangoForm::Signed(codec) => Ok(codec.encode(data.text(), now).into_bytes().into()),
             DjangoForm::Pickled(codec) => codec.encode_data(data).map(Arc::from),
         }
     }

@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp, fmt::temporal::DateTimePrinter};
 
-use crate::{data::Data, error::Error, raw::Raw};
+use crate::{error::Error, raw::Raw};
 
 /// The name of the entry.
 pub(crate) const ENTRY: &str = "_session_expiry";
@@ -34,9 +34,9 @@ pub(crate) enum Kept {
 }
 
 impl Kept {
-    /// What the entry of `data` says. An entry that says nothing sensible counts as unset.
-    pub(crate) fn of(data: &Data) -> Kept {
-        let Some(raw) = data.get(ENTRY) else { return Kept::Unset };
+    /// What the entry says. An entry that says nothing sensible counts as unset.
+    pub(crate) fn of(entry: Option<&Raw>) -> Kept {
+        let Some(raw) = entry else { return Kept::Unset };
         if let Ok(seconds) = raw.read::<f64>() {
             return match SignedDuration::try_from_secs_f64(seconds) {
                 Ok(SignedDuration::ZERO) => Kept::BrowserClose,
@@ -124,12 +124,12 @@ mod tests {
     }
 
     fn kept(json: &str) -> Kept {
-        Kept::of(&Data::parse(&format!("{{\"_session_expiry\":{json}}}").into()).unwrap())
+        Kept::of(Some(&Raw::from_json(json).unwrap()))
     }
 
     #[test]
     fn the_entry_is_read_as_django_reads_it() {
-        assert_eq!(Kept::of(&Data::default()).age(IDLE, now()), IDLE);
+        assert_eq!(Kept::of(None).age(IDLE, now()), IDLE);
         assert_eq!(kept("0").age(IDLE, now()), IDLE);
         assert!(kept("0").browser_close());
         assert_eq!(kept("60").age(IDLE, now()), SignedDuration::from_secs(60));

@@ -67,9 +67,9 @@ pub struct Journal {
 const MOST: usize = 64;
 
 impl Journal {
-    pub(crate) fn called(&mut self, call: &'static str, outcome: &'static str) {
+    pub(crate) fn called(&mut self, call: StoreCall) {
         if self.calls.len() < MOST {
-            self.calls.push(StoreCall { call, outcome });
+            self.calls.push(call);
         }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! Only the key is secret. It has no `Display`, and its `Debug` shows nothing of it.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -96,7 +96,7 @@ impl SessionKey {
     /// What a store knows this key as: the hexadecimal SHA-256 of it. A stolen store opens no session.
     #[must_use]
     pub fn at_rest(&self) -> StoreKey {
-        StoreKey(hex(&Sha256::digest(self.0)))
+        StoreKey(hex(&Sha256::digest(self.0)).into())
     }
 
     pub(crate) fn from_bytes(bytes: [u8; 32]) -> SessionKey {
@@ -116,14 +116,14 @@ impl fmt::Debug for SessionKey {
 
 /// What a store knows a session as. In native mode a hash of the key; in django mode the key itself, as Django keeps it.
 ///
-/// `Debug` shows six characters of a hash, enough to tell two apart in a log and never a part of a key.
+/// `Debug` shows six characters of a hash, enough to tell two apart in a log and never a part of a key. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StoreKey(String);
+pub struct StoreKey(Arc<str>);
 
 impl StoreKey {
     /// The store key that is this text.
     #[must_use]
-    pub fn new(text: impl Into<String>) -> StoreKey {
+    pub fn new(text: impl Into<Arc<str>>) -> StoreKey {
         StoreKey(text.into())
     }
 
@@ -196,9 +196,13 @@ pub(crate) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit =
-        |nibble: u8| DIGITS.get(usize::from(nibble)).map_or('0', |&digit| char::from(digit));
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
+    let mut digits = Vec::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        digits.extend([digit(byte >> 4), digit(byte & 15)]);
+    }
+    // Digits are ASCII.
+    String::from_utf8(digits).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use self::{builder::SessionManagerBuilder, users::SessionInfo};
 use crate::{
     clock::Clock,
+    expiry::{Kept, later},
     mode::Mode,
     random::Random,
     session::Session,
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) subject_entry: bool,
     /// A session that holds something is saved with every request that brings it.
     pub(crate) save_every_request: bool,
+    /// The store can still tell a session that ran out from one that was ended.
+    pub(crate) keeps_expired: bool,
     /// A ticket of ours without a row may make one: only where a deleted key stays dead.
     pub(crate) adopts: bool,
     pub(crate) max_bytes: usize,
@@ -70,13 +73,42 @@ pub(crate) struct Life {
     pub(crate) idle: SignedDuration,
     pub(crate) absolute: Option<SignedDuration>,
     pub(crate) touch_interval: SignedDuration,
+    /// A session that has had its key for so long gets another.
+    pub(crate) renew_after: Option<SignedDuration>,
+    /// So long the old key leads to the new one, unless that comes in a request before.
+    pub(crate) grace: SignedDuration,
 }
 
 impl Life {
-    /// The instant at which a session dies at the latest.
-    pub(crate) fn end(&self, created: Option<Timestamp>) -> Timestamp {
-        let end = self.absolute.zip(created);
-        end.map_or(Timestamp::MAX, |(most, created)| crate::expiry::later(created, most))
+    /// When a session runs out if it is used now.
+    pub(crate) fn end(&self, kept: Kept, created: Option<Timestamp>, now: Timestamp) -> Timestamp {
+        let most = self.absolute.zip(created).map(|(most, created)| later(created, most));
+        kept.date(self.idle, now).min(most.unwrap_or(Timestamp::MAX))
+    }
+
+    /// An end that would move by less than this stays where it is.
+    pub(crate) fn slack(&self, kept: Kept) -> SignedDuration {
+        match kept {
+            Kept::Unset | Kept::BrowserClose => self.touch_interval,
+            Kept::After(age) => self.touch_interval.min(age / 20),
+            Kept::At(_) => SignedDuration::ZERO,
+        }
+    }
+
+    /// Whether a session that got its key then is to get another.
+    pub(crate) fn renewal_is_due(&self, keyed: Option<Timestamp>, now: Timestamp) -> bool {
+        let due = self.renew_after.zip(keyed).map(|(after, keyed)| later(keyed, after));
+        due.is_some_and(|due| due <= now)
+    }
+
+    /// Until when the key before leads to one that was given then.
+    pub(crate) fn grace_of(&self, keyed: Timestamp) -> Timestamp {
+        later(keyed, self.grace)
+    }
+
+    /// Whether a grace that ends then lasts. One that lasts longer than any is that of a clock that was ahead.
+    pub(crate) fn in_grace(&self, until: Timestamp, now: Timestamp) -> bool {
+        now < until && until.duration_since(now) <= self.grace * 2
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Everything else (changes, merging, expiry, signals) is the same in both and lies in [`Session`](crate::Session).
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -13,7 +13,7 @@ use crate::{
     data::Data,
     error::Error,
     key::{StoreKey, Subject},
-    native::{self, Meta},
+    native::{self, About, Payload},
     random::{Random, draw},
     ticket::{CookieKeys, Ticket},
 };
@@ -24,66 +24,51 @@ pub(crate) const SUBJECT_ENTRY: &str = "_wayfarer_subject";
 /// Who a browser is, in the way of a mode.
 #[derive(Clone, Debug)]
 pub(crate) enum Identity {
-    Native(Ticket),
-    /// Django's session key, which is also what its stores know the session as.
-    Django(DjangoKey),
-}
-
-/// A session key of Django: 32 characters of `a-z0-9` where we draw it. A secret.
-#[derive(Clone)]
-pub(crate) struct DjangoKey(Arc<str>);
-
-impl fmt::Debug for DjangoKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DjangoKey(…)")
-    }
-}
-
-impl DjangoKey {
-    fn random(random: &dyn Random) -> Result<DjangoKey, Error> {
-        const SYMBOLS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-        let mut key = String::with_capacity(32);
-        while key.len() < 32 {
-            let bytes: [u8; 64] = draw(random)?;
-            // 252 is the last multiple of 36: beyond it some symbols would come more often.
-            let fair = bytes.into_iter().filter(|byte| *byte < 252);
-            let symbols = fair.filter_map(|byte| SYMBOLS.get(usize::from(byte % 36)));
-            key.extend(symbols.copied().map(char::from).take(32 - key.len()));
-        }
-        Ok(DjangoKey(key.into()))
-    }
-
-    /// Django's least length, and the width of its column.
-    fn from_cookie(cookie: &str) -> Option<DjangoKey> {
-        let fits = (8..=40).contains(&cookie.len()) && cookie.bytes().all(|b| b.is_ascii_graphic());
-        fits.then(|| DjangoKey(cookie.into()))
-    }
+    /// A ticket, and what the store knows its key as.
+    Native(Ticket, StoreKey),
+    /// Django's session key, which is also what its stores know the session as. A secret.
+    Django(StoreKey),
 }
 
 impl Identity {
+    fn native(ticket: Ticket) -> Identity {
+        let at_rest = ticket.key.at_rest();
+        Identity::Native(ticket, at_rest)
+    }
+
     /// What the store knows the session as.
-    pub(crate) fn store_key(&self) -> StoreKey {
+    pub(crate) fn store_key(&self) -> &StoreKey {
         match self {
-            Identity::Native(ticket) => ticket.key.at_rest(),
-            Identity::Django(key) => StoreKey::new(&*key.0),
+            Identity::Native(_, key) | Identity::Django(key) => key,
         }
     }
 
     /// The session's internal id, where the cookie tells it.
     pub(crate) fn subject(&self) -> Option<Subject> {
         match self {
-            Identity::Native(ticket) => Some(ticket.subject),
+            Identity::Native(ticket, _) => Some(ticket.subject),
             Identity::Django(_) => None,
         }
     }
 }
 
-/// A session as a record holds it.
-#[derive(Clone, Debug)]
-pub(crate) struct Payload {
-    /// When it began, where the record tells.
-    pub(crate) created: Option<Timestamp>,
-    pub(crate) data: Data,
+/// Draws a session key as Django does: 32 characters of `a-z0-9`.
+fn draw_django_key(random: &dyn Random) -> Result<StoreKey, Error> {
+    const SYMBOLS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let mut key = String::with_capacity(32);
+    while key.len() < 32 {
+        let bytes: [u8; 64] = draw(random)?;
+        // 252 is the last multiple of 36: beyond it some symbols would come more often.
+        let fair = bytes.into_iter().filter(|byte| *byte < 252);
+        let symbols = fair.filter_map(|byte| SYMBOLS.get(usize::from(byte % 36)));
+        key.extend(symbols.copied().map(char::from).take(32 - key.len()));
+    }
+    Ok(StoreKey::new(key))
+}
+
+/// Whether a cookie may be a key: it has Django's least length at least, and fits into its column.
+fn may_be_django_key(cookie: &str) -> bool {
+    (8..=40).contains(&cookie.len()) && cookie.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// How a browser is known, and how a record is written.
@@ -118,9 +103,11 @@ impl Mode {
     /// Who the sender of this cookie is. `None` if the cookie is not ours.
     pub(crate) fn open(&self, cookie: &str) -> Option<Identity> {
         match self {
-            Mode::Native { keys } => Ticket::verify(cookie, keys).map(Identity::Native),
+            Mode::Native { keys } => Ticket::verify(cookie, keys).map(Identity::native),
             #[cfg(feature = "django")]
-            Mode::Django { .. } => DjangoKey::from_cookie(cookie).map(Identity::Django),
+            Mode::Django { .. } => {
+                may_be_django_key(cookie).then(|| Identity::Django(StoreKey::new(cookie)))
+            }
         }
     }
 
@@ -131,45 +118,62 @@ impl Mode {
         random: &dyn Random,
     ) -> Result<Identity, Error> {
         if self.is_django() {
-            return DjangoKey::random(random).map(Identity::Django);
+            return draw_django_key(random).map(Identity::Django);
         }
-        match prior {
-            Some(Identity::Native(ticket)) => ticket.rotated(random).map(Identity::Native),
-            _ => Ticket::random(random).map(Identity::Native),
-        }
+        let ticket = match prior {
+            Some(Identity::Native(ticket, _)) => ticket.rotated(random),
+            _ => Ticket::random(random),
+        };
+        ticket.map(Identity::native)
+    }
+
+    /// The identities that a renewal with this nonce may have made of `prior`: one for each of our keys, that in use first.
+    pub(crate) fn renewed<'a>(
+        &'a self,
+        prior: &'a Identity,
+        nonce: &'a [u8; 16],
+    ) -> impl Iterator<Item = Identity> + 'a {
+        let tickets = match (self, prior) {
+            (Mode::Native { keys }, Identity::Native(ticket, _)) => Some((keys, ticket)),
+            _ => None,
+        };
+        let renewed = tickets.map(|(keys, ticket)| ticket.renewed(keys, nonce));
+        renewed.into_iter().flatten().map(Identity::native)
     }
 
     /// The value of the cookie that makes a browser this identity.
     pub(crate) fn cookie(&self, identity: &Identity) -> String {
         match (self, identity) {
-            (Mode::Native { keys }, Identity::Native(ticket)) => ticket.sign(keys),
-            (_, Identity::Django(key)) => key.0.to_string(),
+            (Mode::Native { keys }, Identity::Native(ticket, _)) => ticket.sign(keys),
+            (_, Identity::Django(key)) => key.expose().to_owned(),
             #[cfg(feature = "django")]
             // One application has one mode; a ticket never comes here.
-            (Mode::Django { .. }, Identity::Native(_)) => String::new(),
+            (Mode::Django { .. }, Identity::Native(..)) => String::new(),
         }
     }
 
-    /// Writes a record.
-    pub(crate) fn encode(&self, payload: &Payload, now: Timestamp) -> Result<Arc<[u8]>, Error> {
+    /// Writes a session.
+    pub(crate) fn encode(
+        &self,
+        about: &About,
+        data: &Data,
+        now: Timestamp,
+    ) -> Result<Arc<[u8]>, Error> {
         match self {
-            Mode::Native { .. } => {
-                native::encode(Meta::new(payload.created.unwrap_or(now)), &payload.data)
-            }
+            Mode::Native { .. } => native::encode(about, data, now),
             #[cfg(feature = "django")]
-            Mode::Django { form } => form.encode(&payload.data, now),
+            Mode::Django { form } => form.encode(data, now),
         }
     }
 
     /// Reads a record.
     pub(crate) fn decode(&self, bytes: &[u8]) -> Result<Payload, Error> {
         match self {
-            Mode::Native { .. } => {
-                let (meta, data) = native::decode(bytes)?;
-                Ok(Payload { created: Some(meta.created()), data })
-            }
+            Mode::Native { .. } => native::decode(bytes),
             #[cfg(feature = "django")]
-            Mode::Django { form } => form.decode(bytes).map(|data| Payload { created: None, data }),
+            Mode::Django { form } => {
+                form.decode(bytes).map(|data| Payload::Session(About::default(), data))
+            }
         }
     }
 }
@@ -180,22 +184,30 @@ mod tests {
     use crate::random::SystemRandom;
 
     #[test]
-    fn a_django_key_is_drawn_from_all_symbols_and_shown_never() {
+    fn a_django_key_is_drawn_from_all_symbols() {
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..64 {
-            let key = DjangoKey::random(&SystemRandom).unwrap();
-            assert_eq!(key.0.len(), 32);
-            assert!(DjangoKey::from_cookie(&key.0).is_some());
-            assert_eq!(format!("{key:?}"), "DjangoKey(…)");
-            seen.extend(key.0.chars());
+            let key = draw_django_key(&SystemRandom).unwrap();
+            assert_eq!(key.expose().len(), 32);
+            assert!(may_be_django_key(key.expose()));
+            seen.extend(key.expose().chars());
         }
         assert_eq!(seen, ('a'..='z').chain('0'..='9').collect());
     }
 
     #[test]
+    fn no_debug_shows_who_a_browser_is() {
+        let key = draw_django_key(&SystemRandom).unwrap();
+        let shown = format!("{:?}", Identity::Django(key.clone()));
+        assert!(!shown.contains(key.expose()), "{shown}");
+        let shown = format!("{:?}", Identity::native(Ticket::random(&SystemRandom).unwrap()));
+        assert!(shown.contains("SessionKey(…)"), "{shown}");
+    }
+
+    #[test]
     fn what_cannot_be_a_key_is_none() {
         for bad in ["", "short", "has a space", "é23456789", &"k".repeat(41)] {
-            assert!(DjangoKey::from_cookie(bad).is_none(), "{bad}");
+            assert!(!may_be_django_key(bad), "{bad}");
         }
     }
 }

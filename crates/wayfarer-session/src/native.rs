@@ -1,63 +1,169 @@
 //! The native record: what Wayfarer writes into a store of its own.
 //!
-//! One line of JSON about the session, then the session itself:
+//! A session is one line of JSON about it, then the session itself. A session that was given a new key leaves under the old
+//! one where it went; one that is being ended leaves that.
 //! ```text
 //! 1{"created":1767225600000000}
 //! {"cart":[3,5],"_session_expiry":600}
+//!
+//! 1>{"to":"66687a…","nonce":"EjRWeJCrze8SNFZ4kKvN7w","until":1767225900000000,"used":false}
+//!
+//! 1.
 //! ```
 //! The first byte is the version. A newer version is refused by name and left as it is.
 
 use std::sync::Arc;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     data::Data,
     error::{Error, ErrorKind},
+    key::{self, StoreKey},
 };
 
 const VERSION: char = '1';
 
-/// What is known of a session besides what it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Meta {
-    /// When the session began, in microseconds of UTC.
+/// What a record holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Payload {
+    /// A session.
+    Session(About, Data),
+    /// The session lives under another key.
+    Moved(Moved),
+    /// The session is being ended.
+    Ended,
+}
+
+/// What is known of a session besides what it holds. In django mode nothing is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct About {
+    /// When it began.
+    pub(crate) created: Option<Timestamp>,
+    /// When it got its key; `None`: it has the key that it began with.
+    pub(crate) renewed: Option<Timestamp>,
+    /// Under this key lies where it went, for requests that do not know its new key yet.
+    pub(crate) prior: Option<StoreKey>,
+}
+
+impl About {
+    /// A session that begins now.
+    pub(crate) fn new(now: Timestamp) -> About {
+        About { created: Some(now), ..About::default() }
+    }
+
+    /// When the session got the key that it has.
+    pub(crate) fn keyed(&self) -> Option<Timestamp> {
+        self.renewed.or(self.created)
+    }
+}
+
+/// Where a session went. Who has the old key and is let in computes the new one from it and the nonce.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Moved {
+    /// What the store knows the session as.
+    pub(crate) to: StoreKey,
+    pub(crate) nonce: [u8; 16],
+    /// From this instant on the old key opens nothing.
+    pub(crate) until: Timestamp,
+    /// The new key came in a request: already the old one opens nothing.
+    pub(crate) used: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AboutLine {
     created: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    renewed: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prior: Option<Box<str>>,
 }
 
-impl Meta {
-    pub(crate) fn new(created: Timestamp) -> Meta {
-        Meta { created: created.as_microsecond() }
-    }
-
-    pub(crate) fn created(self) -> Timestamp {
-        Timestamp::from_microsecond(self.created).unwrap_or(Timestamp::MIN)
-    }
+#[derive(Serialize, Deserialize)]
+struct MovedLine {
+    to: Box<str>,
+    nonce: Box<str>,
+    until: i64,
+    used: bool,
 }
 
-/// Writes a record.
-pub(crate) fn encode(meta: Meta, data: &Data) -> Result<Arc<[u8]>, Error> {
-    let mut text = String::with_capacity(256);
-    text.push(VERSION);
-    let meta = serde_json::to_string(&meta)
+/// Writes a session. One that does not tell when it began begins now.
+pub(crate) fn encode(about: &About, data: &Data, now: Timestamp) -> Result<Arc<[u8]>, Error> {
+    let line = AboutLine {
+        created: about.created.unwrap_or(now).as_microsecond(),
+        renewed: about.renewed.map(Timestamp::as_microsecond),
+        prior: about.prior.as_ref().map(|prior| prior.expose().into()),
+    };
+    let mut bytes = start("", &line, data.text().len() + 64)?;
+    bytes.push(b'\n');
+    bytes.extend_from_slice(data.text().as_bytes());
+    Ok(bytes.into())
+}
+
+/// Writes where a session went.
+pub(crate) fn encode_moved(moved: &Moved) -> Result<Arc<[u8]>, Error> {
+    let line = MovedLine {
+        to: moved.to.expose().into(),
+        nonce: URL_SAFE_NO_PAD.encode(moved.nonce).into(),
+        until: moved.until.as_microsecond(),
+        used: moved.used,
+    };
+    start(">", &line, 160).map(Arc::from)
+}
+
+/// Writes that a session is being ended.
+pub(crate) fn encode_ended() -> Arc<[u8]> {
+    format!("{VERSION}.").into_bytes().into()
+}
+
+fn start(mark: &str, line: &impl Serialize, capacity: usize) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::with_capacity(capacity);
+    bytes.extend_from_slice(VERSION.encode_utf8(&mut [0; 4]).as_bytes());
+    bytes.extend_from_slice(mark.as_bytes());
+    serde_json::to_writer(&mut bytes, line)
         .map_err(|error| Error::new(ErrorKind::Unwritable, "write a session").because(error))?;
-    text.push_str(&meta);
-    text.push('\n');
-    data.write(&mut text);
-    Ok(text.into_bytes().into())
+    Ok(bytes)
 }
 
 /// Reads a record.
-pub(crate) fn decode(bytes: &[u8]) -> Result<(Meta, Data), Error> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Payload, Error> {
     let text = std::str::from_utf8(bytes).map_err(|error| unreadable(error.to_string()))?;
-    let Some(versioned) = text.strip_prefix(VERSION) else {
+    let Some(rest) = text.strip_prefix(VERSION) else {
         return Err(unreadable(format!("it is not of version {VERSION}")));
     };
-    let (meta, data) = versioned.split_once('\n').ok_or_else(|| unreadable("it is cut off"))?;
-    let meta = serde_json::from_str(meta).map_err(|error| unreadable(error.to_string()))?;
-    let data = Data::parse(&data.into()).ok_or_else(|| unreadable("its data are not an object"))?;
-    Ok((meta, data))
+    if rest == "." {
+        return Ok(Payload::Ended);
+    }
+    if let Some(line) = rest.strip_prefix('>') {
+        return decode_moved(line).map(Payload::Moved);
+    }
+    let (line, data) = rest.split_once('\n').ok_or_else(|| unreadable("it is cut off"))?;
+    let line: AboutLine = read_line(line)?;
+    let data = Data::parse(data).ok_or_else(|| unreadable("its data are not an object"))?;
+    let about = About {
+        created: Some(timestamp(line.created)),
+        renewed: line.renewed.map(timestamp),
+        prior: line.prior.map(StoreKey::new),
+    };
+    Ok(Payload::Session(about, data))
+}
+
+fn decode_moved(line: &str) -> Result<Moved, Error> {
+    let line: MovedLine = read_line(line)?;
+    let nonce = key::decode(&line.nonce).ok_or_else(|| unreadable("its nonce is damaged"))?;
+    let until = timestamp(line.until);
+    Ok(Moved { to: StoreKey::new(line.to), nonce, until, used: line.used })
+}
+
+fn read_line<'a, T: Deserialize<'a>>(line: &'a str) -> Result<T, Error> {
+    serde_json::from_str(line).map_err(|error| unreadable(error.to_string()))
+}
+
+/// An instant beyond what can be said counts as the first one: what hangs on it is over.
+fn timestamp(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MIN)
 }
 
 fn unreadable(why: impl Into<String>) -> Error {
@@ -68,25 +174,61 @@ fn unreadable(why: impl Into<String>) -> Error {
 mod tests {
     use super::*;
 
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn text(bytes: &[u8]) -> &str {
+        std::str::from_utf8(bytes).unwrap()
+    }
+
     #[test]
-    fn a_record_reads_back() {
-        let data = Data::parse(&r#"{"a":NaN,"b":[1, 2]}"#.into()).unwrap();
-        let meta = Meta::new(Timestamp::from_second(1_767_225_600).unwrap());
-        let bytes = encode(meta, &data).unwrap();
+    fn a_session_reads_back() {
+        let data = Data::parse(r#"{"a":NaN,"b":[1, 2]}"#).unwrap();
+        let about = About::new(at(1_767_225_600));
+        let bytes = encode(&about, &data, at(0)).unwrap();
         let expected = "1{\"created\":1767225600000000}\n{\"a\":NaN,\"b\":[1, 2]}";
-        assert_eq!(std::str::from_utf8(&bytes).unwrap(), expected);
-        assert_eq!(decode(&bytes).unwrap(), (meta, data));
+        assert_eq!(text(&bytes), expected);
+        assert_eq!(decode(&bytes).unwrap(), Payload::Session(about, data));
+    }
+
+    #[test]
+    fn a_renewed_session_reads_back() {
+        let about = About {
+            renewed: Some(at(20)),
+            prior: Some(StoreKey::new("abc")),
+            ..About::new(at(10))
+        };
+        let bytes = encode(&about, &Data::default(), at(0)).unwrap();
+        let expected = "1{\"created\":10000000,\"renewed\":20000000,\"prior\":\"abc\"}\n{}";
+        assert_eq!(text(&bytes), expected);
+        assert_eq!(decode(&bytes).unwrap(), Payload::Session(about, Data::default()));
+    }
+
+    #[test]
+    fn what_is_left_reads_back() {
+        let moved = Moved { to: StoreKey::new("abc"), nonce: [0; 16], until: at(10), used: true };
+        let bytes = encode_moved(&moved).unwrap();
+        let expected =
+            r#"1>{"to":"abc","nonce":"AAAAAAAAAAAAAAAAAAAAAA","until":10000000,"used":true}"#;
+        assert_eq!(text(&bytes), expected);
+        assert_eq!(decode(&bytes).unwrap(), Payload::Moved(moved));
+        assert_eq!(decode(&encode_ended()).unwrap(), Payload::Ended);
     }
 
     #[test]
     fn what_is_not_ours_is_unreadable() {
-        let bad: [&[u8]; 7] = [
+        let bad: [&[u8]; 11] = [
             b"",
             b"1",
             b"2{}\n{}",
             b"1{}\n{}",
             b"1{\"created\":1}\n[]",
             b"1{\"created\":1}",
+            b"1..",
+            b"1>",
+            b"1>{}",
+            br#"1>{"to":"abc","nonce":"AA","until":10000000,"used":true}"#,
             b"\xff",
         ];
         for bytes in bad {

@@ -9,6 +9,7 @@ use std::{borrow::Cow, fmt::Write as _, ops::Range};
 const MAX_DEPTH: usize = 1000;
 
 /// Where the name and the value of an entry of an object lie in the text. The name is without its quotes.
+#[derive(Clone, Debug)]
 pub(crate) struct Member {
     pub(crate) name: Range<usize>,
     pub(crate) value: Range<usize>,
@@ -17,7 +18,7 @@ pub(crate) struct Member {
 /// The entries of the one JSON object that `text` is, or `None` if it is anything else.
 pub(crate) fn object(text: &str) -> Option<Vec<Member>> {
     let mut scanner = Scanner { bytes: text.as_bytes(), at: 0 };
-    let mut members = Vec::new();
+    let mut members = Vec::with_capacity(8);
     scanner.space();
     scanner.expect(b'{')?;
     scanner.space();
@@ -205,7 +206,7 @@ impl Scanner<'_> {
 
 /// How Python writes `text` inside a JSON string: ASCII only, astral characters as two surrogates.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|byte| (0x20..0x80).contains(&byte) && byte != b'"' && byte != b'\\') {
+    if is_plain(text) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
@@ -233,6 +234,16 @@ fn escape_unit(unit: u16, out: &mut String) {
             None => drop(write!(out, "\\u{unit:04x}")),
         },
     }
+}
+
+/// Whether Python writes `text` inside a JSON string as it is.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| (0x20..0x80).contains(&byte) && byte != b'"' && byte != b'\\')
+}
+
+/// Whether a name has the one spelling that Python would write.
+pub(crate) fn is_canonical(name: &str) -> bool {
+    is_plain(name) || matches!(canonical(name), Cow::Borrowed(_))
 }
 
 /// The one spelling of a name that Python would write, so that two spellings of a name are one name.

@@ -1,11 +1,13 @@
 //! The session of a request: [`Session`], what a handler works with.
 //!
-//! Nothing is verified or loaded until the session is used. Changes are kept per key, shown at once, and merged into
-//! whatever lies in the store when they are saved (`persist`). [`Session::finish`] is the end of a request
-//! (`finish`).
+//! Nothing is verified or loaded until the session is used (`load`). Changes are kept per key, shown at once, and merged into
+//! whatever lies in the store when they are saved (`save`). [`Session::finish`] is the end of a request (`finish`).
 
+mod ask;
 mod finish;
-mod persist;
+mod flush;
+mod load;
+mod save;
 mod state;
 
 use std::{
@@ -19,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::finish::{CookieChange, Finished, Outcome};
-use self::state::{State, Stored};
+use self::state::{NewKey, State, Stored};
 use crate::{
     device,
     error::Error,
@@ -68,12 +70,25 @@ impl Inner {
         let mut signal = Signal::new(kind, self.shared.now());
         state.open(&self.shared);
         let told = state.identity.as_ref().and_then(Identity::subject);
-        if let Some(subject) = told.or_else(|| state::subject_of(&state.current)) {
+        if let Some(subject) = told.or_else(|| state.held_subject()) {
             signal = signal.with_subject(subject);
         }
         signal.user = state.user();
         signal.context = self.slot::<Arc<RequestContext>>();
         signal
+    }
+
+    fn note_signal(&self, state: &mut State, kind: SignalKind) {
+        let signal = self.signal_of(state, kind);
+        state.signals.push(signal);
+    }
+
+    /// Sends the signals that were noted. A receiver may use the session, so nothing of it may be held here.
+    async fn tell(&self) {
+        let signals = std::mem::take(&mut self.state().signals);
+        for signal in signals {
+            self.shared.signals.send(signal).await;
+        }
     }
 }
 
@@ -103,7 +118,7 @@ impl Session {
         self.0.load().await?;
         let mut state = self.0.state();
         state.journal.note_read(key);
-        Ok(state.current.get(key).cloned())
+        Ok(state.get(key))
     }
 
     /// Sets the value under `key`.
@@ -121,7 +136,7 @@ impl Session {
     /// When the session cannot be loaded.
     pub async fn insert_raw(&self, key: &str, value: Raw) -> Result<(), Error> {
         self.0.load().await?;
-        self.0.state().set(key, &value);
+        self.0.state().set(key, value);
         Ok(())
     }
 
@@ -154,7 +169,7 @@ impl Session {
         self.0.load().await?;
         let mut state = self.0.state();
         for (key, raw) in raws {
-            state.set(key.as_ref(), &raw);
+            state.set(key.as_ref(), raw);
         }
         Ok(())
     }
@@ -192,7 +207,7 @@ impl Session {
     /// When the session cannot be loaded.
     pub async fn keys(&self) -> Result<Vec<String>, Error> {
         self.0.load().await?;
-        Ok(self.0.state().current.names())
+        Ok(self.0.state().view().names())
     }
 
     /// The keys with their values as JSON text, in order.
@@ -201,9 +216,7 @@ impl Session {
     /// When the session cannot be loaded.
     pub async fn items(&self) -> Result<Vec<(String, Raw)>, Error> {
         self.0.load().await?;
-        let state = self.0.state();
-        let items = state.current.iter();
-        Ok(items.map(|(name, value)| (crate::scan::unescape(name), value.clone())).collect())
+        Ok(self.0.state().view().items())
     }
 
     /// Whether there is neither a stored session nor a value.
@@ -213,7 +226,7 @@ impl Session {
     pub async fn is_empty(&self) -> Result<bool, Error> {
         self.0.load().await?;
         let state = self.0.state();
-        Ok(!matches!(state.stored, Stored::Row(_)) && state.current.is_empty())
+        Ok(state.row().is_none() && state.view().is_empty())
     }
 
     /// Removes every value. The session itself stays.
@@ -242,7 +255,7 @@ impl Session {
     pub async fn cycle_key(&self) -> Result<(), Error> {
         self.0.load().await?;
         let mut state = self.0.state();
-        state.rotate = true;
+        state.new_key = Some(NewKey::AtOnce);
         state.modified = true;
         Ok(())
     }
@@ -256,7 +269,7 @@ impl Session {
         self.0.load().await?;
         let mut state = self.0.state();
         match raw {
-            Some(raw) => state.set(expiry::ENTRY, &raw),
+            Some(raw) => state.set(expiry::ENTRY, raw),
             None => drop(state.remove(expiry::ENTRY)),
         }
         Ok(())
@@ -298,7 +311,7 @@ impl Session {
 
     async fn kept(&self) -> Result<Kept, Error> {
         self.0.load().await?;
-        Ok(Kept::of(&self.0.state().current))
+        Ok(self.0.state().kept())
     }
 
     /// Changes the value under `key`, atomically against other requests, and gives the new one.
@@ -316,7 +329,7 @@ impl Session {
         self.0.load().await?;
         let mut latest = None;
         let mut compute = |before: &crate::data::Data, changes: &mut crate::data::Changes| {
-            let value = f(before.get(key).map(Raw::read).transpose()?);
+            let value = f(before.get(key).as_ref().map(Raw::read).transpose()?);
             changes.set(key, Raw::new(&value)?);
             latest = Some(value);
             Ok(())

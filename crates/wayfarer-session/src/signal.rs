@@ -37,6 +37,8 @@ pub enum SignalKind {
     Expired,
     /// A session was ended from outside.
     Revoked,
+    /// A session ended while a request worked on it: what the request changed is not saved.
+    Interrupted,
     /// Somebody logged in.
     LoggedIn,
     /// Somebody logged out.
@@ -57,6 +59,7 @@ impl SignalKind {
             SignalKind::Flushed => "flushed",
             SignalKind::Expired => "expired",
             SignalKind::Revoked => "revoked",
+            SignalKind::Interrupted => "interrupted",
             SignalKind::LoggedIn => "logged_in",
             SignalKind::LoggedOut => "logged_out",
             SignalKind::LoginFailed => "login_failed",

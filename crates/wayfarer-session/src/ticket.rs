@@ -120,6 +120,23 @@ impl Ticket {
         Ok(Ticket { subject: self.subject, key: SessionKey::random(random)? })
     }
 
+    /// Tickets of the same subject, each with the key that one of `keys` makes of this key and `nonce`: that in use first.
+    /// Who lacks `keys` cannot tell the new key from the old one.
+    pub(crate) fn renewed<'a>(
+        &'a self,
+        keys: &'a CookieKeys,
+        nonce: &'a [u8; 16],
+    ) -> impl Iterator<Item = Ticket> + 'a {
+        // A cookie's MAC is made of 48 bytes, this of more: neither is ever taken for the other.
+        let renewed = move |key: &HmacSha256| {
+            let mac = key.clone().chain_update(b"wayfarer renewed session key v1");
+            let mac = mac.chain_update(self.key.as_bytes()).chain_update(nonce);
+            SessionKey::from_bytes(mac.finalize().into_bytes().into())
+        };
+        let all = std::iter::once(&keys.current).chain(&keys.fallbacks);
+        all.map(move |key| Ticket { subject: self.subject, key: renewed(key) })
+    }
+
     /// The value of the cookie. It is a secret: send it, and do nothing else with it.
     #[must_use]
     pub fn sign(&self, keys: &CookieKeys) -> String {

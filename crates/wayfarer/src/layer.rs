@@ -177,6 +177,30 @@ impl SessionLayerBuilder {
         self
     }
 
+    /// A session that is only read is noted as used, and its cookie renewed, at most once in this time. The default is a
+    /// twentieth of the idle time, and an hour at the most.
+    #[must_use]
+    pub fn touch_interval(mut self, interval: Duration) -> Self {
+        self.manager = self.manager.touch_interval(interval);
+        self
+    }
+
+    /// Gives a session another key when it has had one for so long. Without it a session keeps its key until a log-in or
+    /// [`Session::cycle_key`](crate::Session::cycle_key).
+    #[must_use]
+    pub fn renew_after(mut self, time: Duration) -> Self {
+        self.manager = self.manager.renew_after(time);
+        self
+    }
+
+    /// After a renewal the old key leads to the new one for so long, unless that comes in a request before. The default is 5
+    /// minutes.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.manager = self.manager.grace(grace);
+        self
+    }
+
     /// How long a save tries to merge with those of other requests. The default is 5 seconds.
     #[must_use]
     pub fn save_deadline(mut self, deadline: Duration) -> Self {

@@ -111,8 +111,7 @@ impl PickleCodec {
     /// # Errors
     /// When it is something else ([`ErrorKind::Unwritable`]): not an object, a tag that says nothing, or nested too deep.
     pub fn encode(&self, json: &str) -> Result<Vec<u8>, Error> {
-        let data =
-            Data::parse(&json.into()).ok_or_else(|| unwritable("it is not a JSON object"))?;
+        let data = Data::parse(json).ok_or_else(|| unwritable("it is not a JSON object"))?;
         self.encode_data(&data)
     }
 
@@ -127,9 +126,7 @@ impl PickleCodec {
     }
 
     pub(crate) fn encode_data(&self, data: &Data) -> Result<Vec<u8>, Error> {
-        let mut text = String::with_capacity(256);
-        data.write(&mut text);
-        let session = json::read(&text).map_err(unwritable)?;
+        let session = json::read(data.text()).map_err(unwritable)?;
         Ok(write::session(&session))
     }
 

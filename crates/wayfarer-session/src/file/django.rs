@@ -18,7 +18,7 @@ use super::{
 use crate::{
     BoxError,
     django::DjangoCodec,
-    expiry::{Kept, later},
+    expiry::{self, Kept, later},
     store::{Capabilities, Loaded, Record, StoreError, Version},
 };
 
@@ -82,7 +82,7 @@ impl DjangoFiles {
     fn kept(&self, bytes: &[u8]) -> Kept {
         let text = std::str::from_utf8(bytes).ok();
         let data = text.and_then(|text| self.codec.decode_data(text).ok());
-        data.map_or(Kept::Unset, |data| Kept::of(&data))
+        Kept::of(data.and_then(|data| data.get(expiry::ENTRY)).as_ref())
     }
 }
 

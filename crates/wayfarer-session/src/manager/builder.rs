@@ -32,6 +32,8 @@ pub struct SessionManagerBuilder {
     idle: Duration,
     absolute: Option<Duration>,
     touch_interval: Option<Duration>,
+    renew_after: Option<Duration>,
+    grace: Duration,
     early: bool,
     max_bytes: usize,
     save_deadline: Duration,
@@ -52,6 +54,8 @@ impl SessionManagerBuilder {
             idle: Duration::from_secs(14 * 24 * 60 * 60),
             absolute: None,
             touch_interval: None,
+            renew_after: None,
+            grace: Duration::from_secs(5 * 60),
             early: false,
             max_bytes: 1 << 20,
             save_deadline: Duration::from_secs(5),
@@ -135,6 +139,24 @@ impl SessionManagerBuilder {
         self
     }
 
+    /// Gives a session another key when it has had one for so long, with the first request then that uses it. Without it a
+    /// session keeps its key until a log-in or [`Session::cycle_key`](crate::Session::cycle_key). All processes that share a
+    /// store should be set up alike.
+    #[must_use]
+    pub fn renew_after(mut self, time: Duration) -> Self {
+        self.renew_after = Some(time);
+        self
+    }
+
+    /// After a renewal the old key leads to the new one for so long, unless that comes in a request before: for requests
+    /// beside it, and for a browser that lost the response. The default is 5 minutes. A new key that is given at a log-in, or
+    /// by [`Session::cycle_key`](crate::Session::cycle_key), leaves the old one no grace.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
     /// Gives a cookie at the first response, without a store call, so that a visitor has a subject from the first page on.
     /// A row is made only when something is written.
     #[must_use]
@@ -171,7 +193,11 @@ impl SessionManagerBuilder {
         }
         let hour = Duration::from_secs(60 * 60);
         let touch_interval = self.touch_interval.unwrap_or_else(|| (self.idle / 20).min(hour));
+        if self.renew_after.is_some_and(|after| after < self.grace * 2) {
+            return Err(wrong("keys are renewed before the grace of the last ones is over"));
+        }
         let capabilities = self.store.capabilities();
+        let is_django = mode.is_django();
         Ok(SessionManager(Arc::new(Shared {
             mode,
             subject_entry: self.subject_entry,
@@ -183,7 +209,10 @@ impl SessionManagerBuilder {
                 idle: span(self.idle)?,
                 absolute: self.absolute.map(span).transpose()?,
                 touch_interval: span(touch_interval)?,
+                renew_after: self.renew_after.map(span).transpose()?,
+                grace: span(self.grace)?,
             },
+            keeps_expired: capabilities.purge && !is_django,
             early: self.early,
             adopts: self.early && capabilities.final_delete,
             max_bytes: capabilities.max_bytes.unwrap_or(usize::MAX).min(self.max_bytes),
@@ -202,6 +231,9 @@ impl SessionManagerBuilder {
             }
             (Some(_), None) if self.early => {
                 Err(wrong("django mode has no early subjects: leave early_subject out"))
+            }
+            (Some(_), None) if self.renew_after.is_some() => {
+                Err(wrong("Django's records have no room for renewals: leave renew_after out"))
             }
             (Some(_), None) if self.absolute.is_some() => {
                 Err(wrong("Django's records do not tell when a session began: leave absolute out"))

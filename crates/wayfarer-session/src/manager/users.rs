@@ -8,10 +8,12 @@ use serde::Serialize;
 
 use super::SessionManager;
 use crate::{
+    data::Data,
     device,
     error::{Error, ErrorKind},
-    expiry::Kept,
+    expiry::{self, Kept},
     key::{Handle, Subject},
+    native::{About, Payload},
     signal::{Signal, SignalKind},
     store::{Listed, Met},
 };
@@ -124,24 +126,30 @@ impl SessionManager {
     }
 
     fn created(&self, listed: &Listed) -> Option<Timestamp> {
-        self.0.mode.decode(&listed.loaded.record.data).ok()?.created
+        self.read(listed)?.0.created
+    }
+
+    fn read(&self, listed: &Listed) -> Option<(About, Data)> {
+        match self.0.mode.decode(&listed.loaded.record.data) {
+            Ok(Payload::Session(about, data)) => Some((about, data)),
+            Ok(Payload::Moved(_) | Payload::Ended) | Err(_) => None,
+        }
     }
 
     /// `None` for a session without a subject, which no list can name.
     fn info(&self, listed: &Listed) -> Option<SessionInfo> {
         let record = &listed.loaded.record;
         let subject = record.subject?;
-        let payload = self.0.mode.decode(&record.data).ok();
-        let kept = payload.as_ref().map(|payload| Kept::of(&payload.data));
+        let (about, data) = self.read(listed).unzip();
+        let entry = |name: &str| data.as_ref().and_then(|data| data.get(name));
+        let kept = data.as_ref().map(|_| Kept::of(entry(expiry::ENTRY).as_ref()));
         let slides = matches!(kept, Some(Kept::Unset | Kept::BrowserClose));
-        let device =
-            payload.as_ref().and_then(|payload| payload.data.get(device::ENTRY)?.read().ok());
-        let last_used = crate::expiry::later(record.expires_at, -self.0.life.idle);
+        let last_used = expiry::later(record.expires_at, -self.0.life.idle);
         Some(SessionInfo {
             handle: Handle::of(&subject),
             subject,
-            device,
-            created: payload.and_then(|payload| payload.created),
+            device: entry(device::ENTRY).and_then(|raw| raw.read().ok()),
+            created: about.and_then(|about| about.created),
             last_used: slides.then_some(last_used),
             expires_at: record.expires_at,
         })

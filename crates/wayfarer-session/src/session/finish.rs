@@ -6,9 +6,9 @@ use jiff::SignedDuration;
 
 use super::{
     Session,
-    state::{Due, State, Stored},
+    state::{Due, NewKey, State, Stored},
 };
-use crate::{error::Error, expiry::Kept, journal::Sent, manager::Shared};
+use crate::{error::Error, journal::Sent, manager::Shared};
 
 /// How a request ends for its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,17 +65,19 @@ impl Session {
     /// # Errors
     /// When there is no randomness for an early subject.
     pub fn finish_now(&self, outcome: Outcome) -> Result<Option<Finished>, Error> {
+        let shared = &self.0.shared;
         let every = self.every(outcome);
         let (accessed, pending) = {
             let mut state = self.0.state();
-            if !state.accessed && !self.0.shared.early && !every {
+            if !state.accessed && !shared.early && !every {
                 state.head_sent = true;
                 return Ok(Some(Finished { cookie: CookieChange::Keep, accessed: false }));
             }
-            (state.accessed, state.is_pending())
+            let every = every && state.may_hold();
+            let renewal = state.renewal_is_due(shared);
+            (state.accessed, every || (state.accessed && (state.is_pending() || renewal)))
         };
-        let due = (every && self.0.state().may_hold())
-            || (accessed && (pending || self.0.stale().is_some()));
+        let due = pending || (accessed && self.0.stale().is_some());
         if outcome != Outcome::Discard && due {
             return Ok(None);
         }
@@ -96,11 +98,14 @@ impl Session {
         if every {
             self.0.load().await?;
         }
-        let (pending, holds) = {
-            let state = self.0.state();
-            (state.is_pending(), !state.current.is_empty())
+        let pending = {
+            let mut state = self.0.state();
+            if state.renewal_is_due(&self.0.shared) {
+                state.new_key.get_or_insert(NewKey::WithGrace);
+            }
+            state.is_pending() || (every && !state.view().is_empty())
         };
-        if pending || (every && holds) {
+        if pending {
             self.0.save(None).await?;
         } else {
             self.0.touch().await?;
@@ -151,7 +156,7 @@ impl Session {
 
 /// How long the browser keeps the cookie.
 fn max_age(shared: &Shared, state: &State) -> Option<SignedDuration> {
-    let kept = Kept::of(&state.current);
+    let kept = state.kept();
     let age = kept.age(shared.life.idle, shared.now());
     (!kept.browser_close()).then_some(age)
 }

@@ -1,17 +1,22 @@
 //! The state behind a [`Session`](super::Session): what is known so far, and what the request has changed.
 //!
-//! Nothing here waits or calls the store; `persist` does.
+//! Nothing here waits or calls the store; `load`, `save` and `flush` do.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::{
     data::{Changes, Data},
     error::{Error, ErrorKind},
+    expiry::{self, Kept},
     journal::{Brought, Journal},
     key::Subject,
     manager::Shared,
     mode::{Identity, SUBJECT_ENTRY},
+    native::About,
     raw::Raw,
+    signal::Signal,
     store::Version,
 };
 
@@ -23,16 +28,25 @@ pub(super) enum Stored {
     /// There is none.
     Absent,
     /// There is this.
-    Row(Row),
+    Row(Arc<Row>),
 }
 
 /// A stored session, as it was last seen.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) version: Version,
+    pub(super) about: About,
     pub(super) data: Data,
-    pub(super) created: Option<Timestamp>,
     pub(super) expires_at: Timestamp,
+}
+
+/// A new key that is to be given with the next save.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NewKey {
+    /// The old one is dead at once.
+    AtOnce,
+    /// The old one leads to the new one for a while, for requests that do not know it yet.
+    WithGrace,
 }
 
 /// What the response is to do about the cookie.
@@ -51,19 +65,20 @@ pub(super) struct State {
     /// The identity was drawn in this request: no browser knows it yet, and no session lies under it.
     pub(super) fresh: bool,
     pub(super) stored: Stored,
-    /// What lies in the store, with the changes: what the handler sees.
-    pub(super) current: Data,
     pub(super) changes: Changes,
     /// Changes that are on their way into the store.
-    pub(super) saving: Changes,
+    pub(super) saving: Option<Arc<Changes>>,
     pub(super) accessed: bool,
     pub(super) modified: bool,
-    /// A new key is to be given with the next save.
-    pub(super) rotate: bool,
+    pub(super) new_key: Option<NewKey>,
+    /// The browser has its new key, so that the way from the old one may be forgotten with the next save.
+    pub(super) settled: bool,
     pub(super) due: Due,
     /// The response head is out: no cookie can be sent any more.
     pub(super) head_sent: bool,
     pub(super) journal: Journal,
+    /// What is to be told as soon as nothing is held that a receiver may need.
+    pub(super) signals: Vec<Signal>,
 }
 
 struct Secret(Box<str>);
@@ -82,15 +97,16 @@ impl State {
             identity: None,
             fresh: false,
             stored: Stored::Unknown,
-            current: Data::default(),
             changes: Changes::default(),
-            saving: Changes::default(),
+            saving: None,
             accessed: false,
             modified: false,
-            rotate: false,
+            new_key: None,
+            settled: false,
             due: Due::Nothing,
             head_sent: false,
             journal: Journal { cookie: brought, ..Journal::default() },
+            signals: Vec::new(),
         }
     }
 
@@ -122,21 +138,21 @@ impl State {
 
     /// The subject that a session of django mode holds. With `wanted` it gets one.
     fn subject_entry(&mut self, shared: &Shared, wanted: bool) -> Result<Option<Subject>, Error> {
-        if let Some(subject) = subject_of(&self.current) {
+        if let Some(subject) = self.held_subject() {
             return Ok(Some(subject));
         }
         if !wanted || !shared.subject_entry {
             return Ok(None);
         }
         let subject = Subject::random(&*shared.random)?;
-        let raw = Raw::new(&subject)?;
-        self.change(|changes| changes.set(SUBJECT_ENTRY, raw.clone()));
+        self.changes.set(SUBJECT_ENTRY, Raw::new(&subject)?);
+        self.modified = true;
         Ok(Some(subject))
     }
 
     /// Before a save: a session of django mode that is about to hold something gets its subject.
     pub(super) fn complete(&mut self, shared: &Shared) -> Result<(), Error> {
-        if shared.mode.is_django() && !self.current.is_empty() {
+        if shared.mode.is_django() && !self.view().is_empty() {
             self.subject_entry(shared, true)?;
         }
         Ok(())
@@ -166,57 +182,89 @@ impl State {
         }
     }
 
-    pub(super) fn set(&mut self, key: &str, value: &Raw) {
+    pub(super) fn set(&mut self, key: &str, value: Raw) {
         self.journal.note_written(key);
-        self.change(|changes| changes.set(key, value.clone()));
+        self.changes.set(key, value);
+        self.modified = true;
     }
 
     pub(super) fn remove(&mut self, key: &str) -> bool {
-        if self.current.get(key).is_none() {
+        if self.get(key).is_none() {
             return false;
         }
         self.journal.note_removed(key);
-        self.change(|changes| changes.remove(key));
+        self.changes.remove(key);
+        self.modified = true;
         true
     }
 
     pub(super) fn clear(&mut self) {
-        for name in self.current.names() {
+        for name in self.view().names() {
             self.journal.note_removed(&name);
         }
-        self.change(Changes::clear);
+        self.changes.clear();
+        self.modified = true;
     }
 
-    /// Makes a change, for the handler to see at once and for the next save to merge.
-    fn change(&mut self, change: impl Fn(&mut Changes)) {
-        let mut only = Changes::default();
-        change(&mut only);
-        self.current = only.apply(&self.current);
-        change(&mut self.changes);
-        self.modified = true;
+    /// The session as it was last seen in the store.
+    pub(super) fn row(&self) -> Option<&Arc<Row>> {
+        match &self.stored {
+            Stored::Row(row) => Some(row),
+            Stored::Unknown | Stored::Absent => None,
+        }
+    }
+
+    /// The value under `key` as the handler sees it: what lies in the store, with every change.
+    pub(super) fn get(&self, key: &str) -> Option<Raw> {
+        let layers = [Some(&self.changes), self.saving.as_deref()];
+        let changed = layers.into_iter().flatten().find_map(|changes| changes.get(key));
+        match changed {
+            Some(value) => value.cloned(),
+            None => self.row().and_then(|row| row.data.get(key)),
+        }
+    }
+
+    /// All that the handler sees.
+    pub(super) fn view(&self) -> Data {
+        let stored = self.row().map(|row| row.data.clone()).unwrap_or_default();
+        let saving = self.saving.as_ref().map(|saving| saving.apply(&stored));
+        self.changes.apply(&saving.unwrap_or(stored))
+    }
+
+    /// When the session runs out, as it was set.
+    pub(super) fn kept(&self) -> Kept {
+        Kept::of(self.get(expiry::ENTRY).as_ref())
     }
 
     /// Whether the session holds something, or may: a cookie came that nobody has looked at.
     pub(super) fn may_hold(&self) -> bool {
-        self.cookie.is_some() || self.identity.is_some() || !self.current.is_empty()
+        self.cookie.is_some() || self.identity.is_some() || !self.view().is_empty()
     }
 
     /// Whether there is anything to save.
     pub(super) fn is_pending(&self) -> bool {
-        self.rotate || !self.changes.is_empty()
+        self.new_key.is_some() || self.settled || !self.changes.is_empty()
     }
 
-    /// Notes what lies in the store now, and shows it with the changes that are still to be saved.
-    pub(super) fn stored(&mut self, row: Row) {
-        self.current = self.changes.apply(&self.saving.apply(&row.data));
-        self.stored = Stored::Row(row);
+    /// Whether the session has had its key for so long that it gets another.
+    pub(super) fn renewal_is_due(&self, shared: &Shared) -> bool {
+        let Some(row) = self.row() else { return false };
+        shared.life.renewal_is_due(row.about.keyed(), shared.now())
     }
 
-    /// What is on its way into the store has to be saved after all.
-    pub(super) fn not_saved(&mut self, rotate: bool) {
+    /// Takes what is to be saved on its way.
+    pub(super) fn start_saving(&mut self) -> Arc<Changes> {
+        let saving = Arc::new(std::mem::take(&mut self.changes));
+        self.saving = Some(Arc::clone(&saving));
+        saving
+    }
+
+    /// What was on its way into the store has to be saved after all.
+    pub(super) fn not_saved(&mut self, new_key: Option<NewKey>) {
         let newer = std::mem::take(&mut self.changes);
-        self.changes = std::mem::take(&mut self.saving).then(newer);
-        self.rotate |= rotate;
+        let saving = self.saving.take().map(Arc::unwrap_or_clone).unwrap_or_default();
+        self.changes = saving.then(newer);
+        self.new_key = self.new_key.or(new_key);
     }
 
     /// Forgets everything, as after a flush. The browser's cookie goes too.
@@ -224,10 +272,10 @@ impl State {
         self.identity = None;
         self.fresh = false;
         self.stored = Stored::Absent;
-        self.current = Data::default();
         self.changes = Changes::default();
-        self.saving = Changes::default();
-        self.rotate = false;
+        self.saving = None;
+        self.new_key = None;
+        self.settled = false;
         self.modified = false;
         let brought_one = matches!(self.journal.cookie, Brought::Genuine | Brought::Refused);
         self.due = if brought_one { Due::Removal } else { Due::Nothing };
@@ -235,13 +283,21 @@ impl State {
 
     /// The account noted by a log-in, where the session has been loaded.
     pub(super) fn user(&self) -> Option<String> {
-        user_of(&self.current)
+        self.get(USER_ENTRY).and_then(|raw| raw.read().ok())
+    }
+
+    /// The subject that a session of django mode holds.
+    pub(super) fn held_subject(&self) -> Option<Subject> {
+        self.get(SUBJECT_ENTRY).and_then(|raw| raw.read().ok())
     }
 }
 
+/// Where Django's log-in, and ours, note the account.
+const USER_ENTRY: &str = "_auth_user_id";
+
 /// The account that Django's log-in, and ours, note in a session.
 pub(super) fn user_of(data: &Data) -> Option<String> {
-    data.get("_auth_user_id").and_then(|raw| raw.read().ok())
+    data.get(USER_ENTRY).and_then(|raw| raw.read().ok())
 }
 
 /// The subject that a session of django mode holds.

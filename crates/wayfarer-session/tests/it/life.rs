@@ -1,13 +1,16 @@
 //! The session manager without HTTP: what only fake clocks, fake randomness and failing stores can show.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
 };
 
 use wayfarer_session::{
-    CookieChange, CookieKeys, Error, ErrorKind, MemoryStore, Outcome, Random, Raw, Session,
-    SessionManager, SessionManagerBuilder, SystemRandom,
+    CookieChange, CookieKeys, Error, ErrorKind, Expiry, ManualClock, MemoryStore, Outcome, Random,
+    Raw, Session, SessionManager, SessionManagerBuilder, SystemRandom,
 };
 
 fn builder(store: &MemoryStore) -> SessionManagerBuilder {
@@ -192,4 +195,47 @@ async fn what_was_cleared_by_one_request_is_cleared_under_the_changes_of_another
     end(&one).await;
     end(&two).await;
     assert_eq!(manager.open(Some(&cookie)).keys().await.unwrap(), ["c"]);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_gives_no_longer_life() {
+    let clock = Arc::new(ManualClock::new("2099-01-01T00:00:00Z".parse().unwrap()));
+    let day = Duration::from_secs(24 * 60 * 60);
+    let manager =
+        builder(&MemoryStore::new()).clock(clock.clone()).idle(day).absolute(day * 2).build();
+    let manager = manager.unwrap();
+    let session = manager.open(None);
+    session.insert("n", 1).await.unwrap();
+    let cookie = end(&session).await.unwrap();
+    clock.set("2026-01-01T00:00:00Z".parse().unwrap());
+    let session = manager.open(Some(&cookie));
+    session.insert("n", 2).await.unwrap();
+    end(&session).await;
+    for _ in 0..4 {
+        clock.advance(day / 2);
+        let session = manager.open(Some(&cookie));
+        let _ = session.get::<i32>("n").await.unwrap();
+        end(&session).await;
+    }
+    assert!(manager.open(Some(&cookie)).is_empty().await.unwrap(), "it has had its two days");
+}
+
+#[tokio::test]
+async fn a_save_sends_the_cookie_only_when_the_browser_has_to_know() {
+    let clock = Arc::new(ManualClock::new("2026-01-01T00:00:00Z".parse().unwrap()));
+    let manager = builder(&MemoryStore::new()).clock(clock.clone()).build().unwrap();
+    let session = manager.open(None);
+    session.insert("n", 0).await.unwrap();
+    let cookie = end(&session).await.unwrap();
+    let mut sent = Vec::new();
+    for n in 1..=4 {
+        clock.advance(Duration::from_secs(20 * 60));
+        let session = manager.open(Some(&cookie));
+        session.insert("n", n).await.unwrap();
+        sent.push(end(&session).await.is_some());
+    }
+    assert_eq!(sent, [false, false, true, false], "once in an hour");
+    let session = manager.open(Some(&cookie));
+    session.set_expiry(Expiry::BrowserClose).await.unwrap();
+    assert!(end(&session).await.is_some(), "another way to run out is told at once");
 }

@@ -12,5 +12,6 @@ mod hostile;
 mod laws;
 mod life;
 mod pickle;
+mod renewal;
 mod users;
 mod vectors;

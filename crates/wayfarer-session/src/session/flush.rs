@@ -1,0 +1,121 @@
+//! How a session is ended by its own request, and how it is noted as used.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::{
+    Inner,
+    load::Looker,
+    save::contended,
+    state::{Due, Stored},
+};
+use crate::{
+    error::Error,
+    expiry::Kept,
+    mode::Identity,
+    native,
+    signal::SignalKind,
+    store::{Met, Record, Saved},
+};
+
+const DELETING: &str = "delete a session";
+
+impl Inner {
+    /// Ends the session in the store and forgets it.
+    pub(super) async fn flush(&self) -> Result<(), Error> {
+        let ended = {
+            let _gate = self.gate.lock().await;
+            self.end().await
+        };
+        self.tell().await;
+        ended
+    }
+
+    async fn end(&self) -> Result<(), Error> {
+        let identity = {
+            let mut state = self.state();
+            state.accessed = true;
+            state.open(&self.shared);
+            state.identity.clone()
+        };
+        let met = match &identity {
+            None => Met::Gone,
+            Some(_) if self.shared.life.renew_after.is_some() => self.end_where_it_is().await?,
+            Some(identity) => self.delete(identity).await?,
+        };
+        let mut state = self.state();
+        if met == Met::Live {
+            self.note_signal(&mut state, SignalKind::Flushed);
+        }
+        state.forget();
+        Ok(())
+    }
+
+    async fn delete(&self, identity: &Identity) -> Result<Met, Error> {
+        let deleted = self.shared.store.delete(identity.store_key(), self.shared.now());
+        self.ask("delete", DELETING, deleted).await
+    }
+
+    /// Ends a session that may be given a new key beside us: what is deleted under our key might only be where it went. So
+    /// it is first marked as ended, by compare-and-swap.
+    async fn end_where_it_is(&self) -> Result<Met, Error> {
+        let deadline = Instant::now() + self.shared.save_deadline;
+        let mut looker = Looker::Cookie;
+        while Instant::now() < deadline {
+            let (_, row) = self.known();
+            let found = row.is_some() && looker == Looker::Cookie;
+            if !found && !self.look(looker, DELETING).await? {
+                return Ok(Met::Gone);
+            }
+            looker = Looker::AtWork;
+            let (Some(identity), Some(row)) = self.known() else { return Ok(Met::Gone) };
+            let (data, expires_at) = (native::encode_ended(), row.expires_at);
+            let mark = Record { data, expires_at, subject: None, user: None };
+            let (store, now) = (&self.shared.store, self.shared.now());
+            let saving = store.save(identity.store_key(), &mark, &row.version, now);
+            match self.ask("save", DELETING, saving).await? {
+                Saved::Stored(_) => return self.delete(&identity).await.map(|_| Met::Live),
+                Saved::Gone => return Ok(Met::Gone),
+                Saved::Conflict => {}
+            }
+        }
+        Err(contended(DELETING))
+    }
+
+    /// Notes that a session that was only read is in use, at most once in an interval.
+    pub(super) async fn touch(&self) -> Result<(), Error> {
+        let _gate = self.gate.lock().await;
+        let Some((identity, expires_at)) = self.stale() else { return Ok(()) };
+        let (store, now) = (&self.shared.store, self.shared.now());
+        let touching = store.touch(identity.store_key(), expires_at, now);
+        if self.ask("touch", "touch a session", touching).await? == Met::Live {
+            let mut state = self.state();
+            state.due = Due::Cookie;
+            if let Stored::Row(row) = &mut state.stored {
+                Arc::make_mut(row).expires_at = expires_at;
+            }
+        }
+        Ok(())
+    }
+
+    /// The session, if its end lies an interval before where it would lie if it were used now; and that new end.
+    pub(super) fn stale(&self) -> Option<(Identity, Timestamp)> {
+        if self.shared.mode.is_django() {
+            return None;
+        }
+        let state = self.state();
+        let row = state.row()?;
+        let kept = state.kept();
+        if !matches!(kept, Kept::Unset | Kept::BrowserClose) {
+            return None;
+        }
+        let life = &self.shared.life;
+        let end = life.end(kept, row.about.created, self.shared.now());
+        if end.duration_since(row.expires_at) < life.touch_interval {
+            return None;
+        }
+        state.identity.clone().map(|identity| (identity, end))
+    }
+}
