@@ -40,6 +40,12 @@ pub const SALT: &str = "django.contrib.sessions.SessionStore";
 /// The salt of sessions in signed cookies.
 pub const COOKIE_SALT: &str = "django.contrib.sessions.backends.signed_cookies";
 
+/// What the keys of Django's `cache` sessions begin with, after the cache's own prefix and version.
+pub const CACHE_PREFIX: &str = "django.contrib.sessions.cache";
+
+/// What the keys of Django's `cached_db` sessions begin with, after the cache's own prefix and version.
+pub const CACHED_DB_PREFIX: &str = "django.contrib.sessions.cached_db";
+
 /// As Python writes it without padding, and reads it with or without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,

@@ -2,6 +2,7 @@
 //!
 //! Start with [`Session`], what a handler works with; then [`SessionStore`], where sessions are kept.
 
+mod cached;
 mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -29,6 +30,9 @@ mod signal;
 mod store;
 mod ticket;
 
+pub use cached::{CacheCounts, Cached, CachedStore, NativeEntries};
+#[cfg(feature = "django")]
+pub use cached::{DjangoCachedStore, DjangoEntries};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use encoded::{EncodedStore, RecordCodec};
 pub use error::{BoxError, Error, ErrorKind};

@@ -7,6 +7,7 @@
 )]
 
 mod broken;
+mod cached;
 mod files;
 mod hostile;
 mod laws;

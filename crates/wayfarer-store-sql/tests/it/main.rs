@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without may end it")]
 
+mod cached;
 mod common;
 mod django;
 mod django_servers;
