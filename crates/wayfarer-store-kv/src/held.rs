@@ -1,0 +1,105 @@
+//! What lies under a key of a native session: one line that says what it is, then the user, then the data.
+//!
+//! ```text
+//! wf1 <version> <end> <subject> <length of user>\n<user><data>
+//! ```
+//!
+//! The end is in microseconds of UTC. Version 0 is the mark of a session that was ended: it has no user and no data, and
+//! lies there for as long as the session would have. Where there is no subject or no user, there is a `-`.
+
+use std::{str::FromStr, sync::Arc};
+
+use jiff::Timestamp;
+use wayfarer_session::{Record, Subject};
+
+/// The most bytes that the line takes.
+const LINE: usize = 128;
+
+/// What lies under a key.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// 0 if the session was ended.
+    pub(crate) version: u64,
+    pub(crate) record: Record,
+}
+
+impl Held {
+    /// Whether it is a session that lives.
+    pub(crate) fn is_live(&self, now: Timestamp) -> bool {
+        self.version > 0 && self.record.expires_at > now
+    }
+}
+
+/// What is stored of a record.
+pub(crate) fn encode(version: u64, record: &Record) -> Vec<u8> {
+    let end = record.expires_at.as_microsecond();
+    let subject = record.subject.map_or_else(|| "-".to_owned(), |subject| subject.to_string());
+    let length = record.user.as_ref().map_or_else(|| "-".to_owned(), |u| u.len().to_string());
+    let mut held = format!("wf1 {version} {end} {subject} {length}\n").into_bytes();
+    held.extend_from_slice(record.user.as_deref().unwrap_or_default().as_bytes());
+    held.extend_from_slice(&record.data);
+    held
+}
+
+/// Reads what is stored. `None` if nobody of ours stored it.
+pub(crate) fn decode(held: &[u8]) -> Option<Held> {
+    let line = held.iter().take(LINE).position(|&byte| byte == b'\n')?;
+    let rest = held.get(line + 1..)?;
+    let line = std::str::from_utf8(held.get(..line)?).ok()?;
+    let words: Vec<&str> = line.split(' ').collect();
+    let ["wf1", version, end, subject, length] = words[..] else { return None };
+    let subject = (subject != "-").then(|| Subject::from_str(subject)).transpose().ok()?;
+    let length = (length != "-").then(|| length.parse::<usize>()).transpose().ok()?;
+    let (user, data) = rest.split_at_checked(length.unwrap_or(0))?;
+    let user = std::str::from_utf8(user).ok()?;
+    let record = Record {
+        data: data.into(),
+        expires_at: Timestamp::from_microsecond(end.parse().ok()?).ok()?,
+        subject,
+        user: length.map(|_| Arc::from(user)),
+    };
+    Some(Held { version: version.parse().ok()?, record })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(user: Option<&str>) -> Record {
+        Record {
+            data: b"1\n2 \xff"[..].into(),
+            expires_at: Timestamp::from_microsecond(1_768_435_200_654_321).unwrap(),
+            subject: Some(Subject::from_bytes([7; 16])),
+            user: user.map(Arc::from),
+        }
+    }
+
+    #[test]
+    fn what_is_stored_reads_back() {
+        for record in [record(None), record(Some("")), record(Some("a b\nc")), record(Some("Zoë"))]
+        {
+            let held = encode(7, &record);
+            assert_eq!(decode(&held), Some(Held { version: 7, record }));
+        }
+    }
+
+    #[test]
+    fn what_nobody_of_ours_stored_is_refused() {
+        let held = encode(7, &record(Some("ada")));
+        for cut in 0..held.len() - record(None).data.len() {
+            assert_eq!(decode(&held[..cut]), None, "{cut}");
+        }
+        let long = [&b"wf1 1 "[..], &[b'1'; 200], b" - -\n"].concat();
+        let bad: [&[u8]; 6] = [
+            b"",
+            b"\n",
+            b"wf2 1 1 - -\n",
+            b"wf1 1 1 - 9999999999999999999999\n",
+            b"wf1 1 1 - 5\nuser",
+            &long,
+        ];
+        for bad in bad {
+            assert_eq!(decode(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Sessions in Redis 6.2 or Valkey, or newer; alone, or as a cluster.
+//!
+//! Every change is one script on the server, so that nobody comes between looking and writing; `native` has our own sessions,
+//! `django` those of Django's `cache` engine, `server` talks to the one server or the many.
+
+mod django;
+mod native;
+mod server;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+pub use self::{django::DjangoRedisStore, native::RedisStore};
+
+/// How to open a store in Redis.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RedisOptions {
+    /// What every key begins with. The default is `wayfarer:` for our sessions, and for Django's `:1:`, which is its own
+    /// default, `KEY_PREFIX:VERSION:`.
+    pub prefix: Option<String>,
+    /// How long a call waits for a connection, and then for its answer. The default is 5 seconds.
+    pub patience: Duration,
+}
+
+impl Default for RedisOptions {
+    fn default() -> RedisOptions {
+        RedisOptions { prefix: None, patience: Duration::from_secs(5) }
+    }
+}
+
+/// When Redis may forget what ends at `end`, in milliseconds of its own clock: some time later, since clocks differ. Until
+/// then the end itself, which is in the value, is what counts.
+fn forget_at(end: Timestamp) -> i64 {
+    const GRACE: i64 = 60_000;
+    end.as_millisecond().saturating_add(GRACE).max(1)
+}

@@ -1,0 +1,151 @@
+//! One Redis server or a cluster: connections that come back, scripts, and errors that say where.
+//!
+//! No type of the client library leaves this folder.
+
+use std::fmt;
+
+use redis::{Cmd, FromRedisValue, RedisError, Script, aio::ConnectionManager};
+use wayfarer_session::{StoreError, StoreErrorKind};
+
+use super::RedisOptions;
+
+/// The connection to a server, which is made again when it breaks. Clones share it.
+#[derive(Clone)]
+pub(super) struct Server {
+    link: Link,
+    /// The server, as errors name it.
+    at: std::sync::Arc<str>,
+}
+
+#[derive(Clone)]
+enum Link {
+    One(ConnectionManager),
+    #[cfg(feature = "redis-cluster")]
+    Many(redis::cluster_async::ClusterConnection),
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Connects to one server.
+    pub(super) async fn open(url: &str, options: &RedisOptions) -> Result<Server, StoreError> {
+        let client = redis::Client::open(url).map_err(|error| trouble("open", "Redis", error))?;
+        let at = format!("Redis at {}", client.get_connection_info().addr());
+        let config = redis::aio::ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(options.patience))
+            .set_response_timeout(Some(options.patience))
+            .set_number_of_retries(1);
+        let manager = client.get_connection_manager_with_config(config).await;
+        let link = Link::One(manager.map_err(|error| trouble("open", &at, error))?);
+        Ok(Server { link, at: at.into() })
+    }
+
+    /// Connects to a cluster, of which these are some nodes.
+    #[cfg(feature = "redis-cluster")]
+    pub(super) async fn open_cluster(
+        urls: &[&str],
+        options: &RedisOptions,
+    ) -> Result<Server, StoreError> {
+        let at = format!("the Redis cluster of {} nodes that were named", urls.len());
+        let wrong = |error| trouble("open", &at, error);
+        let client = redis::cluster::ClusterClientBuilder::new(urls.iter().copied())
+            .connection_timeout(options.patience)
+            .response_timeout(options.patience)
+            .build()
+            .map_err(wrong)?;
+        let link = Link::Many(client.get_async_connection().await.map_err(wrong)?);
+        Ok(Server { link, at: at.into() })
+    }
+
+    /// Whether keys lie on several servers, so that a script may have one key alone.
+    pub(super) fn is_cluster(&self) -> bool {
+        !matches!(self.link, Link::One(_))
+    }
+
+    /// Runs a command.
+    pub(super) async fn ask<T: FromRedisValue>(
+        &self,
+        call: &'static str,
+        command: &Cmd,
+    ) -> Result<T, StoreError> {
+        let answer = match self.link.clone() {
+            Link::One(mut one) => command.query_async(&mut one).await,
+            #[cfg(feature = "redis-cluster")]
+            Link::Many(mut many) => command.query_async(&mut many).await,
+        };
+        answer.map_err(|error| trouble(call, &self.at, error))
+    }
+
+    /// Runs a script, and sends its text only to a server that does not know it yet.
+    pub(super) async fn run<T: FromRedisValue>(
+        &self,
+        call: &'static str,
+        script: &Script,
+        keys: &[impl AsRef<str>],
+        arguments: &[&[u8]],
+    ) -> Result<T, StoreError> {
+        let mut invocation = script.prepare_invoke();
+        for key in keys {
+            invocation.key(key.as_ref());
+        }
+        for argument in arguments {
+            invocation.arg(*argument);
+        }
+        let answer = match self.link.clone() {
+            Link::One(mut one) => invocation.invoke_async(&mut one).await,
+            #[cfg(feature = "redis-cluster")]
+            Link::Many(mut many) => invocation.invoke_async(&mut many).await,
+        };
+        answer.map_err(|error| trouble(call, &self.at, error))
+    }
+}
+
+/// Asks a question that changes nothing, and once more if there was no answer: a connection that broke is made again.
+pub(super) async fn again<T, F>(ask: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    match ask().await {
+        Err(error) if error.kind() == StoreErrorKind::Unavailable => ask().await,
+        answer => answer,
+    }
+}
+
+/// Names the kind of a failure, and the server.
+fn trouble(call: &'static str, at: &str, source: RedisError) -> StoreError {
+    // The word by which our scripts say that a value is not of this store's.
+    let foreign = source.detail().is_some_and(|detail| detail.contains("WFUNREADABLE"));
+    let wrong_type = source.code() == Some("WRONGTYPE");
+    let kind = match foreign || wrong_type {
+        true => StoreErrorKind::Unreadable,
+        false => StoreErrorKind::Unavailable,
+    };
+    StoreError::new(kind, call, Trouble { at: at.to_owned(), source })
+}
+
+/// A failure, with the place where it happened and what may help.
+#[derive(Debug)]
+struct Trouble {
+    at: String,
+    source: RedisError,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.at, self.source)?;
+        if self.source.is_io_error() {
+            f.write_str(": is it running, and can it be reached from here?")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Trouble {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}

@@ -1,0 +1,44 @@
+//! What the tests of every server begin with.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use wayfarer_session::{
+    CookieKeys, Record, SessionManager, SessionStore, StoreKey, SystemRandom, django::PickleCodec,
+};
+
+/// Many saves of one session take their time on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+pub(crate) fn native(store: impl SessionStore) -> SessionManager {
+    let keys = CookieKeys::new(&[7; 32]).unwrap();
+    SessionManager::builder(store).cookie_keys(keys).save_deadline(DEADLINE).build().unwrap()
+}
+
+pub(crate) fn django(store: impl SessionStore) -> SessionManager {
+    SessionManager::builder(store)
+        .django(PickleCodec::new())
+        .save_deadline(DEADLINE)
+        .build()
+        .unwrap()
+}
+
+pub(crate) fn record(text: &str, now: Timestamp) -> Record {
+    let expires_at = now + SignedDuration::from_hours(1);
+    Record { data: text.as_bytes().into(), expires_at, subject: None, user: None }
+}
+
+pub(crate) fn key() -> StoreKey {
+    let key = wayfarer_session::SessionKey::random(&SystemRandom).unwrap();
+    StoreKey::new(key.at_rest().expose().chars().take(40).collect::<String>())
+}
+
+/// What the keys of one test begin with: the tests share a server.
+pub(crate) fn prefix() -> String {
+    format!("{}:", key().expose())
+}
+
+/// A time as every store keeps it.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap()
+}

@@ -1,0 +1,7 @@
+//! Redis stores from outside, on real servers.
+
+#![expect(clippy::unwrap_used, reason = "what a test cannot go on without may end it")]
+
+mod common;
+mod redis;
+mod redis_django;

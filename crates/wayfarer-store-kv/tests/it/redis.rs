@@ -1,0 +1,164 @@
+//! Redis, alone and as a cluster: the laws, round trips, an index that does not grow, and a server that goes away.
+
+mod real {
+    use std::time::Duration;
+
+    use jiff::{SignedDuration, Timestamp};
+    use wayfarer_session::{Created, Record, Saved, SessionStore, StoreErrorKind, conformance};
+    use wayfarer_store_kv::{RedisOptions, RedisStore};
+    use wayfarer_testkit::{Redis, RedisCluster, Wire, sessions};
+
+    use crate::common::{key, native, now, prefix, record};
+
+    fn options() -> RedisOptions {
+        let mut options = RedisOptions::default();
+        options.prefix = Some(prefix());
+        options
+    }
+
+    async fn one() -> RedisStore {
+        RedisStore::open(&Redis::shared().unwrap().url(), options()).await.unwrap()
+    }
+
+    async fn cluster() -> RedisStore {
+        let urls = RedisCluster::shared().unwrap().urls();
+        let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+        RedisStore::open_cluster(&urls, options()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_law_is_kept() {
+        conformance::run(&one().await).await.assert_kept();
+    }
+
+    #[tokio::test]
+    async fn every_law_is_kept_in_a_cluster() {
+        conformance::run(&cluster().await).await.assert_kept();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nothing_is_lost_and_nothing_comes_back() {
+        sessions::nothing_is_lost_and_nothing_comes_back(&native(one().await)).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nothing_is_lost_and_nothing_comes_back_in_a_cluster() {
+        sessions::nothing_is_lost_and_nothing_comes_back(&native(cluster().await)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_read_and_a_save_are_one_round_trip_each() {
+        let wire = Wire::to(Redis::shared().unwrap().port()).unwrap();
+        let url = format!("redis://127.0.0.1:{}", wire.port());
+        let store = RedisStore::open(&url, options()).await.unwrap();
+        let (key, now) = (key(), now());
+        let record = Record { user: Some("ada".into()), ..record("1", now) };
+        let Created::Stored(first) = store.create(&key, &record, now).await.unwrap() else {
+            panic!("the key is taken");
+        };
+        // The first save brings the script.
+        let Saved::Stored(second) = store.save(&key, &record, &first, now).await.unwrap() else {
+            panic!("not saved");
+        };
+        let before = wire.trips();
+        store.load(&key, now).await.unwrap().unwrap();
+        assert_eq!(wire.trips() - before, 1, "a read");
+        let _ = store.save(&key, &record, &second, now).await.unwrap();
+        assert_eq!(wire.trips() - before, 2, "and a save");
+    }
+
+    /// As Spring's did: entries of sessions that nobody ended stayed for ever.
+    #[tokio::test]
+    async fn the_index_of_a_user_does_not_grow() {
+        let server = Redis::shared().unwrap();
+        let options = options();
+        let index = format!("{}u:ada", options.prefix.as_deref().unwrap());
+        let store = RedisStore::open(&server.url(), options).await.unwrap();
+        let mut at = now();
+        for _ in 0..50 {
+            let record = Record { user: Some("ada".into()), ..record("1", at) };
+            let _ = store.create(&key(), &record, at).await.unwrap();
+            at += SignedDuration::from_mins(20);
+        }
+        let entries: u32 = server.command(&format!("ZCARD {index}")).unwrap().parse().unwrap();
+        assert_eq!(entries, 3, "those of the last hour");
+        let forgotten = server.command(&format!("PEXPIRETIME {index}")).unwrap();
+        assert!(forgotten.parse::<i64>().unwrap() > at.as_millisecond(), "{forgotten}");
+        let keys = store.list("ada", 9, at).await.unwrap();
+        assert_eq!(keys.len(), 2, "one ran out since the last was made");
+        for listed in keys {
+            let _ = store.delete(&listed.key, at).await.unwrap();
+        }
+        assert_eq!(server.command(&format!("ZCARD {index}")).unwrap(), "1");
+    }
+
+    /// More sessions than are looked at together, with ends that the index does not know exactly.
+    #[tokio::test]
+    async fn of_many_sessions_those_that_run_out_last_are_listed() {
+        let store = one().await;
+        let now = now();
+        let hour = SignedDuration::from_hours(1);
+        let mut ends = Vec::new();
+        for n in 0..300 {
+            let key = key();
+            let record = Record { user: Some("ada".into()), ..record("1", now) };
+            let _ = store.create(&key, &Record { expires_at: now + hour * 9, ..record }, now).await;
+            // All but the first few run out sooner than the index says.
+            let end = now + hour + SignedDuration::from_secs(if n < 5 { 9000 - n } else { n });
+            let _ = store.touch(&key, end, now).await.unwrap();
+            ends.push(end);
+        }
+        ends.sort_unstable_by(|a, b| b.cmp(a));
+        let listed = store.list("ada", 7, now).await.unwrap();
+        let listed: Vec<Timestamp> = listed.iter().map(|l| l.loaded.record.expires_at).collect();
+        assert_eq!(listed, ends[..7]);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_ours_is_unreadable_and_stays() {
+        let server = Redis::shared().unwrap();
+        let options = options();
+        let (key, now) = (key(), now());
+        let name = format!("{}s:{}", options.prefix.as_deref().unwrap(), key.expose());
+        let store = RedisStore::open(&server.url(), options).await.unwrap();
+        server.command(&format!("SET {name} nonsense")).unwrap();
+        let version = wayfarer_session::Version::number(1);
+        for error in [
+            store.load(&key, now).await.unwrap_err(),
+            store.save(&key, &record("1", now), &version, now).await.unwrap_err(),
+            store.touch(&key, now, now).await.unwrap_err(),
+            store.delete(&key, now).await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), StoreErrorKind::Unreadable, "{error}");
+        }
+        assert_eq!(server.command(&format!("GET {name}")).unwrap(), "nonsense");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_goes_away_is_unavailable_and_comes_back() {
+        let server = Redis::start().unwrap();
+        let mut options = options();
+        options.patience = Duration::from_secs(2);
+        let store = RedisStore::open(&server.url(), options.clone()).await.unwrap();
+        let (key, now) = (key(), now());
+        let _ = store.create(&key, &record("1", now), now).await.unwrap();
+        server.kill().unwrap();
+        let error = store.load(&key, now).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        let error = RedisStore::open(&server.url(), options).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        let text = error.to_string();
+        assert!(text.contains("Redis at 127.0.0.1:") && text.contains("is it running"), "{text}");
+        server.resume().unwrap();
+        assert!(store.load(&key, now).await.unwrap().is_some(), "what was created is there");
+    }
+
+    #[tokio::test]
+    async fn no_error_names_the_password() {
+        let mut options = options();
+        options.patience = Duration::from_secs(1);
+        let url = "redis://wayfarer:hunter2@127.0.0.1:1";
+        let error = RedisStore::open(url, options).await.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    }
+}
