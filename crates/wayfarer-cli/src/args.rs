@@ -4,6 +4,8 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use wayfarer_embedded::Person;
+use wayfarer_event::VisitorId;
 use wayfarer_server::messages::Lang;
 
 use crate::{cmd, rows};
@@ -52,6 +54,32 @@ pub(crate) struct Common {
     pub(crate) lang: Option<Language>,
 }
 
+/// Of whom: an account, or a visitor.
+#[derive(Args, Clone, Debug)]
+#[group(multiple = false)]
+pub(crate) struct Whom {
+    /// An account, with what its visitors did before they logged in
+    #[arg(long, value_name = "U")]
+    user: Option<String>,
+    /// A visitor, as reports show them: sixteen hexadecimal digits
+    #[arg(long, value_name = "V", value_parser = visitor)]
+    visitor: Option<VisitorId>,
+}
+
+impl Whom {
+    /// The person, if one was named.
+    pub(crate) fn person(self) -> Option<Person> {
+        self.user.map(Person::User).or(self.visitor.map(Person::Visitor))
+    }
+}
+
+/// Reads a visitor.
+fn visitor(text: &str) -> Result<VisitorId, String> {
+    let whole = text.parse().ok().filter(|_| text.len() == 16);
+    whole
+        .ok_or_else(|| "not a visitor: sixteen hexadecimal digits, as reports show them".to_owned())
+}
+
 /// A language of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Language {
@@ -85,6 +113,12 @@ pub(crate) enum Command {
     Report(cmd::report::Report),
     /// Write events into a file
     Export(cmd::export::Export),
+    /// Merge small files, and drop what sites no longer keep
+    Compact(cmd::compact::Compact),
+    /// Verify log, catalog and files against each other
+    Check(cmd::check::Check),
+    /// Erase a person: afterwards no byte of theirs is in the data folder
+    Erase(cmd::erase::Erase),
     /// Show how the lake is, and the line that opens it in DuckDB
     Status(cmd::status::Status),
     /// Make sites and tokens

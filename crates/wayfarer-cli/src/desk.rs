@@ -1,12 +1,18 @@
 //! What every command works with: the configuration, the language, the way to the data folder.
 
+use serde::Serialize;
+use serde_json::Value;
 use wayfarer_server::{
     config::Config,
     local::Folder,
     messages::{Catalogue, Lang},
 };
 
-use crate::{args::Common, failure::Failure};
+use crate::{
+    args::Common,
+    failure::Failure,
+    show::{output, table},
+};
 
 /// What every command works with.
 #[derive(Debug)]
@@ -43,6 +49,19 @@ impl Desk {
         })
     }
 
+    /// Prints an answer: as JSON, or as a list of its fields. Lists within it are the command's to print.
+    ///
+    /// # Errors
+    /// When standard output does not take it.
+    pub(crate) fn tell(&self, answer: &impl Serialize) -> Result<(), Failure> {
+        if self.json {
+            return Ok(output::json(answer)?);
+        }
+        let row = flat(&serde_json::to_value(answer).unwrap_or_default());
+        let heading = |name: &str| table::heading(&self.words, name);
+        Ok(output::stdout(|out| table::write_list(out, &row, &heading))?)
+    }
+
     /// Opens the data folder, or finds the server that holds it. Makes it where it is missing.
     ///
     /// # Errors
@@ -58,6 +77,19 @@ impl Desk {
     pub(crate) async fn existing(&self) -> Result<Folder, Failure> {
         Ok(Folder::existing(&self.config.data, self.config.options.clone()).await?)
     }
+}
+
+/// One level of fields: what lies in an object within comes out beside the others.
+fn flat(value: &Value) -> table::Row {
+    let mut row = table::Row::new();
+    for (name, value) in value.as_object().into_iter().flatten() {
+        match value {
+            Value::Object(_) => row.extend(flat(value)),
+            Value::Array(_) => {}
+            _ => _ = row.insert(name.clone(), value.clone()),
+        }
+    }
+    row
 }
 
 /// The words of the language that was chosen, or else of the environment.

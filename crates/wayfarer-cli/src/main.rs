@@ -50,6 +50,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Import(import) => import.run(desk).await,
             Command::Report(report) => report.run(desk).await,
             Command::Export(export) => export.run(desk).await,
+            Command::Compact(compact) => compact.run(desk).await,
+            Command::Check(check) => check.run(desk).await,
+            Command::Erase(erase) => erase.run(desk).await,
             Command::Status(status) => status.run(desk).await,
             Command::Admin(admin) => admin.run(desk).await,
         }

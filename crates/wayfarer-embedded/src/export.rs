@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use wayfarer_event::{Event, Micros};
-use wayfarer_lake::{Stored, View};
+use wayfarer_lake::{Person, Selection, Stored, View};
 
 use crate::{Error, Wayfarer};
 
@@ -22,6 +22,8 @@ pub struct ExportRequest {
     pub from: Option<String>,
     /// Last day, included.
     pub to: Option<String>,
+    /// Of one person: what an erasure of the same person would take.
+    pub person: Option<Person>,
 }
 
 /// An event with its place in the lake.
@@ -65,11 +67,10 @@ impl Wayfarer {
     /// # Errors
     /// [`ErrorKind::UnknownSite`](crate::ErrorKind::UnknownSite); [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a period that is none.
     pub fn export(&self, request: &ExportRequest) -> Result<Export, Error> {
-        let period = self.period(request)?;
-        let (view, site) = (self.lake().view(), request.site.clone());
+        let (view, selection) = (self.lake().view(), self.selection(request)?);
         let (sender, batches) = mpsc::channel(WAITING);
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = send_all(&view, site.as_deref(), period, &sender) {
+            if let Err(error) = send_all(&view, &selection, &sender) {
                 // Nobody who waits means nobody who must know.
                 let _ = sender.blocking_send(Err(error));
             }
@@ -77,30 +78,27 @@ impl Wayfarer {
         Ok(Export { batches })
     }
 
-    fn period(&self, request: &ExportRequest) -> Result<std::ops::Range<Micros>, Error> {
+    fn selection(&self, request: &ExportRequest) -> Result<Selection, Error> {
         let zone = match &request.site {
             Some(site) => self.known_site(site)?.timezone.clone(),
             None => jiff::tz::TimeZone::UTC,
         };
         let (from, to) = (request.from.as_deref(), request.to.as_deref());
         let now = Micros::from(self.now());
-        let (first, after) = wayfarer_analysis::bounds(from, to, &zone, now)?;
-        Ok(first.unwrap_or(Micros::MIN)..after.unwrap_or(Micros(i64::MAX)))
+        let (from, until) = wayfarer_analysis::bounds(from, to, &zone, now)?;
+        let (site, person) = (request.site.clone(), request.person.clone());
+        Ok(Selection { site, from, until, person })
     }
 }
 
 fn send_all(
     view: &View,
-    site: Option<&str>,
-    period: std::ops::Range<Micros>,
+    selection: &Selection,
     sender: &mpsc::Sender<Result<Vec<Exported>, Error>>,
 ) -> Result<(), Error> {
     let mut batch = Vec::with_capacity(BATCH);
-    for stored in view.export(site)? {
-        let stored = stored?;
-        if period.contains(&stored.event.ts) {
-            batch.push(Exported::from(stored));
-        }
+    for stored in view.select(selection)? {
+        batch.push(Exported::from(stored?));
         if batch.len() == BATCH {
             let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
             if sender.blocking_send(Ok(full)).is_err() {

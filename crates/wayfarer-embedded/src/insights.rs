@@ -47,13 +47,18 @@ impl Learned {
         self.write().insert(site.to_owned(), model);
     }
 
+    /// A model for a site that has none; it learns from what comes.
+    fn put_if_none(&self, site: &str, model: Model) {
+        self.write().entry(site.to_owned()).or_insert(model);
+    }
+
     fn write(&self) -> RwLockWriteGuard<'_, HashMap<String, Model>> {
         self.sites.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Wayfarer {
-    /// Trains the model of a site from what is in the lake now.
+    /// Trains the model of a site from what is in the lake now. Where the lake cannot be read, the model stays as it was.
     pub(crate) async fn train(&self, site: &str) -> Result<(), Error> {
         let zone =
             self.control().site(site).map_or(jiff::tz::TimeZone::UTC, |s| s.timezone.clone());
@@ -62,8 +67,14 @@ impl Wayfarer {
         let context = self.context(view, zone);
         let (name, learned) = (site.to_owned(), Arc::clone(self.learned()));
         let training = tokio::task::spawn_blocking(move || {
-            let pages = NextPages::train(&context, &name)?;
-            learned.put(&name, Model { pages, known_to });
+            match NextPages::train(&context, &name) {
+                Ok(pages) => learned.put(&name, Model { pages, known_to }),
+                Err(error) => {
+                    let pages = NextPages::new(&name, context.visits);
+                    learned.put_if_none(&name, Model { pages, known_to });
+                    return Err(Error::from(error));
+                }
+            }
             Ok(())
         });
         training.await.map_err(|e| Error::new(ErrorKind::Internal, "training failed").with(e))?

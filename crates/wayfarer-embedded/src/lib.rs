@@ -20,6 +20,7 @@
 //!
 //! Start with [`Wayfarer`].
 
+mod care;
 mod collect;
 mod control;
 mod error;
@@ -34,6 +35,7 @@ mod report;
 mod wayfarer;
 
 pub use self::{
+    care::{Compacted, Erasure, ErasureRequest},
     collect::Sender,
     control::{Control, Grant, NewToken, Scope, SiteSpec, TokenInfo},
     error::{Error, ErrorKind, OpenError},
@@ -45,3 +47,4 @@ pub use self::{
 };
 pub use wayfarer_analysis::{Answer, Request};
 pub use wayfarer_collect::logs::ImportCounts;
+pub use wayfarer_lake::{Check, Person};

@@ -114,10 +114,15 @@ impl Presence {
         }
     }
 
-    /// Takes notice of what the lake holds of the last minutes. Blocking.
-    pub(crate) fn fill(&self, view: &View, now: Micros) -> Result<(), Error> {
-        for site in view.sites() {
-            let mut scan = Scan::new(&site, &[Column::Name, Column::Path, Column::BotReason]);
+    /// Forgets who is there, of some sites.
+    pub(crate) fn forget(&self, sites: &[String]) {
+        self.sites().retain(|site, _| !sites.contains(site));
+    }
+
+    /// Takes notice of what the lake holds of the last minutes of some sites. Blocking.
+    pub(crate) fn fill(&self, view: &View, sites: &[String], now: Micros) -> Result<(), Error> {
+        for site in sites {
+            let mut scan = Scan::new(site, &[Column::Name, Column::Path, Column::BotReason]);
             scan.from = Some(now.plus(-THERE));
             for mut run in view.runs(&scan)? {
                 while let Some(block) = run.next_block()? {

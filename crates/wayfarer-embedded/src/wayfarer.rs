@@ -3,7 +3,6 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -14,12 +13,9 @@ use wayfarer_event::Micros;
 use wayfarer_lake::Lake;
 
 use crate::{
-    Control, Error, ErrorKind, OpenError, Options, Presence, folder::Folder, follow::follow,
-    insights::Learned, report::ReportLimits,
+    Control, Error, ErrorKind, OpenError, Options, Presence, care::keep_up, folder::Folder,
+    follow::follow, insights::Learned, report::ReportLimits,
 };
-
-/// How often daily salts are looked through for those that nobody uses any more.
-const SALT_ROUND: Duration = Duration::from_secs(600);
 
 /// The loop in one process. Clones are handles to the same one; the folder is held until [`close`](Wayfarer::close) was
 /// called and the last of them is gone.
@@ -43,7 +39,7 @@ struct Inner {
 }
 
 /// How a data folder is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// Version of the wayfarer that holds the folder.
     pub version: String,
@@ -90,29 +86,36 @@ impl Wayfarer {
                 folder,
             }),
         };
-        wayfarer.start().await?;
+        wayfarer.start().await;
         Ok(wayfarer)
     }
 
     /// Subscribes before it looks at what is there, so that no event falls between the two.
-    async fn start(&self) -> Result<(), Error> {
+    async fn start(&self) {
         let subscription = self.lake().subscribe();
-        for site in self.lake().view().sites() {
-            self.train(&site).await?;
+        if let Err(error) = self.learn_again(self.lake().view().sites()).await {
+            // A file that cannot be read stops the answers that need it, but no event.
+            tracing::error!(error = %error, "what the loop knows could not be learnt from the lake");
         }
-        let (handle, now) = (self.clone(), Micros::from(self.now()));
-        let filled =
-            tokio::task::spawn_blocking(move || handle.presence().fill(&handle.lake().view(), now));
-        filled.await.map_err(|e| {
-            Error::new(ErrorKind::Internal, "looking at the last events failed").with(e)
-        })??;
-        let (salts, clock) =
-            (Arc::clone(self.control().salts()), Arc::clone(&self.options().clock));
-        let rounds = expire_salts(salts, clock, self.inner.closing.subscribe());
+        let care = keep_up(self.clone(), self.inner.closing.subscribe());
         let mut tasks = self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.push(tokio::spawn(follow(self.clone(), subscription)));
-        tasks.push(tokio::spawn(rounds));
-        Ok(())
+        tasks.push(tokio::spawn(care));
+    }
+
+    /// Learns what is known of some sites anew, from what the lake holds now: the models, and who is there.
+    pub(crate) async fn learn_again(&self, sites: Vec<String>) -> Result<(), Error> {
+        for site in &sites {
+            self.train(site).await?;
+        }
+        let (handle, now) = (self.clone(), Micros::from(self.now()));
+        self.presence().forget(&sites);
+        let filled = tokio::task::spawn_blocking(move || {
+            handle.presence().fill(&handle.lake().view(), &sites, now)
+        });
+        filled.await.map_err(|e| {
+            Error::new(ErrorKind::Internal, "looking at the last events failed").with(e)
+        })?
     }
 
     /// Stops taking events, puts everything into its final form on disk and stops every task. A second call does
@@ -206,21 +209,5 @@ fn lake_options(options: &Options) -> wayfarer_lake::Options {
     wayfarer_lake::Options {
         clock: Arc::new(move || Micros::from(clock.now())),
         ..options.lake.clone()
-    }
-}
-
-async fn expire_salts(
-    salts: Arc<crate::control::SaltBox>,
-    clock: Arc<dyn wayfarer_session::Clock>,
-    mut closing: watch::Receiver<bool>,
-) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(SALT_ROUND) => {}
-            _ = closing.wait_for(|closing| *closing) => return,
-        }
-        if let Err(error) = salts.expire(clock.now()).await {
-            tracing::warn!(error = %error, "old daily salts could not be thrown away");
-        }
     }
 }

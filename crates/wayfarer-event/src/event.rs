@@ -1,6 +1,6 @@
 //! The event as it is kept: one field a column of `main.events`, save `writer` and `seq`, which the lake gives.
 
-use std::fmt;
+use std::{fmt, num::ParseIntError, str::FromStr};
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,15 @@ pub struct VisitorId(pub u64);
 impl fmt::Display for VisitorId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
+    }
+}
+
+/// Up to sixteen hexadecimal digits, as they are shown.
+impl FromStr for VisitorId {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<VisitorId, ParseIntError> {
+        u64::from_str_radix(text, 16).map(VisitorId)
     }
 }
 

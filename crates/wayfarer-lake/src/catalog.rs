@@ -21,8 +21,8 @@ use sqlx::{
 use tokio::sync::{Mutex, MutexGuard};
 
 pub(crate) use append::Append;
-pub(crate) use load::{FileRow, IdFileRow, Loaded};
-pub(crate) use replace::Replace;
+pub(crate) use load::{FileRow, IdFileRow, Loaded, Strange};
+pub(crate) use replace::{Reason, Replace};
 
 use crate::{Error, ErrorKind, Random, Result};
 

@@ -77,6 +77,13 @@ impl Compactor {
         if known != named {
             check.problems.push("readers have other files than the newest snapshot".to_owned());
         }
+        for strange in &loaded.strange {
+            let name = &strange.file.path;
+            check.problems.push(format!("{name} was changed by another program: compact the lake"));
+        }
+        if !loaded.strange.is_empty() {
+            return Ok(());
+        }
         let (rows, bytes) = self.sealer.catalog.table_counts().await?;
         let sums = loaded
             .files

@@ -175,10 +175,12 @@ impl Committer {
         for request in requests {
             group.add(request, &mut self.seen, &self.rules, durable);
         }
-        if !group.bytes.is_empty()
-            && let Err(error) = self.log.commit(&group.bytes, group.next_seq)
-        {
-            return self.give_up(group, &error);
+        if !group.bytes.is_empty() {
+            if let Err(error) = self.log.commit(&group.bytes, group.next_seq) {
+                return self.give_up(group, &error);
+            }
+            self.shared.counters.log_syncs.add(1);
+            self.shared.counters.log_bytes.add(group.bytes.len() as u64);
         }
         self.publish(group);
     }

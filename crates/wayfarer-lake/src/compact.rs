@@ -19,15 +19,17 @@ use wayfarer_event::Micros;
 
 use crate::{
     Error, ErrorKind, Result,
-    catalog::Replace,
-    file::DataFile,
-    merge::{FILE_ROWS, Merge},
+    catalog::{Reason, Replace},
+    file::{DataFile, write::Written},
+    merge::{FILE_ROWS, LeaveOut, Merge, Pace},
     period::{Calendar, Period},
     seal::{PREFIX, Sealer},
 };
 
 /// The most files that are merged at once: a part of each is in memory.
 const MOST_INPUTS: usize = 12;
+/// After so many changes of others in a row, a compaction gives way.
+const MOST_CONFLICTS: u32 = 5;
 /// A period's files of one size are merged when there are so many of them, and an ended period's of any size.
 const ENOUGH: usize = 4;
 /// Files are of one size when they are within this factor.
@@ -57,6 +59,8 @@ pub struct Compacted {
     pub made: u64,
     /// Rows that were written again.
     pub rows: u64,
+    /// Files of other programs that were taken in.
+    pub adopted: u64,
     /// Files that were removed from the disk.
     pub removed: u64,
 }
@@ -75,13 +79,27 @@ impl Compactor {
     pub(crate) async fn compact(&self, effort: Effort) -> Result<Compacted> {
         let one_at_a_time = self.merging.lock().await;
         let mut done = Compacted::default();
+        let pace = if effort == Effort::Due { Pace::Half } else { Pace::Whole };
+        let mut conflicts = 0;
+        // A strange file that cannot be taken in must not keep the others from being merged.
+        let adopted = self.adopt().await;
         while let Some(files) = self.plan(effort) {
-            let merged = self.merge(files).await?;
+            let merged = match self.merge(files, pace).await {
+                // Another program changed the files meanwhile: look again.
+                Err(error) if error.kind() == ErrorKind::Busy && conflicts < MOST_CONFLICTS => {
+                    conflicts += 1;
+                    self.sealer.shared.counters.conflicts.add(1);
+                    self.sealer.publish().await?;
+                    continue;
+                }
+                merged => merged?,
+            };
             done.merged += merged.merged;
             done.made += merged.made;
             done.rows += merged.rows;
         }
         done.removed = self.expire().await?;
+        done.adopted = adopted?;
         drop(one_at_a_time);
         Ok(done)
     }
@@ -92,44 +110,90 @@ impl Compactor {
         plan(&files, &Calendar::new(now, self.days), now, effort)
     }
 
-    async fn merge(&self, files: Vec<Arc<DataFile>>) -> Result<Compacted> {
-        let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
+    async fn merge(&self, files: Vec<Arc<DataFile>>, pace: Pace) -> Result<Compacted> {
         let now: Micros = (self.sealer.clock.0)();
         let gone: Vec<u64> = files.iter().map(|file| file.id).collect();
-        // Ids of files are never given twice, so neither is this name in the life of the folder.
-        let newest = gone.iter().max().copied().unwrap_or_default();
-        let writer = self.sealer.shared.writer;
-        let stem = self.sealer.table.join(format!("{PREFIX}{writer:x}-m{newest:x}-{attempt}"));
-        let storage = Arc::clone(&self.sealer.storage);
-        let calendar = Calendar::new(now, self.days);
-        let merge = move || {
-            let path = |n: usize| PathBuf::from(format!("{}-{n}.parquet", stem.display()));
-            let merge = Merge {
-                storage: storage.as_ref(),
-                files,
-                period: Box::new(move |ts| calendar.period(ts)),
-                path: Box::new(path),
-                leave_out: None,
-            };
-            merge.run()
-        };
-        let made = tokio::task::spawn_blocking(merge)
-            .await
-            .map_err(|error| Error::because(ErrorKind::Io, "a merge was broken off", error))??;
+        let made = self.write(files, None, pace, now).await?;
         let merged = Compacted {
             merged: gone.len() as u64,
             made: made.len() as u64,
             rows: made.iter().map(|file| file.rows).sum(),
-            removed: 0,
+            ..Compacted::default()
         };
-        let replace = Replace { gone, files: made, now: now.timestamp(), erases: false };
-        self.sealer.catalog.replace(&replace).await?;
-        self.sealer.publish().await?;
+        self.replace(gone, made, Reason::Compact, now).await?;
+        self.sealer.shared.counters.merges.add(1);
+        self.sealer.shared.counters.merged_rows.add(merged.rows);
         Ok(merged)
     }
 
+    /// Replaces a file by one without some rows; says how many they were.
+    pub(crate) async fn rewrite(
+        &self,
+        file: Arc<DataFile>,
+        leave_out: LeaveOut,
+        reason: Reason,
+        now: Micros,
+    ) -> Result<u64> {
+        let (gone, rows) = (vec![file.id], file.rows);
+        let made = self.write(vec![file], Some(leave_out), Pace::Whole, now).await?;
+        let kept: u64 = made.iter().map(|file| file.rows).sum();
+        self.replace(gone, made, reason, now).await?;
+        Ok(rows.saturating_sub(kept))
+    }
+
+    /// Writes the rows of files into new ones, away from the threads that answer requests.
+    async fn write(
+        &self,
+        files: Vec<Arc<DataFile>>,
+        leave_out: Option<LeaveOut>,
+        pace: Pace,
+        now: Micros,
+    ) -> Result<Vec<Written>> {
+        let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
+        // Ids of files are never given twice, so neither is this name in the life of the folder.
+        let newest = files.iter().map(|file| file.id).max().unwrap_or_default();
+        let writer = self.sealer.shared.writer;
+        let stem = self.sealer.table.join(format!("{PREFIX}{writer:x}-m{newest:x}-{attempt}"));
+        let (storage, days) = (Arc::clone(&self.sealer.storage), self.days);
+        let merge = move || {
+            let calendar = Calendar::new(now, days);
+            let merge = Merge {
+                storage: storage.as_ref(),
+                files,
+                period: Box::new(move |ts| calendar.period(ts)),
+                path: Box::new(|n| PathBuf::from(format!("{}-{n}.parquet", stem.display()))),
+                leave_out,
+                pace,
+            };
+            merge.run()
+        };
+        tokio::task::spawn_blocking(merge)
+            .await
+            .map_err(|error| Error::because(ErrorKind::Io, "a merge was broken off", error))?
+    }
+
+    /// Puts files in the place of others, in the catalog and then before readers.
+    pub(crate) async fn replace(
+        &self,
+        gone: Vec<u64>,
+        files: Vec<Written>,
+        reason: Reason,
+        now: Micros,
+    ) -> Result<()> {
+        let replace = Replace { gone, files, now: now.timestamp(), reason };
+        let replaced = self.sealer.catalog.replace(&replace).await;
+        if replaced.as_ref().is_err_and(|error| error.kind() == ErrorKind::Busy) {
+            // Nothing was changed, so these are no part of the lake. What stays goes when the lake is opened next.
+            for file in &replace.files {
+                let _ = self.sealer.storage.remove(&file.path);
+            }
+        }
+        replaced?;
+        self.sealer.publish().await
+    }
+
     /// Lets old snapshots go, and removes the files that nobody can ask for any more.
-    async fn expire(&self) -> Result<u64> {
+    pub(crate) async fn expire(&self) -> Result<u64> {
         let now: Micros = (self.sealer.clock.0)();
         let keep = i64::try_from(self.keep_snapshots.as_micros()).unwrap_or(i64::MAX);
         let until = Micros(now.0.saturating_sub(keep));
@@ -137,12 +201,14 @@ impl Compactor {
         self.remove_scheduled(|path| self.sealer.shared.is_read(path)).await
     }
 
-    /// Lets all snapshots but the newest go, and removes their files also from under readers, who get an error then.
-    pub(crate) async fn expire_all(&self) -> Result<()> {
+    /// Lets all snapshots but the newest go, and removes their files also from under readers, who get an error then. Says
+    /// how many snapshots they were.
+    pub(crate) async fn expire_all(&self) -> Result<u64> {
         let now: Micros = (self.sealer.clock.0)();
         let all = now.plus(Micros::DAY);
-        self.sealer.catalog.expire(all.timestamp(), now.timestamp()).await?;
-        self.remove_scheduled(|_| false).await.map(drop)
+        let gone = self.sealer.catalog.expire(all.timestamp(), now.timestamp()).await?;
+        self.remove_scheduled(|_| false).await?;
+        Ok(gone)
     }
 
     async fn remove_scheduled(&self, is_read: impl Fn(&Path) -> bool) -> Result<u64> {

@@ -5,165 +5,102 @@
 //! catalog's statistics are worked out anew, its old snapshots let go at once, and the database is rewritten without free
 //! pages. The rule itself keeps only fingerprints.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc, sync::atomic::Ordering};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
-use wayfarer_event::{Column, Micros, VisitorId};
+use wayfarer_event::{Column, Micros};
 
 use crate::{
-    Error, ErrorKind, Result, Scan, View,
-    block::{Block, Values},
-    catalog::Replace,
+    Error, ErrorKind, Person, Result, Scan,
+    catalog::Reason,
     commit::Command,
     compact::Compactor,
-    file::{DataFile, write::Written},
-    ids::Fingerprint,
-    merge::Merge,
-    period::Calendar,
-    rule,
-    seal::PREFIX,
+    file::DataFile,
+    ids::{Fingerprint, fingerprint_of},
+    person::Target,
 };
 
-/// Whom to erase from a site.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Person {
-    /// An account. What its visitors did before they logged in goes as well.
-    User(String),
-    /// A visitor.
-    Visitor(VisitorId),
-}
-
-/// The receipt of an erasure. It names nobody.
+/// The receipt of an erasure: what was removed, and where it lay. It names nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erased {
     /// Events that were erased.
     pub rows: u64,
     /// Visitors that they were of.
     pub visitors: u64,
-    /// Files that were written again.
+    /// Data files that were written again without them.
     pub files: u64,
+    /// Ids of events that are forgotten.
+    pub ids: u64,
+    /// Segments of the log that were removed, since they might have held such events.
+    pub wal_segments: u64,
+    /// Old snapshots that were let go at once, with the statistics and files that only they had.
+    pub snapshots: u64,
     /// When, in microseconds of UTC. What the person did before this is not taken any more.
-    pub at: i64,
+    pub erased_at: i64,
 }
 
-/// Which rows are a person's.
-#[derive(Clone, Debug)]
-struct Target {
-    site: String,
-    user: Option<String>,
-    visitors: HashSet<u64>,
+/// What of a person is in a file.
+#[derive(Debug, Default)]
+struct Found {
+    rows: u64,
+    ids: HashSet<Fingerprint>,
 }
 
-impl Target {
-    fn new(site: &str, person: &Person) -> Target {
-        let (user, visitors) = match person {
-            Person::User(user) => (Some(user.clone()), HashSet::new()),
-            Person::Visitor(visitor) => (None, HashSet::from([visitor.0])),
-        };
-        Target { site: site.to_owned(), user, visitors }
-    }
-
-    /// The fingerprints by which the log's thread knows the person.
-    fn rules(&self) -> Vec<Fingerprint> {
-        let visitors = self.visitors.iter();
-        match &self.user {
-            Some(user) => visitors
-                .map(|visitor| rule::anonymous(&self.site, *visitor))
-                .chain([rule::user(&self.site, user)])
-                .collect(),
-            None => visitors.map(|visitor| rule::visitor(&self.site, *visitor)).collect(),
-        }
-    }
-
-    /// Whether a row of the person's site is the person's, by its visitor and user.
-    fn has(&self, visitor: u64, user: Option<&str>) -> bool {
-        match (&self.user, user) {
-            // A browser may be shared: what another user did stays.
-            (Some(own), Some(user)) => own == user,
-            _ => self.visitors.contains(&visitor),
-        }
-    }
-
-    fn has_row(&self, block: &Block, user: usize, row: usize) -> bool {
-        let visitor = block.visitor(row).unwrap_or_default();
-        self.has(visitor, block.columns.get(user).and_then(|values| values.text(row)))
-    }
-
-    /// Adds the visitors that the user was seen as.
-    fn link(&mut self, view: &View) -> Result<()> {
-        let Some(own) = self.user.clone() else { return Ok(()) };
-        for mut run in view.runs(&Scan::new(self.site.as_str(), &[Column::User]))? {
+impl Found {
+    /// Looks through a file. Blocking.
+    fn of(targets: &[Target], file: &Arc<DataFile>) -> Result<Found> {
+        let mut found = Found::default();
+        for target in targets {
+            let Some(span) = file.span(&target.site) else { continue };
+            let scan = Scan::new(target.site.as_str(), &[Column::User, Column::Id]);
+            let mut run = crate::Run::of_file(Arc::clone(file), span.clone(), &scan);
             while let Some(block) = run.next_block()? {
-                let user = |row| block.columns.first().and_then(|values| values.text(row));
-                let own = (0..block.len()).filter(|&row| user(row) == Some(own.as_str()));
-                self.visitors.extend(own.filter_map(|row| block.visitor(row)));
+                for row in (0..block.len()).filter(|&row| target.has_row(&block, 0, row)) {
+                    found.rows += 1;
+                    let id = block.columns.get(1).and_then(|values| values.text_at(row));
+                    found.ids.extend(id.map(|id| fingerprint_of(&target.site, id)));
+                }
             }
         }
-        Ok(())
-    }
-
-    /// How many rows of a file are the person's; the fingerprints of their ids go into `ids`.
-    fn find(&self, file: &Arc<DataFile>, ids: &mut HashSet<Fingerprint>) -> Result<u64> {
-        let Some(span) = file.span(&self.site) else { return Ok(0) };
-        let scan = Scan::new(self.site.as_str(), &[Column::User, Column::Id]);
-        let mut run = crate::Run::of_file(Arc::clone(file), span.clone(), &scan);
-        let mut rows = 0;
-        while let Some(block) = run.next_block()? {
-            for row in (0..block.len()).filter(|&row| self.has_row(&block, 0, row)) {
-                rows += 1;
-                let id = block.columns.get(1).and_then(|values| values.text(row));
-                ids.extend(id.map(|id| crate::ids::fingerprint_of(&self.site, id)));
-            }
-        }
-        Ok(rows)
-    }
-}
-
-impl Values {
-    /// The text of a row.
-    fn text(&self, row: usize) -> Option<&str> {
-        let Values::Text { codes, dictionary } = self else { return None };
-        let code = *codes.get(row)? as usize;
-        (code < arrow_array::Array::len(dictionary.as_ref())).then(|| dictionary.value(code))
+        Ok(found)
     }
 }
 
 impl Compactor {
-    /// Erases a person from a site.
-    pub(crate) async fn erase(&self, site: &str, person: &Person) -> Result<Erased> {
-        let merging = self.merging.lock().await;
+    /// Erases a person from sites.
+    pub(crate) async fn erase(&self, sites: &[String], person: &Person) -> Result<Erased> {
+        let one_at_a_time = self.merging.lock().await;
+        // What another program wrote may be of the person as well.
+        self.adopt().await?;
         let at: Micros = (self.sealer.clock.0)();
-        let mut target = Target::new(site, person);
-        self.add_rules(&target, at).await?;
+        let segments = &self.sealer.shared.wal_segments;
+        let mut erased = Erased { erased_at: at.0, ..Erased::default() };
+        let targets: Vec<Target> = sites.iter().map(|site| Target::new(site, person)).collect();
+        self.add_rules(&targets, at).await?;
+        erased.wal_segments += segments.load(Ordering::Relaxed);
         self.seal_all().await?;
-        target.link(&self.sealer.shared.view())?;
-        self.add_rules(&target, at).await?;
+        let targets = Arc::new(self.link(targets).await?);
+        self.add_rules(&targets, at).await?;
         self.seal_all().await?;
-        let mut erased =
-            Erased { at: at.0, visitors: target.visitors.len() as u64, ..Erased::default() };
-        let mut ids = HashSet::new();
-        let files = Arc::clone(&self.sealer.shared.rows().files);
-        for file in files.iter() {
-            let rows = target.find(file, &mut ids)?;
-            if rows > 0 {
-                self.rewrite(Arc::clone(file), &target, at).await?;
-                erased.rows += rows;
-                erased.files += 1;
-            }
-        }
-        self.sealer.forget_ids(&ids).await?;
+        erased.wal_segments -= segments.load(Ordering::Relaxed).min(erased.wal_segments);
+        erased.visitors = targets.iter().map(|target| target.visitors.len() as u64).sum();
+        let ids = self.rewrite_files(&targets, at, &mut erased).await?;
+        erased.ids = self.sealer.forget_ids(&ids).await?;
         self.sealer.catalog.narrow().await?;
-        self.expire_all().await?;
+        erased.snapshots = self.expire_all().await?;
         self.sealer.catalog.vacuum().await?;
-        drop(merging);
+        self.sync_removals()?;
+        drop(one_at_a_time);
         Ok(erased)
     }
 
-    /// Makes a rule durable and known to the log's thread.
-    async fn add_rules(&self, target: &Target, at: Micros) -> Result<()> {
-        let rules = target.rules();
+    /// Makes rules durable and known to the log's thread.
+    async fn add_rules(&self, targets: &[Target], at: Micros) -> Result<()> {
+        let rules: Vec<Fingerprint> = targets.iter().flat_map(Target::rules).collect();
         self.sealer.catalog.add_rules(&rules, at.0).await?;
         let (answer, done) = oneshot::channel();
         self.sealer
@@ -179,31 +116,61 @@ impl Compactor {
         self.sealer.seal().await
     }
 
-    /// Replaces a file by one without the person's rows.
-    async fn rewrite(&self, file: Arc<DataFile>, target: &Target, at: Micros) -> Result<()> {
-        let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
-        let writer = self.sealer.shared.writer;
-        let stem = self.sealer.table.join(format!("{PREFIX}{writer:x}-e{:x}-{attempt}", file.id));
-        let (storage, calendar) = (Arc::clone(&self.sealer.storage), Calendar::new(at, self.days));
-        let (target, gone) = (target.clone(), vec![file.id]);
-        let rewrite = move || -> Result<Vec<Written>> {
-            let user = Column::User.index();
-            let merge = Merge {
-                storage: storage.as_ref(),
-                files: vec![file],
-                period: Box::new(move |ts| calendar.period(ts)),
-                path: Box::new(|n| PathBuf::from(format!("{}-{n}.parquet", stem.display()))),
-                leave_out: Some(Box::new(move |site, block, row| {
-                    site == target.site && target.has_row(block, user, row)
-                })),
-            };
-            merge.run()
-        };
-        let files = tokio::task::spawn_blocking(rewrite)
-            .await
-            .map_err(|error| Error::because(ErrorKind::Io, "an erasure was broken off", error))??;
-        let replace = Replace { gone, files, now: at.timestamp(), erases: true };
-        self.sealer.catalog.replace(&replace).await?;
-        self.sealer.publish().await
+    /// Makes durable that files are gone: a power loss must not bring them back.
+    fn sync_removals(&self) -> Result<()> {
+        let ids = &self.sealer.ids.folder;
+        for folder in [Some(self.sealer.table.as_path()), Some(ids.as_path()), ids.parent()] {
+            let Some(folder) = folder else { continue };
+            let synced = self.sealer.storage.sync_folder(folder);
+            synced.map_err(|error| Error::io("cannot sync", folder, error))?;
+        }
+        Ok(())
     }
+
+    async fn link(&self, mut targets: Vec<Target>) -> Result<Vec<Target>> {
+        let view = self.sealer.shared.view();
+        blocking(move || {
+            targets.iter_mut().try_for_each(|target| target.link(&view))?;
+            Ok(targets)
+        })
+        .await
+    }
+
+    /// Writes every file that has rows of the person again without them; gives the ids of those.
+    async fn rewrite_files(
+        &self,
+        targets: &Arc<Vec<Target>>,
+        at: Micros,
+        erased: &mut Erased,
+    ) -> Result<HashSet<Fingerprint>> {
+        let mut ids = HashSet::new();
+        let files = Arc::clone(&self.sealer.shared.rows().files);
+        for file in files.iter() {
+            let (of, looked_at) = (Arc::clone(targets), Arc::clone(file));
+            let found = blocking(move || Found::of(&of, &looked_at)).await?;
+            if found.rows == 0 {
+                continue;
+            }
+            let targets = Arc::clone(targets);
+            let user = Column::User.index();
+            let hers = move |site: &str, block: &crate::Block, row| {
+                targets.iter().any(|of| of.site == site && of.has_row(block, user, row))
+            };
+            self.rewrite(Arc::clone(file), Box::new(hers), Reason::Erase, at).await?;
+            ids.extend(found.ids);
+            self.sealer.shared.counters.erased_rows.add(found.rows);
+            erased.rows += found.rows;
+            erased.files += 1;
+        }
+        Ok(ids)
+    }
+}
+
+/// Does something that reads files, away from the threads that answer requests.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Error::because(ErrorKind::Io, "an erasure was broken off", error))?
 }

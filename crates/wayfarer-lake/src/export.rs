@@ -1,19 +1,84 @@
 //! Full rows in order: what `export` prints, and what tests compare.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{cmp::Reverse, collections::BinaryHeap, ops::RangeInclusive, sync::Arc};
 
-use arrow_array::Array;
 use wayfarer_event::{Column, Event, Micros, Text, VisitorId, VisitorKind};
 
-use crate::{Block, Result, Run, Scan, Stored, View, block::Values};
+use crate::{Block, Person, Result, Run, Scan, Stored, View, block::Values, person::Target};
 
-/// Iterates over full rows in the order (site, visitor, ts, seq, writer). See [`View::export`].
+/// A person with more visitors than this is looked for in one pass over all of theirs.
+const FEW_VISITORS: usize = 32;
+
+/// Which rows an export gives. The default is every row.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Of one site; of all when not given.
+    pub site: Option<String>,
+    /// At or after this instant.
+    pub from: Option<Micros>,
+    /// Before this instant.
+    pub until: Option<Micros>,
+    /// Of one person.
+    pub person: Option<Person>,
+}
+
+impl Selection {
+    /// The parts to read, in order. Blocking, where a user's visitors have to be found.
+    fn parts(&self, view: &View) -> Result<Vec<Part>> {
+        let sites = match &self.site {
+            Some(site) => vec![site.clone()],
+            None => view.sites(),
+        };
+        let Some(person) = &self.person else {
+            return Ok(sites.into_iter().map(Part::whole).collect());
+        };
+        let mut parts = Vec::new();
+        for site in sites {
+            let mut target = Target::new(&site, person);
+            target.link(view)?;
+            parts.extend(Part::of(target));
+        }
+        Ok(parts)
+    }
+}
+
+/// Some visitors of a site, and perhaps only some of their rows.
+#[derive(Clone, Debug)]
+struct Part {
+    site: String,
+    visitors: RangeInclusive<u64>,
+    target: Option<Arc<Target>>,
+}
+
+impl Part {
+    fn whole(site: String) -> Part {
+        Part { site, visitors: 0..=u64::MAX, target: None }
+    }
+
+    /// A person's rows: a part a visitor, so that only the row groups that can hold them are read.
+    fn of(target: Target) -> Vec<Part> {
+        let target = Arc::new(target);
+        let ranges: Vec<RangeInclusive<u64>> = match target.visitors.len() {
+            0..=FEW_VISITORS => target.visitors.iter().map(|visitor| *visitor..=*visitor).collect(),
+            _ => vec![0..=u64::MAX],
+        };
+        let part = |visitors| {
+            let (site, target) = (target.site.clone(), Some(Arc::clone(&target)));
+            Part { site, visitors, target }
+        };
+        ranges.into_iter().map(part).collect()
+    }
+}
+
+/// Iterates over full rows in the order (site, visitor, ts, seq, writer). See [`View::select`].
 #[derive(Debug)]
 pub struct Export {
     view: View,
-    /// The sites to come, last first.
-    sites: Vec<String>,
-    site: String,
+    from: Option<Micros>,
+    until: Option<Micros>,
+    /// The parts to come, last first.
+    parts: Vec<Part>,
+    part: Part,
     runs: Vec<Cursor>,
     /// The next row of each run that has one.
     heads: BinaryHeap<Reverse<(Key, usize)>>,
@@ -31,36 +96,48 @@ struct Cursor {
 }
 
 impl Export {
-    pub(crate) fn new(view: View, mut sites: Vec<String>) -> Export {
-        sites.reverse();
-        Export {
+    pub(crate) fn new(view: View, selection: &Selection) -> Result<Export> {
+        let mut parts = selection.parts(&view)?;
+        parts.reverse();
+        Ok(Export {
             view,
-            sites,
-            site: String::new(),
+            from: selection.from,
+            until: selection.until,
+            parts,
+            part: Part::whole(String::new()),
             runs: Vec::new(),
             heads: BinaryHeap::new(),
             failed: false,
-        }
+        })
     }
 
     fn advance(&mut self) -> Result<Option<Stored>> {
-        while self.heads.is_empty() {
-            let Some(site) = self.sites.pop() else { return Ok(None) };
-            self.open(site)?;
+        loop {
+            while self.heads.is_empty() {
+                let Some(part) = self.parts.pop() else { return Ok(None) };
+                self.open(part)?;
+            }
+            let Some(Reverse((_, index))) = self.heads.pop() else { return Ok(None) };
+            let Some(cursor) = self.runs.get_mut(index) else { return Ok(None) };
+            let stored = cursor.stored(&self.part);
+            cursor.row += 1;
+            if let Some(key) = cursor.key()? {
+                self.heads.push(Reverse((key, index)));
+            }
+            if stored.is_some() {
+                return Ok(stored);
+            }
         }
-        let Some(Reverse((_, index))) = self.heads.pop() else { return Ok(None) };
-        let Some(cursor) = self.runs.get_mut(index) else { return Ok(None) };
-        let stored = cursor.block.as_ref().map(|block| stored(&self.site, block, cursor.row));
-        cursor.row += 1;
-        if let Some(key) = cursor.key()? {
-            self.heads.push(Reverse((key, index)));
-        }
-        Ok(stored)
     }
 
-    fn open(&mut self, site: String) -> Result<()> {
-        let scan = Scan::new(site.as_str(), Column::ALL);
-        self.site = site;
+    fn open(&mut self, part: Part) -> Result<()> {
+        let scan = Scan {
+            from: self.from,
+            until: self.until,
+            visitors: part.visitors.clone(),
+            ..Scan::new(part.site.as_str(), Column::ALL)
+        };
+        self.part = part;
         self.runs.clear();
         for run in self.view.runs(&scan)? {
             let mut cursor = Cursor { run, block: None, row: 0 };
@@ -87,6 +164,14 @@ impl Iterator for Export {
 }
 
 impl Cursor {
+    /// The row that the cursor stands on, if it is of the part.
+    fn stored(&self, part: &Part) -> Option<Stored> {
+        let block = self.block.as_ref()?;
+        let user = Column::User.index();
+        let wanted = part.target.as_ref().is_none_or(|of| of.has_row(block, user, self.row));
+        wanted.then(|| stored(&part.site, block, self.row))
+    }
+
     /// The key of the row that the cursor stands on; reads the next block where one ends.
     fn key(&mut self) -> Result<Option<Key>> {
         loop {
@@ -165,9 +250,7 @@ impl Cells<'_> {
     }
 
     fn text(&self, column: Column) -> Option<Text> {
-        let Values::Text { codes, dictionary } = self.values(column)? else { return None };
-        let code = *codes.get(self.row)? as usize;
-        (code < dictionary.len()).then(|| dictionary.value(code).into())
+        self.values(column)?.text_at(self.row).map(Text::from)
     }
 
     fn int(&self, column: Column) -> Option<i64> {

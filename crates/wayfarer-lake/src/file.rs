@@ -73,6 +73,22 @@ impl DataFile {
         Ok(())
     }
 
+    /// A file beside this one that is not in the catalog's list.
+    pub(crate) fn at(&self, path: PathBuf) -> DataFile {
+        let storage = Arc::clone(&self.storage);
+        let (rows, bytes, spans) = (0, 0, Vec::new());
+        DataFile {
+            id: self.id,
+            path,
+            rows,
+            bytes,
+            crc: None,
+            spans,
+            storage,
+            footer: OnceLock::new(),
+        }
+    }
+
     /// The rows of a site, if there are any.
     pub(crate) fn span(&self, site: &str) -> Option<&SiteSpan> {
         self.spans.iter().find(|span| span.site == site)

@@ -1,6 +1,7 @@
 //! The lake itself: opening, appending, sealing, closing.
 
 use std::{
+    collections::HashMap,
     fmt,
     path::{Path, PathBuf},
     sync::{
@@ -16,11 +17,11 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
-use wayfarer_event::Event;
+use wayfarer_event::{Event, Micros};
 
 use crate::{
-    Check, Compacted, Erased, Error, ErrorKind, Options, Person, Result, Status, Subscription,
-    View,
+    Check, Compacted, Erased, Error, ErrorKind, Options, Person, Result, Retained, Status,
+    Subscription, View,
     catalog::{Catalog, Loaded},
     commit::{Command, Committer, Request, with_id},
     compact::{Compactor, Effort},
@@ -83,7 +84,15 @@ impl Lake {
     /// When the folder cannot be used, is damaged, or was written by a newer version.
     pub async fn open(folder: &Path, options: Options) -> Result<Lake> {
         let opening = Opening::prepare(folder, options).await?;
-        opening.start()
+        let strange = opening.loaded.strange.len();
+        let lake = opening.start()?;
+        if strange > 0
+            && let Err(error) = lake.inner.compactor.adopt_first().await
+        {
+            // Nothing is lost: those rows stay where they are, and it is tried again.
+            tracing::error!(%error, strange, "cannot take in the files of another program");
+        }
+        Ok(lake)
     }
 
     /// Stores a batch; durable when it answers. An event whose id was stored before is left out and counted.
@@ -95,6 +104,21 @@ impl Lake {
         if events.is_empty() {
             return Ok(Appended::default());
         }
+        let appended = self.hand_over(events, ids).await;
+        let counters = &self.inner.shared.counters;
+        match &appended {
+            Ok(appended) => {
+                counters.appended.add(appended.stored as u64);
+                counters.duplicates.add(appended.duplicates as u64);
+                counters.declined.add(appended.declined as u64);
+            }
+            Err(error) => counters.refuse(error),
+        }
+        appended
+    }
+
+    /// Hands a batch to the log's thread, and waits for its answer.
+    async fn hand_over(&self, events: Vec<Event>, ids: Ids) -> Result<Appended> {
         if self.inner.shared.is_closed() {
             return Err(Error::closed());
         }
@@ -147,15 +171,24 @@ impl Lake {
         self.inner.compactor.compact(Effort::All).await
     }
 
-    /// Erases a person from a site: afterwards no byte of theirs is in the files of the lake, and events of theirs from before
+    /// Drops the rows of sites from before a time, each with its own. Files that hold nothing else go as a whole, others are
+    /// written again. Rows that are still hot are not touched; a later call finds them in a file.
+    ///
+    /// # Errors
+    /// When a file or the catalog cannot be read or written. It may be called again then.
+    pub async fn retain(&self, from: &HashMap<String, Micros>) -> Result<Retained> {
+        self.inner.compactor.retain(from).await
+    }
+
+    /// Erases a person from sites: afterwards no byte of theirs is in the files of the lake, and events of theirs from before
     /// that are declined. Views that were taken before may get errors.
     ///
     /// Other programs' copies and backups are not reached, nor is what the disk keeps of removed files.
     ///
     /// # Errors
     /// When a file or the catalog cannot be read or written. It may be called again then, and has to be.
-    pub async fn erase(&self, site: &str, person: &Person) -> Result<Erased> {
-        self.inner.compactor.erase(site, person).await
+    pub async fn erase(&self, sites: &[String], person: &Person) -> Result<Erased> {
+        self.inner.compactor.erase(sites, person).await
     }
 
     /// Verifies log, catalog and files against each other, to the last value. Changes nothing; appends go on.
@@ -169,7 +202,8 @@ impl Lake {
     /// How the lake is.
     #[must_use]
     pub fn status(&self) -> Status {
-        status::of(&self.inner.shared, &self.inner.folder)
+        let now: Micros = (self.inner.sealer.clock.0)();
+        status::of(&self.inner.shared, &self.inner.folder, now)
     }
 
     /// Stops taking events, seals what is hot, and stops all tasks. A second call does nothing.
@@ -247,7 +281,9 @@ impl Opening {
         for path in [&places.table, &places.wal, &places.ids] {
             options.storage.create_folder(path).map_err(|e| Error::io("cannot make", path, e))?;
         }
-        for path in [&folder, &folder.join("lake"), &folder.join("lake/main"), &places.wal] {
+        sync_above(&options, &folder)?;
+        // The log's folder is synced with its first segment, before anything lies in the folder of ids.
+        for path in [&folder, &folder.join("lake"), &folder.join("lake/main")] {
             options.storage.sync_folder(path).map_err(|e| Error::io("cannot sync", path, e))?;
         }
         let now = (options.clock)().timestamp();
@@ -323,6 +359,18 @@ impl Opening {
     }
 }
 
+/// Makes the name of the folder durable, in case it is new. Where the folder above may not be opened, somebody else made it
+/// all, long before.
+fn sync_above(options: &Options, folder: &Path) -> Result<()> {
+    let Some(above) = folder.parent() else { return Ok(()) };
+    match options.storage.sync_folder(above) {
+        Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => {
+            Err(Error::io("cannot sync", above, error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Brings back what is only in the log.
 fn recover_log(
     options: &Options,
@@ -361,6 +409,7 @@ async fn seal_often(sealer: Arc<Sealer>, enough: Arc<Notify>, after: Duration) {
             Ok(()) => after,
             Err(error) if error.kind() == ErrorKind::Closed => return,
             Err(error) => {
+                sealer.shared.counters.seals_failed.add(1);
                 tracing::error!(%error, "cannot seal; it is tried again");
                 after.min(SEAL_AGAIN)
             }
@@ -376,7 +425,10 @@ async fn compact_often(compactor: Arc<Compactor>, after: Duration) {
             Ok(done) if done.merged > 0 => tracing::info!(?done, "compacted"),
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::Closed => return,
-            Err(error) => tracing::error!(%error, "cannot compact; it is tried again"),
+            Err(error) => {
+                compactor.sealer.shared.counters.merges_failed.add(1);
+                tracing::error!(%error, "cannot compact; it is tried again");
+            }
         }
     }
 }

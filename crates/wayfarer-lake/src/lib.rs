@@ -10,11 +10,13 @@
 //!
 //! Start with [`Lake`], then [`View`].
 
+mod adopt;
 mod block;
 mod catalog;
 mod check;
 mod commit;
 mod compact;
+mod counters;
 mod erase;
 mod error;
 mod export;
@@ -27,6 +29,8 @@ mod live;
 mod merge;
 mod options;
 mod period;
+mod person;
+mod retain;
 mod rule;
 mod scan;
 mod seal;
@@ -40,12 +44,15 @@ mod wal;
 pub use block::{Arrival, Block, Values, VisitorRun, Visitors};
 pub use check::Check;
 pub use compact::Compacted;
-pub use erase::{Erased, Person};
+pub use counters::Counts;
+pub use erase::Erased;
 pub use error::{Error, ErrorKind, Result};
-pub use export::Export;
+pub use export::{Export, Selection};
 pub use lake::{Appended, Ids, Lake};
 pub use live::{Live, Subscription};
 pub use options::{Clock, Options, Random};
+pub use person::Person;
+pub use retain::Retained;
 pub use scan::{Run, Scan};
 pub use status::Status;
 pub use stored::{Stored, own_id};

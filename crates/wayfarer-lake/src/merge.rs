@@ -9,6 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, BinaryHeap},
     path::PathBuf,
     sync::Arc,
+    time::Instant,
 };
 
 use arrow_array::{Array, ArrayRef, RecordBatch, new_null_array};
@@ -31,8 +32,8 @@ use crate::{
 
 /// A file is ended between two visitors once it has this many rows.
 pub(crate) const FILE_ROWS: u64 = 8 << 20;
-/// Rows that wait for their period's file before they are gathered.
-const PENDING_ROWS: usize = 16 << 10;
+/// Batches whose rows may still wait for their period's file, besides those that are read.
+const SPARE_BATCHES: usize = 4;
 
 /// Rows of a batch: all columns of one batch of every file lie in memory.
 const BATCH_ROWS: usize = 4 << 10;
@@ -46,11 +47,31 @@ pub(crate) struct Merge<'a> {
     /// The path of the n-th new file.
     pub(crate) path: Box<dyn Fn(usize) -> PathBuf + Send + 'a>,
     /// Rows of a site that are left out.
-    pub(crate) leave_out: Option<LeaveOut<'a>>,
+    pub(crate) leave_out: Option<LeaveOut>,
+    pub(crate) pace: Pace,
 }
 
 /// Whether a row of a block, which has every column, is left out.
-pub(crate) type LeaveOut<'a> = Box<dyn Fn(&str, &Block, usize) -> bool + Send + 'a>;
+pub(crate) type LeaveOut = Box<dyn Fn(&str, &Block, usize) -> bool + Send>;
+
+/// How much of one processor a merge may take, and so of the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// All of it: somebody waits.
+    Whole,
+    /// Half of it: what is merged in the background must not be felt by those who send and ask.
+    Half,
+}
+
+impl Pace {
+    /// Rests for as long as was worked since `began`.
+    fn rest(self, began: &mut Instant) {
+        if self == Pace::Half {
+            std::thread::sleep(began.elapsed());
+        }
+        *began = Instant::now();
+    }
+}
 
 impl Merge<'_> {
     /// Writes the new files, durably.
@@ -58,14 +79,19 @@ impl Merge<'_> {
         let sites: BTreeSet<&str> =
             self.files.iter().flat_map(|file| &file.spans).map(|span| span.site.as_str()).collect();
         let mut out = Outputs { merge: &self, open: BTreeMap::new(), done: Vec::new(), made: 0 };
+        let mut began = Instant::now();
         for site in sites {
             let mut inputs = Inputs::open(&self.files, site)?;
             while let Some(row) = inputs.next()? {
-                if self.leave_out.as_ref().is_some_and(|leave_out| inputs.is(site, row, leave_out))
-                {
-                    continue;
+                let leave_out = self.leave_out.as_ref();
+                if !leave_out.is_some_and(|leave_out| inputs.is(site, row, leave_out)) {
+                    out.add(&inputs, row)?;
                 }
-                out.add(&mut inputs, row)?;
+                if inputs.is_full() {
+                    out.gather(&inputs)?;
+                    inputs.forget_batches();
+                    self.pace.rest(&mut began);
+                }
             }
             out.gather(&inputs)?;
         }
@@ -131,7 +157,7 @@ impl Inputs {
     }
 
     /// Whether a row is one of those; asked right after [`next`](Inputs::next) gave it.
-    fn is(&self, site: &str, row: Row, of: &LeaveOut<'_>) -> bool {
+    fn is(&self, site: &str, row: Row, of: &LeaveOut) -> bool {
         self.blocks.get(row.batch).is_some_and(|block| of(site, block, row.row))
     }
 
@@ -156,6 +182,11 @@ impl Inputs {
         }
         self.heads.extend(key.map(|key| Reverse((key, index))));
         Ok(())
+    }
+
+    /// Whether more batches lie in memory than the runs stand in, and a few.
+    fn is_full(&self) -> bool {
+        self.batches.len() > self.runs.len() + SPARE_BATCHES
     }
 
     /// Lets go of the batches that no run stands in, after all rows of them were gathered.
@@ -198,33 +229,23 @@ struct Output<'a> {
 }
 
 impl Outputs<'_> {
-    fn add(&mut self, inputs: &mut Inputs, row: Row) -> Result<()> {
+    fn add(&mut self, inputs: &Inputs, row: Row) -> Result<()> {
         let period = (self.merge.period)(row.key.1);
-        let waiting = match self.open.get_mut(&period) {
-            Some(output) => {
-                let rows = output.writer.rows() + output.pending.len() as u64;
-                if rows >= FILE_ROWS && output.last_visitor != row.key.0 {
-                    self.gather(inputs)?;
-                    self.end(period)?;
-                    return self.add(inputs, row);
-                }
+        if let Some(output) = self.open.get_mut(&period) {
+            let rows = output.writer.rows() + output.pending.len() as u64;
+            if rows < FILE_ROWS || output.last_visitor == row.key.0 {
                 output.last_visitor = row.key.0;
                 output.pending.push(row);
-                self.open.values().map(|output| output.pending.len()).sum()
+                return Ok(());
             }
-            None => {
-                let path = (self.merge.path)(self.made);
-                self.made += 1;
-                let writer = FileWriter::create(self.merge.storage, &path)?;
-                let output = Output { writer, pending: vec![row], last_visitor: row.key.0 };
-                self.open.insert(period, output);
-                0
-            }
-        };
-        if waiting >= PENDING_ROWS {
             self.gather(inputs)?;
-            inputs.forget_batches();
+            self.end(period)?;
         }
+        let path = (self.merge.path)(self.made);
+        self.made += 1;
+        let writer = FileWriter::create(self.merge.storage, &path)?;
+        let output = Output { writer, pending: vec![row], last_visitor: row.key.0 };
+        self.open.insert(period, output);
         Ok(())
     }
 

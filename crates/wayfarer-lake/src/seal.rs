@@ -92,7 +92,10 @@ impl Sealer {
             id_files_gone: made.ids.gone,
             now: now.timestamp(),
         };
+        let rows: u64 = append.files.iter().map(|file| file.rows).sum();
         self.catalog.append(&append).await?;
+        self.shared.counters.seals.add(1);
+        self.shared.counters.sealed_rows.add(rows);
         self.publish().await?;
         for name in gone {
             // What stays is removed when the lake is opened next.
@@ -101,13 +104,13 @@ impl Sealer {
         Ok(())
     }
 
-    /// Takes ids out of the files of ids.
-    pub(crate) async fn forget_ids(&self, ids: &HashSet<Fingerprint>) -> Result<()> {
+    /// Takes ids out of the files of ids; says how many were there.
+    pub(crate) async fn forget_ids(&self, ids: &HashSet<Fingerprint>) -> Result<u64> {
         let one_at_a_time = self.sealing.lock().await;
         let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
         let stem = format!("{PREFIX}{:x}-e{attempt}-{:x}", self.shared.writer, (self.random.0)());
         let known = self.published.lock().await.clone();
-        let change = self.ids.forget(&stem, ids, &known)?;
+        let (change, forgotten) = self.ids.forget(&stem, ids, &known)?;
         self.catalog.replace_id_files(&change.added, &change.gone).await?;
         self.publish().await?;
         for name in change.gone {
@@ -115,7 +118,7 @@ impl Sealer {
             self.storage.remove(&path).map_err(|e| Error::io("cannot remove", &path, e))?;
         }
         drop(one_at_a_time);
-        Ok(())
+        Ok(forgotten)
     }
 
     async fn freeze(&self) -> Result<Option<Frozen>> {

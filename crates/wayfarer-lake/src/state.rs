@@ -13,6 +13,7 @@ use std::{
 
 use crate::{
     Error, ErrorKind, Result, View,
+    counters::Counters,
     file::DataFile,
     hot::{Chunk, Hot},
     live::Listeners,
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) wal_segments: AtomicU64,
     pub(crate) wal_bytes: AtomicU64,
     pub(crate) closed: AtomicBool,
+    pub(crate) counters: Counters,
     trouble: Mutex<Option<Error>>,
     /// Files that no new view has, as long as old views do.
     retired: Mutex<Vec<Weak<DataFile>>>,
@@ -71,6 +73,7 @@ impl Shared {
             wal_segments: AtomicU64::new(0),
             wal_bytes: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            counters: Counters::default(),
             trouble: Mutex::new(None),
             retired: Mutex::new(Vec::new()),
         }

@@ -6,7 +6,7 @@ use arrow_array::Array;
 use wayfarer_event::{Column, Micros};
 
 use crate::{
-    Export, Result, Run, Scan,
+    Export, Result, Run, Scan, Selection,
     file::{DataFile, SiteSpan},
     hot::{Cells, Chunk},
     scan::HotRun,
@@ -107,11 +107,15 @@ impl View {
     /// # Errors
     /// When a file cannot be read.
     pub fn export(&self, site: Option<&str>) -> Result<Export> {
-        let sites = match site {
-            Some(site) => vec![site.to_owned()],
-            None => self.sites(),
-        };
-        Ok(Export::new(self.clone(), sites))
+        self.select(&Selection { site: site.map(str::to_owned), ..Selection::default() })
+    }
+
+    /// The rows of a selection, in the same order. Files and row groups that cannot hold such rows are not read. Blocking.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn select(&self, selection: &Selection) -> Result<Export> {
+        Export::new(self.clone(), selection)
     }
 }
 

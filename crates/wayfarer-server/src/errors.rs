@@ -69,6 +69,12 @@ impl ApiError {
         ApiError { internal: Some(internal.into()), ..self }
     }
 
+    /// The same for the owner of the folder, who may know all that the log is told.
+    pub(crate) fn to_owner(self) -> ApiError {
+        let external = self.internal.clone().unwrap_or(self.external);
+        ApiError { external, ..self }
+    }
+
     #[cfg(test)]
     pub(crate) fn external(&self) -> &str {
         &self.external

@@ -16,9 +16,10 @@ pub(crate) fn sessions() -> Result<Value> {
     bench("sessions", &["--rounds", rounds, "--python", &python.to_string_lossy()])
 }
 
-/// The lake: events per second in process, over HTTP and from an access log, each with a recount.
+/// The lake: what it survives; then events per second in process, over HTTP and from an access log, each with a recount.
 pub(crate) fn lake() -> Result<Value> {
     tools::provide_for_benches()?;
+    let survived = survive()?;
     run::run(&mut run::cargo(&["build", "--release"]))?;
     let wayfarer = run::target()?.join("release/wayfarer");
     let wayfarer = wayfarer.to_string_lossy();
@@ -34,7 +35,16 @@ pub(crate) fn lake() -> Result<Value> {
         }
         None => json!("left out: there is no access log in ../shared/data"),
     };
-    Ok(json!({ "in_process": in_process, "http": http, "import": import }))
+    Ok(json!({ "survived": survived, "in_process": in_process, "http": http, "import": import }))
+}
+
+/// Kills at random points under load, and power losses at any operation; each sync is left out once.
+fn survive() -> Result<Value> {
+    let (rounds, seeds) = (size("20", "200"), size("200", "10000"));
+    let mut tests = run::cargo(&["test", "-p", "wayfarer-lake", "--test", "it", "--"]);
+    tests.args(["--nocapture", "kill::what", "power::", "full::"]);
+    run::run(tests.env("WAYFARER_KILL_ROUNDS", rounds).env("WAYFARER_SEEDS", seeds))?;
+    Ok(json!({ "kill_rounds": rounds, "power_loss_seeds": seeds, "lost": 0, "doubled": 0 }))
 }
 
 /// Analysis: the reports beside chDB and DuckDB.

@@ -26,13 +26,13 @@ pub(crate) enum Admin {
 /// What is done with sites.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Site {
-    /// Make a site, or give a site a new time zone and new hosts
+    /// Make a site, or give a site a new time zone, new hosts and a new retention
     Add(AddSite),
     /// List the sites
     List,
 }
 
-/// Make a site, or give a site a new time zone and new hosts
+/// Make a site, or give a site a new time zone, new hosts and a new retention
 #[derive(Args, Debug)]
 pub(crate) struct AddSite {
     /// Its name: letters, digits, `.`, `-` and `_`
@@ -43,6 +43,9 @@ pub(crate) struct AddSite {
     /// A host of its own, from which browsers may send; none: from everywhere
     #[arg(long = "host", value_name = "HOST")]
     hosts: Vec<String>,
+    /// Keep its events for so many days; for ever by default
+    #[arg(long, value_name = "N")]
+    keep_days: Option<u32>,
 }
 
 /// What is done with tokens.
@@ -55,6 +58,7 @@ pub(crate) enum Token {
     /// Take a token back
     Revoke {
         /// Its id, as `list` shows it
+        #[arg(allow_hyphen_values = true)]
         id: String,
     },
 }
@@ -113,6 +117,7 @@ impl AddSite {
     async fn run(self, desk: &Desk) -> Result<(), Failure> {
         let mut site = SiteSpec::new(self.name).timezone(self.tz);
         site.hosts = self.hosts;
+        site.keep_days = self.keep_days;
         let put = async |folder: &Folder| Ok(folder.put_site(&site).await?);
         with_folder(desk.folder().await?, put).await?;
         if desk.json {

@@ -12,6 +12,7 @@ use wayfarer_server::{
 };
 
 use crate::{
+    args::Whom,
     desk::{Desk, with_folder},
     failure::{Failure, cannot_write},
     rows::{EventFile, FORMATS, Format},
@@ -33,6 +34,8 @@ pub(crate) struct Export {
     /// Last day, month or year, included; up to now by default
     #[arg(long, value_name = "D")]
     to: Option<String>,
+    #[command(flatten)]
+    whom: Whom,
 }
 
 /// What an export says with `--json`.
@@ -65,7 +68,8 @@ impl Export {
 
     async fn write(&self, folder: &Folder, format: &Format) -> Result<u64, Failure> {
         let (site, from, to) = (self.site.clone(), self.from.clone(), self.to.clone());
-        let stream = folder.export(&ExportRequest { site, from, to }).await?;
+        let person = self.whom.clone().person();
+        let stream = folder.export(&ExportRequest { site, from, to, person }).await?;
         let file = EventFile::create(&self.file, format);
         let file = file.map_err(|error| cannot_write(&self.file, &error))?;
         self.copy(stream, file).await

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod care;
 #[cfg(feature = "demo")]
 mod demo;
 mod folder;

@@ -12,7 +12,8 @@ use crate::OpenError;
 const APPLICATION: i64 = 0x5741_5946;
 
 /// Step `n` (from 0) brings a store of version `n` to version `n + 1`.
-pub(super) const STEPS: &[&str] = &["
+pub(super) const STEPS: &[&str] = &[
+    "
     CREATE TABLE secret (
         name TEXT PRIMARY KEY,
         value BLOB NOT NULL
@@ -39,7 +40,11 @@ pub(super) const STEPS: &[&str] = &["
         salt BLOB NOT NULL,
         used_at INTEGER NOT NULL
     ) STRICT;
-"];
+",
+    "
+    ALTER TABLE site ADD COLUMN keep_days INTEGER;
+",
+];
 
 /// Brings the store to the version of `steps`, after a copy of an older one was put beside it.
 pub(super) async fn migrate(

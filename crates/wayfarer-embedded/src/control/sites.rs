@@ -1,11 +1,11 @@
 //! Sites: a name, a time zone, and the hosts whose pages are the site's own.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, PoisonError, RwLock},
 };
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, SqlitePool};
 use wayfarer_collect::Site;
@@ -21,6 +21,9 @@ const MOST: usize = 10_000;
 /// The most hosts of a site.
 const MOST_HOSTS: usize = 100;
 
+/// The most days that events are kept, if not for ever: a hundred years.
+const MOST_DAYS: u32 = 36_525;
+
 /// A site as it is written down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SiteSpec {
@@ -32,13 +35,17 @@ pub struct SiteSpec {
     /// without any, from everywhere.
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// How many days its events are kept, from 1; for ever when not given.
+    #[serde(default)]
+    pub keep_days: Option<u32>,
 }
 
 impl SiteSpec {
     /// A site whose days are UTC's.
     #[must_use]
     pub fn new(name: impl Into<String>) -> SiteSpec {
-        SiteSpec { name: name.into(), timezone: "UTC".to_owned(), hosts: Vec::new() }
+        let (name, timezone) = (name.into(), "UTC".to_owned());
+        SiteSpec { name, timezone, hosts: Vec::new(), keep_days: None }
     }
 
     /// The same site with the days of this time zone.
@@ -54,6 +61,12 @@ impl SiteSpec {
         self
     }
 
+    /// The same site, whose events go after so many days.
+    #[must_use]
+    pub fn keep_days(self, days: u32) -> SiteSpec {
+        SiteSpec { keep_days: Some(days), ..self }
+    }
+
     fn check(&self) -> Result<Site, Error> {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         if self.name.is_empty() || self.name.len() > NAME || !self.name.chars().all(fits) {
@@ -62,6 +75,9 @@ impl SiteSpec {
         let timezone = zone(&self.timezone)?;
         if self.hosts.len() > MOST_HOSTS {
             return Err(invalid("a site has at most 100 hosts"));
+        }
+        if self.keep_days.is_some_and(|days| !(1..=MOST_DAYS).contains(&days)) {
+            return Err(invalid(format!("events are kept for 1 to {MOST_DAYS} days, or for ever")));
         }
         let own_hosts = self.hosts.iter().map(|host| tidy_host(host)).collect::<Result<_, _>>()?;
         Ok(Site { name: self.name.clone(), timezone, own_hosts })
@@ -90,7 +106,13 @@ fn invalid(problem: impl Into<String>) -> Error {
 
 /// All sites, in memory.
 #[derive(Default)]
-pub(super) struct Sites(RwLock<BTreeMap<String, Arc<Site>>>);
+pub(super) struct Sites(RwLock<BTreeMap<String, Known>>);
+
+#[derive(Clone)]
+struct Known {
+    site: Arc<Site>,
+    keep_days: Option<u32>,
+}
 
 impl Sites {
     pub(super) async fn load(pool: &SqlitePool) -> Result<Sites, OpenError> {
@@ -99,29 +121,33 @@ impl Sites {
             hosts.entry(row.try_get("site")?).or_default().push(row.try_get("host")?);
         }
         let mut sites = BTreeMap::new();
-        for row in sqlx::query("SELECT name, timezone FROM site").fetch_all(pool).await? {
+        for row in sqlx::query("SELECT name, timezone, keep_days FROM site").fetch_all(pool).await?
+        {
             let name: String = row.try_get("name")?;
             let zone: String = row.try_get("timezone")?;
             let timezone = TimeZone::get(&zone)
                 .map_err(|_| OpenError::Zone { site: name.clone(), zone: zone.clone() })?;
             let own_hosts = hosts.remove(&name).unwrap_or_default();
-            sites.insert(name.clone(), Arc::new(Site { name, timezone, own_hosts }));
+            let site = Arc::new(Site { name: name.clone(), timezone, own_hosts });
+            sites.insert(name, Known { site, keep_days: row.try_get("keep_days")? });
         }
         Ok(Sites(RwLock::new(sites)))
     }
 
     fn get(&self, name: &str) -> Option<Arc<Site>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        let sites = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        sites.get(name).map(|known| Arc::clone(&known.site))
     }
 
-    fn put(&self, site: Site) -> Arc<Site> {
+    fn put(&self, site: Site, keep_days: Option<u32>) -> Arc<Site> {
         let site = Arc::new(site);
+        let known = Known { site: Arc::clone(&site), keep_days };
         let mut sites = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        sites.insert(site.name.clone(), Arc::clone(&site));
+        sites.insert(site.name.clone(), known);
         site
     }
 
-    fn all(&self) -> Vec<Arc<Site>> {
+    fn all(&self) -> Vec<Known> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 }
@@ -130,7 +156,18 @@ impl Control {
     /// Every site, by name.
     #[must_use]
     pub fn sites(&self) -> Vec<SiteSpec> {
-        self.sites.all().iter().map(|site| spec(site)).collect()
+        self.sites.all().iter().map(spec).collect()
+    }
+
+    /// From when on the events of each site are kept, of the sites that do not keep them for ever: the start of a day of
+    /// theirs.
+    pub(crate) fn kept_from(&self, now: Timestamp) -> HashMap<String, Micros> {
+        let from = |known: Known| {
+            let today = now.to_zoned(known.site.timezone.clone()).start_of_day().ok()?;
+            let first = today.checked_sub(i64::from(known.keep_days?).days()).ok()?;
+            Some((known.site.name.clone(), Micros::from(first.timestamp())))
+        };
+        self.sites.all().into_iter().filter_map(from).collect()
     }
 
     /// The site of this name.
@@ -152,11 +189,13 @@ impl Control {
         }
         let mut transaction = self.pool.begin().await?;
         sqlx::query(
-            "INSERT INTO site (name, timezone, created_at) VALUES (?, ?, ?)
-             ON CONFLICT (name) DO UPDATE SET timezone = excluded.timezone",
+            "INSERT INTO site (name, timezone, keep_days, created_at) VALUES (?, ?, ?, ?)
+             ON CONFLICT (name) DO UPDATE
+                 SET timezone = excluded.timezone, keep_days = excluded.keep_days",
         )
         .bind(&site.name)
         .bind(&spec.timezone)
+        .bind(spec.keep_days)
         .bind(now.0)
         .execute(&mut *transaction)
         .await?;
@@ -172,7 +211,7 @@ impl Control {
                 .await?;
         }
         transaction.commit().await?;
-        Ok(self.sites.put(site))
+        Ok(self.sites.put(site, spec.keep_days))
     }
 
     /// The site of this name, made as `spec` says if there is none yet.
@@ -187,8 +226,10 @@ impl Control {
     }
 }
 
-fn spec(site: &Site) -> SiteSpec {
+fn spec(known: &Known) -> SiteSpec {
+    let Known { site, keep_days } = known;
     SiteSpec {
+        keep_days: *keep_days,
         name: site.name.clone(),
         timezone: site.timezone.iana_name().unwrap_or("UTC").to_owned(),
         hosts: site.own_hosts.clone(),

@@ -8,7 +8,7 @@ use std::{
 use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{Catalog, EVENTS, failed};
-use crate::{Error, ErrorKind, Result, file::SiteSpan};
+use crate::{Result, file::SiteSpan};
 
 /// The catalog as it is now.
 #[derive(Debug, Default)]
@@ -16,14 +16,25 @@ pub(crate) struct Loaded {
     pub(crate) snapshot: u64,
     /// Every event of the writer with a `seq` below this is in a file.
     pub(crate) next_seq: u64,
+    /// The files that readers can use. Where another program deleted rows, these are still in them.
     pub(crate) files: Vec<FileRow>,
+    /// What waits to be adopted.
+    pub(crate) strange: Vec<Strange>,
     /// The names of all data files, also of those that only older snapshots have.
     pub(crate) named: HashSet<String>,
     pub(crate) id_files: Vec<IdFileRow>,
 }
 
-/// A live data file.
+/// A live data file that another program wrote, or from which it deleted.
 #[derive(Debug)]
+pub(crate) struct Strange {
+    pub(crate) file: FileRow,
+    /// Its delete files, relative to the folder of the table, or absolute.
+    pub(crate) deletes: Vec<String>,
+}
+
+/// A live data file.
+#[derive(Clone, Debug)]
 pub(crate) struct FileRow {
     pub(crate) id: u64,
     /// Relative to the folder of the table, or absolute.
@@ -52,16 +63,8 @@ impl Catalog {
         let mut connection = self.lock().await;
         // One transaction, so that all is of one moment.
         let mut transaction = connection.begin().await.map_err(failed(doing))?;
-        refuse_deletes(&mut transaction).await?;
         let loaded = load(&mut transaction, writer).await.map_err(failed(doing))?;
         transaction.commit().await.map_err(failed(doing))?;
-        for file in &loaded.files {
-            let rows: u64 = file.spans.iter().map(|span| span.rows).sum();
-            if rows != file.rows {
-                let text = format!("{} was not written by Wayfarer: compact the lake", file.path);
-                return Err(Error::new(ErrorKind::Unsupported, text));
-            }
-        }
         Ok(loaded)
     }
 }
@@ -83,23 +86,22 @@ impl Catalog {
     }
 }
 
-/// Deletes that another program keeps beside a file would be overlooked by our reader: better no answer than a wrong one.
-async fn refuse_deletes(connection: &mut SqliteConnection) -> Result<()> {
-    let path: Option<String> =
-        sqlx::query_scalar("SELECT path FROM ducklake_delete_file WHERE end_snapshot IS NULL")
-            .fetch_optional(connection)
-            .await
-            .map_err(failed("cannot read the catalog"))?;
-    match path {
-        None => Ok(()),
-        Some(path) => {
-            let text = format!(
-                "another program deleted rows ({path}): \
-                 let it rewrite its data files (ducklake_rewrite_data_files)"
-            );
-            Err(Error::new(ErrorKind::Unsupported, text))
-        }
+/// The delete files of other programs, by the data file that they belong to.
+async fn load_deletes(
+    connection: &mut SqliteConnection,
+) -> sqlx::Result<HashMap<u64, Vec<String>>> {
+    let rows = sqlx::query(
+        "SELECT data_file_id, path FROM ducklake_delete_file
+         WHERE table_id = ? AND end_snapshot IS NULL",
+    )
+    .bind(EVENTS)
+    .fetch_all(connection)
+    .await?;
+    let mut deletes: HashMap<u64, Vec<String>> = HashMap::new();
+    for row in rows {
+        deletes.entry(unsigned(&row, 0)?).or_default().push(row.try_get(1)?);
     }
+    Ok(deletes)
 }
 
 async fn load(connection: &mut SqliteConnection, writer: u64) -> sqlx::Result<Loaded> {
@@ -131,13 +133,25 @@ async fn load(connection: &mut SqliteConnection, writer: u64) -> sqlx::Result<Lo
             spans: spans.remove(&id).unwrap_or_default(),
         })
     };
-    let files = files.iter().map(file).collect::<sqlx::Result<_>>()?;
+    let files = files.iter().map(file).collect::<sqlx::Result<Vec<FileRow>>>()?;
+    let mut deletes = load_deletes(connection).await?;
+    let mut strange = Vec::new();
+    let mut usable = Vec::with_capacity(files.len());
+    for file in files {
+        let ours = file.spans.iter().map(|span| span.rows).sum::<u64>() == file.rows;
+        let deletes = deletes.remove(&file.id).unwrap_or_default();
+        if !ours || !deletes.is_empty() {
+            strange.push(Strange { file: file.clone(), deletes });
+        }
+        usable.extend(ours.then_some(file));
+    }
     let id_files = load_id_files(connection).await?;
     let named: Vec<String> =
         sqlx::query_scalar("SELECT path FROM ducklake_data_file").fetch_all(connection).await?;
     let named = named.into_iter().collect();
     let next_seq = next_seq.unwrap_or(1).unsigned_abs();
-    Ok(Loaded { snapshot: snapshot.unsigned_abs(), next_seq, files, named, id_files })
+    let (snapshot, files) = (snapshot.unsigned_abs(), usable);
+    Ok(Loaded { snapshot, next_seq, files, strange, named, id_files })
 }
 
 async fn load_spans(

@@ -16,8 +16,32 @@ pub(crate) struct Replace {
     pub(crate) gone: Vec<u64>,
     pub(crate) files: Vec<Written>,
     pub(crate) now: jiff::Timestamp,
-    /// Rows were left out.
-    pub(crate) erases: bool,
+    pub(crate) reason: Reason,
+}
+
+/// Why files are replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// Their rows lie better in other files.
+    Compact,
+    /// A person's rows are left out.
+    Erase,
+    /// Rows that are too old are left out.
+    Retain,
+    /// Another program wrote them, or deleted from them.
+    Adopt,
+}
+
+impl Reason {
+    /// DuckLake's name of the change, and the message of the snapshot.
+    fn texts(self) -> (&'static str, &'static str) {
+        match self {
+            Reason::Compact => ("merge_adjacent", "compact"),
+            Reason::Erase => ("rewrite_delete", "erase"),
+            Reason::Retain => ("rewrite_delete", "retain"),
+            Reason::Adopt => ("rewrite_delete", "adopt"),
+        }
+    }
 }
 
 impl Catalog {
@@ -37,14 +61,16 @@ impl Catalog {
         transaction.commit().await.map_err(failed(doing))
     }
 
-    /// Lets go of all snapshots up to `until` but the newest, and schedules the files that only they had for deletion.
-    pub(crate) async fn expire(&self, until: jiff::Timestamp, now: jiff::Timestamp) -> Result<()> {
+    /// Lets go of all snapshots up to `until` but the newest, and schedules the files that only they had for deletion. Says
+    /// how many snapshots they were.
+    pub(crate) async fn expire(&self, until: jiff::Timestamp, now: jiff::Timestamp) -> Result<u64> {
         let doing = "cannot expire snapshots";
         let mut connection = self.lock().await;
         let mut transaction =
             connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed(doing))?;
-        expire(&mut transaction, until, now).await.map_err(failed(doing))?;
-        transaction.commit().await.map_err(failed(doing))
+        let gone = expire(&mut transaction, until, now).await.map_err(failed(doing))?;
+        transaction.commit().await.map_err(failed(doing))?;
+        Ok(gone)
     }
 
     /// The files that are scheduled for deletion, relative to the folder of all data.
@@ -87,13 +113,20 @@ async fn swap(connection: &mut SqliteConnection, replace: &Replace) -> sqlx::Res
         if ended.rows_affected() != 1 {
             return Ok(false);
         }
+        sqlx::query(
+            "UPDATE ducklake_delete_file SET end_snapshot = ?
+             WHERE data_file_id = ? AND end_snapshot IS NULL",
+        )
+        .bind(snapshot)
+        .bind(gone.cast_signed())
+        .execute(&mut *connection)
+        .await?;
     }
     for (file, id) in replace.files.iter().zip(first_file..) {
         add_file(connection, file, id, snapshot, row_id).await?;
         row_id += file.rows.cast_signed();
     }
-    let (change, message) =
-        if replace.erases { ("rewrite_delete", "erase") } else { ("merge_adjacent", "compact") };
+    let (change, message) = replace.reason.texts();
     let changes = format!("{change}:{EVENTS}");
     let files = replace.files.len();
     add_snapshot(connection, snapshot, files, replace.now, (&changes, message)).await?;
@@ -120,9 +153,9 @@ async fn expire(
     connection: &mut SqliteConnection,
     until: jiff::Timestamp,
     now: jiff::Timestamp,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<u64> {
     // To the second: how fractions are written differs between programs.
-    sqlx::query(
+    let gone = sqlx::query(
         "DELETE FROM ducklake_snapshot
          WHERE substr(snapshot_time, 1, 19) <= substr(?, 1, 19)
              AND snapshot_id < (SELECT max(snapshot_id) FROM ducklake_snapshot)",
@@ -132,8 +165,13 @@ async fn expire(
     .await?;
     sqlx::query(
         "INSERT INTO ducklake_files_scheduled_for_deletion
-         SELECT data_file_id, 'main/events/' || path, path_is_relative, ?
+         SELECT data_file_id, 'main/events/' || path, path_is_relative, ?1
          FROM ducklake_data_file
+         WHERE end_snapshot <= (SELECT min(snapshot_id) FROM ducklake_snapshot)
+             AND path_is_relative = 1
+         UNION ALL
+         SELECT delete_file_id, 'main/events/' || path, path_is_relative, ?1
+         FROM ducklake_delete_file
          WHERE end_snapshot <= (SELECT min(snapshot_id) FROM ducklake_snapshot)
              AND path_is_relative = 1",
     )
@@ -145,6 +183,8 @@ async fn expire(
              WHERE snapshot_id NOT IN (SELECT snapshot_id FROM ducklake_snapshot);
          DELETE FROM ducklake_data_file
              WHERE end_snapshot <= (SELECT min(snapshot_id) FROM ducklake_snapshot);
+         DELETE FROM ducklake_delete_file
+             WHERE end_snapshot <= (SELECT min(snapshot_id) FROM ducklake_snapshot);
          DELETE FROM ducklake_file_column_stats
              WHERE data_file_id NOT IN (SELECT data_file_id FROM ducklake_data_file);
          DELETE FROM wayfarer_file
@@ -154,5 +194,5 @@ async fn expire(
     )
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(gone.rows_affected())
 }

@@ -51,6 +51,15 @@ pub(crate) fn footer(file: &DataFile) -> Result<ArrowReaderMetadata> {
     load().map_err(|error| damaged(file, error))
 }
 
+/// All rows of a file as they lie in it.
+pub(crate) fn batches(file: &DataFile) -> Result<ParquetRecordBatchReader> {
+    let footer = file.footer()?.clone();
+    ParquetRecordBatchReaderBuilder::new_with_metadata(Whole::open(file)?, footer)
+        .with_batch_size(BLOCK_ROWS)
+        .build()
+        .map_err(|error| damaged(file, error))
+}
+
 pub(super) fn damaged(file: &DataFile, error: ParquetError) -> Error {
     Error::because(ErrorKind::Corrupt, format!("cannot read {}", file.path.display()), error)
 }
@@ -324,7 +333,7 @@ fn foreign(file: &DataFile, column: Column) -> Error {
 }
 
 /// Turns an array into values without copying what it can share; `None` when it is of another type.
-pub(super) fn values(array: &ArrayRef, known: &mut Option<Arc<StringArray>>) -> Option<Values> {
+pub(crate) fn values(array: &ArrayRef, known: &mut Option<Arc<StringArray>>) -> Option<Values> {
     let any = array.as_any();
     if let Some(array) = any.downcast_ref::<DictionaryArray<Int32Type>>() {
         let texts = array.values().as_any().downcast_ref::<StringArray>()?;

@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// Rows of a row group: what a reader has to decode for a single visitor, and the memory that a writer needs.
-const GROUP_ROWS: usize = 256 << 10;
+pub(crate) const GROUP_ROWS: usize = 256 << 10;
 /// The version of what a file's columns mean, in its metadata.
 const FILE_VERSION: &str = "1";
 /// A dictionary may grow to this before a column falls back to plain texts, which are slower to read.

@@ -64,14 +64,15 @@ impl IdFolder {
         Ok(change)
     }
 
-    /// Writes the files that hold some of these ids again, without them.
+    /// Writes the files that hold some of these ids again, without them; says how many they were.
     pub(crate) fn forget(
         &self,
         stem: &str,
         ids: &HashSet<Fingerprint>,
         files: &[Arc<IdFile>],
-    ) -> Result<IdChange> {
+    ) -> Result<(IdChange, u64)> {
         let mut change = IdChange { files: files.to_vec(), ..IdChange::default() };
+        let mut forgotten = 0;
         for (index, file) in files.iter().enumerate() {
             let mut held = 0;
             for id in ids {
@@ -80,6 +81,7 @@ impl IdFolder {
             if held == 0 {
                 continue;
             }
+            forgotten += held;
             change.drop_file(&file.row.name);
             let name = format!("{stem}-{index}.ids");
             let row = IdFileRow { name, ids: file.row.ids - held, ..file.row.clone() };
@@ -91,7 +93,7 @@ impl IdFolder {
                 change.files.push(Arc::new(made));
             }
         }
-        Ok(change)
+        Ok((change, forgotten))
     }
 
     fn add(

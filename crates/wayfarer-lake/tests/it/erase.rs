@@ -3,11 +3,15 @@
 use std::path::Path;
 
 use wayfarer_event::{Event, Micros, VisitorId};
-use wayfarer_lake::{Appended, Ids, Lake, Person, Stored};
+use wayfarer_lake::{Appended, Ids, Lake, Person, Selection, Stored};
 
 use crate::support::{all, event_with_id, open};
 
 const SITE: &str = "a.example";
+
+fn sites() -> Vec<String> {
+    vec![SITE.to_owned()]
+}
 const MARY: VisitorId = VisitorId(0xfeed_face_cafe_beef);
 
 /// What Mary does: before she logs in, and after. Each word of hers is found nowhere else.
@@ -76,8 +80,9 @@ async fn a_user_is_erased_with_what_came_before_the_log_in_and_does_not_come_bac
     let before = all(&lake.view());
     assert!(traces_of_mary(folder.path()).len() > 3, "there is something to erase");
     let person = Person::User("zz-mary-the-user".into());
-    let erased = lake.erase(SITE, &person).await.unwrap();
-    assert_eq!((erased.rows, erased.visitors), (20, 1));
+    let erased = lake.erase(&sites(), &person).await.unwrap();
+    assert_eq!((erased.rows, erased.visitors, erased.ids, erased.wal_segments), (20, 1, 20, 1));
+    assert!(erased.snapshots > 0, "{erased:?}");
     assert_eq!(all(&lake.view()), others(&before));
     assert_eq!(traces_of_mary(folder.path()), [""; 0]);
     assert_eq!(lake.check().await.unwrap().problems, [""; 0]);
@@ -90,7 +95,7 @@ async fn a_user_is_erased_with_what_came_before_the_log_in_and_does_not_come_bac
     let appended = lake.append(spool, Ids::Window).await.unwrap();
     assert_eq!(appended, Appended { stored: 1, duplicates: 1, declined: 2 });
     assert_eq!(traces_of_mary(folder.path()), [""; 0]);
-    let later = Event { ts: Micros(erased.at + 1), ..mary(50, true) };
+    let later = Event { ts: Micros(erased.erased_at + 1), ..mary(50, true) };
     assert_eq!(lake.append(vec![later], Ids::Window).await.unwrap().stored, 1);
 }
 
@@ -100,14 +105,14 @@ async fn another_user_of_the_same_browser_stays_unless_the_visitor_is_erased() {
     let lake = open(folder.path()).await;
     let batch = vec![mary(1, true), mary(2, false), john(1)];
     lake.append(batch, Ids::Window).await.unwrap();
-    lake.erase(SITE, &Person::User("zz-mary-the-user".into())).await.unwrap();
+    lake.erase(&sites(), &Person::User("zz-mary-the-user".into())).await.unwrap();
     let rows = all(&lake.view());
     assert_eq!(
         rows.iter().map(|row| row.event.user.as_deref()).collect::<Vec<_>>(),
         [Some("john")]
     );
     assert_eq!(lake.append(vec![john(2)], Ids::Window).await.unwrap().stored, 1);
-    let erased = lake.erase(SITE, &Person::Visitor(MARY)).await.unwrap();
+    let erased = lake.erase(&sites(), &Person::Visitor(MARY)).await.unwrap();
     assert_eq!((erased.rows, erased.visitors), (2, 1));
     assert!(all(&lake.view()).is_empty());
     assert_eq!(lake.append(vec![john(3)], Ids::Window).await.unwrap().declined, 1);
@@ -117,11 +122,57 @@ async fn another_user_of_the_same_browser_stays_unless_the_visitor_is_erased() {
 }
 
 #[tokio::test]
+async fn a_person_is_erased_from_several_sites_at_once_and_from_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path()).await;
+    let of = |site: &str| Event { site: site.into(), ..mary(1, true) };
+    lake.append(vec![of("a.example"), of("b.example"), of("c.example")], Ids::Window)
+        .await
+        .unwrap();
+    let person = Person::User("zz-mary-the-user".into());
+    let erased =
+        lake.erase(&["a.example".to_owned(), "b.example".to_owned()], &person).await.unwrap();
+    assert_eq!((erased.rows, erased.visitors, erased.files), (2, 2, 1));
+    assert_eq!(lake.view().sites(), ["c.example"]);
+    let again = vec![of("a.example"), of("b.example"), of("c.example")];
+    let appended = lake.append(again, Ids::Window).await.unwrap();
+    assert_eq!(appended, Appended { stored: 0, duplicates: 1, declined: 2 });
+}
+
+/// What an erasure of the same person takes, an export gives before.
+#[tokio::test]
+async fn an_export_of_a_person_is_what_an_erasure_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = lake_with_mary(folder.path()).await;
+    lake.append(vec![john(1), john(2)], Ids::Window).await.unwrap();
+    let select = |selection: &Selection| -> Vec<Stored> {
+        lake.view().select(selection).unwrap().map(Result::unwrap).collect()
+    };
+    let user = Person::User("zz-mary-the-user".into());
+    let hers = Selection { person: Some(user.clone()), ..Selection::default() };
+    let rows = select(&hers);
+    assert_eq!(rows.len(), 20);
+    assert!(rows.iter().all(|row| row.event.id.as_ref().unwrap().starts_with("zz-mary")));
+    let middle = rows[10].event.ts;
+    let late = Selection { from: Some(middle), ..hers.clone() };
+    let early = Selection { until: Some(middle), ..hers.clone() };
+    let both = [select(&early), select(&late)].concat();
+    assert_eq!(both, rows, "sorted by time within the one visitor");
+    let elsewhere = Selection { site: Some("b.example".into()), ..hers.clone() };
+    assert_eq!(select(&elsewhere), []);
+    let browser = Selection { person: Some(Person::Visitor(MARY)), ..Selection::default() };
+    assert_eq!(select(&browser).len(), 22, "with what John did");
+    lake.erase(&sites(), &user).await.unwrap();
+    assert_eq!(select(&hers), []);
+    assert_eq!(select(&browser).len(), 2);
+}
+
+#[tokio::test]
 async fn erasing_nobody_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let lake = lake_with_mary(folder.path()).await;
     let before = all(&lake.view());
-    let erased = lake.erase(SITE, &Person::User("nobody".into())).await.unwrap();
+    let erased = lake.erase(&sites(), &Person::User("nobody".into())).await.unwrap();
     assert_eq!((erased.rows, erased.visitors, erased.files), (0, 0, 0));
     assert_eq!(all(&lake.view()), before);
 }

@@ -1,26 +1,54 @@
-//! `kill -9` in the middle of acknowledged appends, seals and all. The child is this test binary itself.
+//! `kill -9` in the middle of acknowledged appends, seals, compactions and erasures. The child is this test binary itself.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap, HashSet},
     io::{BufRead, BufReader},
     path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
 
-use wayfarer_lake::{Ids, Lake, Options};
+use wayfarer_event::{Event, VisitorId};
+use wayfarer_lake::{Ids, Lake, Options, Person};
 
 use crate::{
     simulator::Dice,
     support::{all, event_with_id, open},
 };
 
+const SITE: &str = "a.example";
 /// Where the child works; it does nothing when this is not set.
 const FOLDER: &str = "WAYFARER_TEST_CHILD_FOLDER";
 /// The number of its first event.
 const FIRST: &str = "WAYFARER_TEST_CHILD_FIRST";
+/// Events of one child.
+const EVENTS: u64 = 1_000_000;
+/// People who are known to one child, besides those whom nobody knows.
+const PEOPLE: u64 = 20;
+
+/// Whose event this is, if somebody's; each child has people of its own.
+fn person_of(n: u64) -> Option<u64> {
+    n.is_multiple_of(10).then_some(n / EVENTS * PEOPLE + n / 10 % PEOPLE)
+}
+
+fn name_of(person: u64) -> String {
+    format!("zz-person-{person}-zz")
+}
+
+fn event(n: u64) -> Event {
+    let event = event_with_id(SITE, n);
+    match person_of(n) {
+        None => event,
+        Some(person) => Event {
+            visitor: VisitorId(1_000_000 + person),
+            user: Some(name_of(person).into()),
+            ..event
+        },
+    }
+}
 
 /// Appends for ever from four tasks, with a seal every few milliseconds, and prints each event that was acknowledged.
+/// Meanwhile one person after the other is erased.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
@@ -33,12 +61,13 @@ async fn child() {
         ..Options::default()
     };
     let lake = Lake::open(Path::new(&folder), options).await.unwrap();
+    let erasing = tokio::spawn(erase_all(lake.clone(), first / EVENTS * PEOPLE));
     let tasks = (0..4).map(|task| {
         let lake = lake.clone();
         tokio::spawn(async move {
             for batch in 0.. {
                 let numbers = (0..7).map(|n| first + task + 4 * (batch * 7 + n));
-                let events = numbers.clone().map(|n| event_with_id("a.example", n)).collect();
+                let events = numbers.clone().map(event).collect();
                 lake.append(events, Ids::Window).await.unwrap();
                 let lines: String = numbers.map(|n| format!("acknowledged {n}\n")).collect();
                 println!("{lines}");
@@ -48,32 +77,78 @@ async fn child() {
     for task in tasks.collect::<Vec<_>>() {
         task.await.unwrap();
     }
+    erasing.await.unwrap();
 }
 
-/// Starts the child, kills it after so many acknowledged events, and answers which they were.
-fn kill_after(folder: &Path, first: u64, acknowledged: u64) -> Vec<u64> {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "kill::child", "--nocapture"])
-        .env(FOLDER, folder)
-        .env(FIRST, first.to_string())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let out = BufReader::new(child.stdout.take().unwrap());
-    let mut numbers = Vec::new();
-    let mut killed = false;
-    for line in out.lines() {
-        // A line may be cut off by the kill; whole ones end with a line end and have all digits.
-        let line = line.unwrap();
-        numbers.extend(line.strip_prefix("acknowledged ").and_then(|n| n.parse::<u64>().ok()));
-        if numbers.len() as u64 >= acknowledged && !killed {
-            child.kill().unwrap();
-            killed = true;
-        }
+async fn erase_all(lake: Lake, first: u64) {
+    for person in first..first + PEOPLE {
+        println!("\nerasing {person}");
+        let whom = Person::User(name_of(person));
+        lake.erase(&[SITE.to_owned()], &whom).await.unwrap();
+        println!("\nerased {person}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert!(!child.wait().unwrap().success());
-    assert!(killed, "the child ended by itself");
-    numbers
+}
+
+/// What children said before they were killed.
+#[derive(Default)]
+struct Said {
+    acknowledged: BTreeSet<u64>,
+    erasing: HashSet<u64>,
+    erased: HashSet<u64>,
+}
+
+impl Said {
+    /// Starts a child, and kills it after so many acknowledged events.
+    fn kill_after(&mut self, folder: &Path, first: u64, acknowledged: usize) {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "kill::child", "--nocapture"])
+            .env(FOLDER, folder)
+            .env(FIRST, first.to_string())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let enough = self.acknowledged.len() + acknowledged;
+        let mut killed = false;
+        for line in out.lines() {
+            // A line may be cut off by the kill; whole ones have a word and a number.
+            let line = line.unwrap();
+            let Some((word, Ok(number))) = line.split_once(' ').map(|(w, n)| (w, n.parse())) else {
+                continue;
+            };
+            match word {
+                "acknowledged" => _ = self.acknowledged.insert(number),
+                "erasing" => _ = self.erasing.insert(number),
+                "erased" => _ = self.erased.insert(number),
+                _ => {}
+            }
+            if self.acknowledged.len() >= enough && !killed {
+                child.kill().unwrap();
+                killed = true;
+            }
+        }
+        assert!(!child.wait().unwrap().success());
+        assert!(killed, "the child ended by itself");
+    }
+
+    /// Compares what the lake holds with what was said.
+    fn check(&self, lake: &Lake) {
+        let mut times: HashMap<u64, usize> = HashMap::new();
+        for row in all(&lake.view()) {
+            let id = row.event.id.unwrap();
+            *times.entry(id.strip_prefix("id-").unwrap().parse().unwrap()).or_default() += 1;
+        }
+        assert!(times.values().all(|&times| times == 1), "something is there twice");
+        for n in &self.acknowledged {
+            let person = person_of(*n);
+            if person.is_none_or(|person| !self.erasing.contains(&person)) {
+                assert!(times.contains_key(n), "event {n} is lost");
+            }
+        }
+        let back = times.keys().find(|n| person_of(**n).is_some_and(|p| self.erased.contains(&p)));
+        assert_eq!(back, None, "an erased person is back");
+    }
 }
 
 #[tokio::test]
@@ -82,18 +157,17 @@ async fn what_was_acknowledged_before_a_kill_is_there_once() {
         std::env::var("WAYFARER_KILL_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(6);
     let folder = tempfile::tempdir().unwrap();
     let mut dice = Dice(rounds);
-    let mut acknowledged = Vec::new();
+    let mut said = Said::default();
     for round in 0..rounds {
-        let numbers = kill_after(folder.path(), round * 1_000_000, 1 + dice.below(3000));
-        acknowledged.extend(numbers);
+        said.kill_after(folder.path(), round * EVENTS, 1 + dice.below(3000) as usize);
         let lake = open(folder.path()).await;
-        let mut times: HashMap<String, usize> = HashMap::new();
-        for row in all(&lake.view()) {
-            *times.entry(row.event.id.unwrap().to_string()).or_default() += 1;
-        }
-        for n in &acknowledged {
-            assert_eq!(times.get(&format!("id-{n}")), Some(&1), "round {round}, event {n}");
-        }
-        assert!(times.values().all(|&times| times == 1), "round {round}");
+        said.check(&lake);
+        assert_eq!(lake.check().await.unwrap().problems, [""; 0], "round {round}");
     }
+    println!(
+        "{rounds} kills: {} events acknowledged, {} erasures begun, {} done; 0 lost, 0 doubled, 0 back",
+        said.acknowledged.len(),
+        said.erasing.len(),
+        said.erased.len()
+    );
 }

@@ -4,7 +4,6 @@
 
 mod care;
 mod compact;
-
 mod erase;
 mod full;
 mod ids;
@@ -14,5 +13,6 @@ mod power;
 mod real {
     mod duckdb;
 }
+mod retain;
 mod simulator;
 mod support;

@@ -34,14 +34,38 @@ impl Dice {
     }
 }
 
-/// Which sync to leave out, to see that it is needed: files or folders whose path ends so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Omit {
-    Nothing,
-    File(&'static str),
-    Folder(&'static str),
-    /// The sync of a segment whose torn end was just cut, or that was just made: the first after each opening.
-    FirstOfFile(&'static str),
+/// One place in the lake's code that syncs, and what it syncs there. To leave it out shows whether it is needed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Sync {
+    /// The ending of the file, or the name of the folder.
+    of: String,
+    /// Source file and line.
+    at: String,
+}
+
+impl Sync {
+    /// The sync that is asked for by whoever called this.
+    fn here(of: &str) -> Sync {
+        let stack = std::backtrace::Backtrace::force_capture().to_string();
+        let mut places = stack.lines().filter_map(|line| line.split_once("/src/"));
+        let ours = |(root, _): &(&str, &str)| root.ends_with("at .") || root.ends_with("-lake");
+        let place = places.find(ours).map(|(_, place)| place);
+        Sync {
+            of: of.to_owned(),
+            at: place.unwrap_or_else(|| panic!("a sync from nowhere: {stack}")).to_owned(),
+        }
+    }
+}
+
+/// What a disk does besides its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Syncs {
+    /// All as they are asked for.
+    All,
+    /// All, and each place in the code that asks is noted.
+    Noted,
+    /// All but this one.
+    Without(Sync),
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +79,8 @@ struct World {
     /// How many operations are left before the power goes.
     left: u64,
     full: bool,
+    /// Every place that asked for a sync.
+    seen: BTreeSet<Sync>,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +89,6 @@ struct Node {
     durable: Vec<u8>,
     /// What was done since the last sync.
     pending: Vec<Change>,
-    synced: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -104,7 +129,7 @@ impl Change {
 #[derive(Clone)]
 pub(crate) struct Simulated {
     world: Arc<Mutex<World>>,
-    omit: Omit,
+    syncs: Syncs,
 }
 
 impl fmt::Debug for Simulated {
@@ -114,16 +139,16 @@ impl fmt::Debug for Simulated {
 }
 
 impl Simulated {
-    /// A disk with this folder on it.
-    pub(crate) fn new(base: &Path, omit: Omit) -> Simulated {
-        let folders: BTreeSet<PathBuf> = base.ancestors().map(Path::to_owned).collect();
+    /// A disk that has the folder above this one.
+    pub(crate) fn new(data: &Path, syncs: Syncs) -> Simulated {
+        let folders: BTreeSet<PathBuf> = data.ancestors().skip(1).map(Path::to_owned).collect();
         let world = World {
             left: u64::MAX,
             folders: folders.clone(),
             durable_folders: folders,
             ..World::default()
         };
-        Simulated { world: Arc::new(Mutex::new(world)), omit }
+        Simulated { world: Arc::new(Mutex::new(world)), syncs }
     }
 
     /// Lets the power go after so many more operations.
@@ -138,6 +163,28 @@ impl Simulated {
 
     pub(crate) fn set_full(&self, full: bool) {
         self.world.lock().unwrap().full = full;
+    }
+
+    /// Every place that asked for a sync so far, if they are noted.
+    pub(crate) fn seen(&self) -> BTreeSet<Sync> {
+        self.world.lock().unwrap().seen.clone()
+    }
+
+    /// The files that hold these bytes.
+    pub(crate) fn holding(&self, bytes: &[u8]) -> Vec<PathBuf> {
+        let world = self.world.lock().unwrap();
+        let holds = |node: &usize| world.nodes[*node].now.windows(bytes.len()).any(|w| w == bytes);
+        let held = world.names.iter().filter(|(_, node)| holds(node));
+        held.map(|(path, _)| path.clone()).collect()
+    }
+
+    /// The files of a folder of this name, from an offset on, cut into pieces of 16 bytes.
+    pub(crate) fn chunks_of_16(&self, folder: &str, from: usize) -> BTreeSet<[u8; 16]> {
+        let world = self.world.lock().unwrap();
+        let inside = |path: &Path| path.parent().is_some_and(|parent| parent.ends_with(folder));
+        let nodes = world.names.iter().filter(|(path, _)| inside(path)).map(|(_, node)| *node);
+        let bytes = nodes.map(|node| world.nodes[node].now.get(from..).unwrap_or_default());
+        bytes.flat_map(|bytes| bytes.as_chunks::<16>().0).copied().collect()
     }
 
     /// What is left on the disk after the power went, and power again.
@@ -176,7 +223,7 @@ impl Simulated {
                     part.apply(&mut left);
                 }
             }
-            *node = Node { now: left.clone(), durable: left, pending: Vec::new(), synced: false };
+            *node = Node { now: left.clone(), durable: left, pending: Vec::new() };
         }
         world.names.clone_from(&names);
         world.durable_names = names;
@@ -192,6 +239,18 @@ impl Simulated {
         }
         world.left -= 1;
         act(&mut world)
+    }
+
+    /// Whether a sync of this is left out. To find out who asks takes a while, so it is done only where it matters.
+    fn omits(&self, world: &mut World, of: &str) -> bool {
+        match &self.syncs {
+            Syncs::All => false,
+            Syncs::Noted => {
+                world.seen.insert(Sync::here(of));
+                false
+            }
+            Syncs::Without(sync) => sync.of == of && *sync == Sync::here(of),
+        }
     }
 
     fn file(&self, path: &Path, node: usize) -> Box<dyn File> {
@@ -247,10 +306,11 @@ impl Storage for Simulated {
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        if matches!(self.omit, Omit::Folder(end) if path.ends_with(end)) {
-            return Ok(());
-        }
+        let name = path.file_name().unwrap().to_str().unwrap();
         self.with(|world| {
+            if self.omits(world, name) {
+                return Ok(());
+            }
             let inside = |other: &Path| other.parent() == Some(path);
             world.durable_names.retain(|name, _| !inside(name));
             let now = world.names.iter().filter(|(name, _)| inside(name));
@@ -306,15 +366,12 @@ impl File for SimulatedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let ends = |end: &str| self.path.to_str().unwrap().ends_with(end);
+        let end = self.path.extension().unwrap().to_str().unwrap();
         self.disk.with(|world| {
-            let node = &mut world.nodes[self.node];
-            let first = !std::mem::replace(&mut node.synced, true);
-            match self.disk.omit {
-                Omit::File(end) if ends(end) && !first => return Ok(()),
-                Omit::FirstOfFile(end) if ends(end) && first => return Ok(()),
-                _ => {}
+            if self.disk.omits(world, end) {
+                return Ok(());
             }
+            let node = &mut world.nodes[self.node];
             node.durable.clone_from(&node.now);
             node.pending.clear();
             Ok(())

@@ -16,8 +16,8 @@ use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{net::UnixStream, sync::mpsc};
 use wayfarer_embedded::{
-    Answer, ExportRequest, Exported, ImportCounts, ImportEvent, ImportRequest, Inputs, NewToken,
-    Request, Scope, SiteSpec, Status, TokenInfo,
+    Answer, Check, Compacted, Erasure, ErasureRequest, ExportRequest, Exported, ImportCounts,
+    ImportEvent, ImportRequest, Inputs, NewToken, Request, Scope, SiteSpec, Status, TokenInfo,
 };
 
 use super::{
@@ -113,6 +113,30 @@ impl Client {
     /// When the server says no or does not answer.
     pub async fn revoke_token(&self, id: &str) -> Result<bool, FolderError> {
         self.ask(Method::POST, "/local/tokens/revoke", Some(id)).await
+    }
+
+    /// See [`Folder::compact`](super::Folder::compact).
+    ///
+    /// # Errors
+    /// When the server says no or does not answer.
+    pub async fn compact(&self) -> Result<Compacted, FolderError> {
+        self.ask(Method::POST, "/local/compact", NOTHING).await
+    }
+
+    /// See [`Folder::check`](super::Folder::check).
+    ///
+    /// # Errors
+    /// When the server says no or does not answer.
+    pub async fn check(&self) -> Result<Check, FolderError> {
+        self.ask(Method::POST, "/local/check", NOTHING).await
+    }
+
+    /// See [`Folder::erase`](super::Folder::erase).
+    ///
+    /// # Errors
+    /// When the server says no or does not answer.
+    pub async fn erase(&self, request: &ErasureRequest) -> Result<Erasure, FolderError> {
+        self.ask(Method::POST, "/local/erase", Some(request)).await
     }
 
     /// See [`Folder::export`](super::Folder::export).

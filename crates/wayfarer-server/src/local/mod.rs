@@ -14,8 +14,9 @@ use std::path::Path;
 
 use tokio::sync::mpsc;
 use wayfarer_embedded::{
-    Answer, Export, ExportRequest, Exported, ImportCounts, ImportEvent, ImportRequest, Inputs,
-    NewToken, OpenError, Options, Request, Scope, SiteSpec, Status, TokenInfo, Wayfarer,
+    Answer, Check, Compacted, Erasure, ErasureRequest, Export, ExportRequest, Exported,
+    ImportCounts, ImportEvent, ImportRequest, Inputs, NewToken, OpenError, Options, Request, Scope,
+    SiteSpec, Status, TokenInfo, Wayfarer,
 };
 use wayfarer_event::Micros;
 
@@ -256,6 +257,39 @@ impl Folder {
         match self {
             Folder::Open(wayfarer) => Ok(wayfarer.control().revoke_token(id).await?),
             Folder::Remote(client) => client.revoke_token(id).await,
+        }
+    }
+
+    /// Drops what sites no longer keep, merges all files that can be merged, removes those that nobody needs.
+    ///
+    /// # Errors
+    /// When a file or the catalog cannot be read or written.
+    pub async fn compact(&self) -> Result<Compacted, FolderError> {
+        match self {
+            Folder::Open(wayfarer) => Ok(wayfarer.compact().await?),
+            Folder::Remote(client) => client.compact().await,
+        }
+    }
+
+    /// Verifies log, catalog and files against each other.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read. What is wrong with files is in the answer.
+    pub async fn check(&self) -> Result<Check, FolderError> {
+        match self {
+            Folder::Open(wayfarer) => Ok(wayfarer.check().await?),
+            Folder::Remote(client) => client.check().await,
+        }
+    }
+
+    /// Erases a person.
+    ///
+    /// # Errors
+    /// When there is no such site, or a file or the catalog cannot be read or written.
+    pub async fn erase(&self, request: &ErasureRequest) -> Result<Erasure, FolderError> {
+        match self {
+            Folder::Open(wayfarer) => Ok(wayfarer.erase(request).await?),
+            Folder::Remote(client) => client.erase(request).await,
         }
     }
 

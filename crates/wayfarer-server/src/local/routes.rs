@@ -14,8 +14,8 @@ use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use wayfarer_embedded::{
-    Answer, ExportRequest, Exported, ImportCounts, ImportEvent, ImportRequest, NewToken, Request,
-    Scope, SiteSpec, Status, TokenInfo, Wayfarer,
+    Answer, Check, Compacted, Erasure, ErasureRequest, ExportRequest, Exported, ImportCounts,
+    ImportEvent, ImportRequest, NewToken, Request, Scope, SiteSpec, Status, TokenInfo, Wayfarer,
 };
 use wayfarer_event::Micros;
 
@@ -46,6 +46,21 @@ pub(super) enum ImportLine {
     Done(ImportCounts),
 }
 
+/// An answer that says no to the owner of the folder, and why in full.
+struct OwnerError(ApiError);
+
+impl From<wayfarer_embedded::Error> for OwnerError {
+    fn from(error: wayfarer_embedded::Error) -> OwnerError {
+        OwnerError(ApiError::from(error).to_owner())
+    }
+}
+
+impl IntoResponse for OwnerError {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
 /// Which token is wanted.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct TokenRequest {
@@ -63,6 +78,9 @@ pub(crate) fn routes() -> Router<Server> {
         .route("/local/sites", get(sites).post(put_site))
         .route("/local/tokens", get(tokens).post(create_token))
         .route("/local/tokens/revoke", post(revoke_token))
+        .route("/local/compact", post(compact))
+        .route("/local/check", post(check))
+        .route("/local/erase", post(erase))
 }
 
 async fn status(State(server): State<Server>) -> Json<Status> {
@@ -72,7 +90,7 @@ async fn status(State(server): State<Server>) -> Json<Status> {
 async fn report(
     State(server): State<Server>,
     Json(request): Json<Request>,
-) -> Result<Json<Answer>, ApiError> {
+) -> Result<Json<Answer>, OwnerError> {
     Ok(Json(server.wayfarer().report(request).await?))
 }
 
@@ -83,7 +101,7 @@ async fn sites(State(server): State<Server>) -> Json<Vec<SiteSpec>> {
 async fn put_site(
     State(server): State<Server>,
     Json(site): Json<SiteSpec>,
-) -> Result<Json<()>, ApiError> {
+) -> Result<Json<()>, OwnerError> {
     let wayfarer = server.wayfarer();
     wayfarer.control().put_site(&site, Micros::from(wayfarer.now())).await?;
     Ok(Json(()))
@@ -96,7 +114,7 @@ async fn tokens(State(server): State<Server>) -> Json<Vec<TokenInfo>> {
 async fn create_token(
     State(server): State<Server>,
     Json(wanted): Json<TokenRequest>,
-) -> Result<Json<NewToken>, ApiError> {
+) -> Result<Json<NewToken>, OwnerError> {
     let wayfarer = server.wayfarer();
     let now = Micros::from(wayfarer.now());
     Ok(Json(wayfarer.control().create_token(&wanted.site, wanted.scope, now).await?))
@@ -105,21 +123,36 @@ async fn create_token(
 async fn revoke_token(
     State(server): State<Server>,
     Json(id): Json<String>,
-) -> Result<Json<bool>, ApiError> {
+) -> Result<Json<bool>, OwnerError> {
     Ok(Json(server.wayfarer().control().revoke_token(&id).await?))
+}
+
+async fn compact(State(server): State<Server>) -> Result<Json<Compacted>, OwnerError> {
+    Ok(Json(server.wayfarer().compact().await?))
+}
+
+async fn check(State(server): State<Server>) -> Result<Json<Check>, OwnerError> {
+    Ok(Json(server.wayfarer().check().await?))
+}
+
+async fn erase(
+    State(server): State<Server>,
+    Json(request): Json<ErasureRequest>,
+) -> Result<Json<Erasure>, OwnerError> {
+    Ok(Json(server.wayfarer().erase(&request).await?))
 }
 
 async fn export(
     State(server): State<Server>,
     Json(request): Json<ExportRequest>,
-) -> Result<Response, ApiError> {
+) -> Result<Response, OwnerError> {
     let export = server.wayfarer().export(&request)?;
     let lines = stream::unfold(Some(export), |export| async {
         let mut export = export?;
         match export.next_batch().await {
             Ok(Some(events)) => Some((ExportLine::Events(events), Some(export))),
             Ok(None) => Some((ExportLine::End, None)),
-            Err(error) => Some((ExportLine::Failed(ApiError::from(error).body()), None)),
+            Err(error) => Some((ExportLine::Failed(OwnerError::from(error).0.body()), None)),
         }
     });
     Ok(ndjson(lines))
@@ -129,10 +162,11 @@ async fn import(
     State(server): State<Server>,
     headers: HeaderMap,
     request: HttpRequest,
-) -> Result<Response, ApiError> {
+) -> Result<Response, OwnerError> {
     let wanted = headers.get("wayfarer-import").map(axum::http::HeaderValue::as_bytes);
     let wanted: ImportRequest = serde_json::from_slice(wanted.unwrap_or_default())
-        .map_err(|_| ApiError::bad_request("the header `wayfarer-import` says nothing of use"))?;
+        .map_err(|_| ApiError::bad_request("the header `wayfarer-import` says nothing of use"))
+        .map_err(OwnerError)?;
     let (lines, answer) = mpsc::channel(EVENTS);
     let (pieces, chunks) = mpsc::channel(WAITING);
     tokio::spawn(receive(request.into_body(), pieces));
@@ -173,7 +207,7 @@ async fn run_import(
     let _ = telling.await;
     let line = match done {
         Ok(counts) => ImportLine::Done(counts),
-        Err(error) => ImportLine::Failed(ApiError::from(error).body()),
+        Err(error) => ImportLine::Failed(OwnerError::from(error).0.body()),
     };
     // A client that went away does not want to know.
     let _ = lines.send(line).await;

@@ -137,6 +137,7 @@ async fn an_export_takes_the_days_of_the_site() {
         site: Some("s".into()),
         from: from.map(Into::into),
         to: to.map(Into::into),
+        person: None,
     };
     assert_eq!(export(&direct, &of(None, None)).await.len(), 4);
     assert_eq!(export(&direct, &of(None, Some("2015-05-17"))).await.len(), 3);

@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use serde_json::Value;
 use wayfarer_event::{Event, Micros, VisitorId};
-use wayfarer_lake::{Ids, Lake, Stored};
+use wayfarer_lake::{Ids, Lake, Options, Stored};
 
 use crate::support::{all, event, event_with_id, open};
 
@@ -44,13 +44,22 @@ fn python() -> String {
 }
 
 fn ask(folder: &Path, lake: &Lake, queries: &[&str]) -> Vec<Value> {
+    tell(folder, &lake.status().duckdb, queries)
+}
+
+/// As [`ask`], but may also write.
+fn write(folder: &Path, lake: &Lake, queries: &[&str]) {
+    tell(folder, &lake.status().duckdb.replace("READ_ONLY, ", ""), queries);
+}
+
+fn tell(folder: &Path, attach: &str, queries: &[&str]) -> Vec<Value> {
     let elsewhere = tempfile::tempdir().unwrap();
     let output = Command::new(python())
         .current_dir(elsewhere.path())
         .args(["-c", READER])
         .arg(folder)
         .arg(serde_json::to_string(queries).unwrap())
-        .arg(lake.status().duckdb)
+        .arg(attach)
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -136,7 +145,7 @@ async fn duckdb_finds_what_an_export_gives() {
 
     // Somebody is erased: neither the file's nor the table's statistics keep the greatest values.
     let last = wayfarer_lake::Person::Visitor(VisitorId(u64::MAX));
-    assert_eq!(lake.erase("z.example", &last).await.unwrap().rows, 1);
+    assert_eq!(lake.erase(&["z.example".to_owned()], &last).await.unwrap().rows, 1);
     let rest = all(&lake.view());
     assert_eq!(rest.len() + 1, rows.len());
     let kept = ask(folder.path(), &lake, &[SUMS, "SELECT max(ts) > '2029-01-01' FROM lake.events"]);
@@ -155,4 +164,91 @@ async fn duckdb_finds_what_an_export_gives() {
         [seq, ts, text(&event.id), text(&event.title), text(&event.props)]
     };
     assert_eq!(answers[5], serde_json::json!(rows.iter().map(row).collect::<Vec<_>>()));
+}
+
+/// Inserts, deletes and merges of DuckDB: its rows are taken in exactly, what it deleted is gone, and the order is ours.
+#[tokio::test]
+async fn what_duckdb_does_to_the_table_is_taken_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path()).await;
+    for part in 0..2 {
+        let batch = (part * 100..part * 100 + 100).map(|n| event("a", n)).collect();
+        lake.append(batch, Ids::Window).await.unwrap();
+        lake.seal().await.unwrap();
+    }
+    let ours = all(&lake.view());
+    write(
+        folder.path(),
+        &lake,
+        &[
+            "INSERT INTO lake.events (site, visitor, name, ts, path, value, props) \
+             SELECT 'b', 10 - range, 'note', '2026-01-01'::TIMESTAMPTZ - range * INTERVAL 1 HOUR, \
+             '/d/' || range, range / 2, '{\"n\":1}' FROM range(10)",
+            "INSERT INTO lake.events (site, visitor, visitor_kind, name, ts, received_at, writer, seq, id) \
+             VALUES ('b', 18446744073709551615, 'subject', 'x', '2026-02-02 01:02:03.000004+00', \
+             '2026-02-03 00:00:00+00', 7, 9, 'mine')",
+            "DELETE FROM lake.events WHERE status = 404",
+        ],
+    );
+    assert_eq!(all(&lake.view()), ours, "a view is of its moment");
+    assert_eq!(lake.check().await.unwrap().problems.len(), 4);
+    // A seal goes on beside it.
+    lake.append(vec![event("c", 1)], Ids::Window).await.unwrap();
+    lake.seal().await.unwrap();
+    assert_eq!(lake.compact().await.unwrap().adopted, 4);
+    let rows = all(&lake.view());
+    let kept: Vec<Stored> = ours.into_iter().filter(|row| row.event.status != Some(404)).collect();
+    let of = |site: &str| -> Vec<Stored> {
+        rows.iter().filter(|row| row.event.site == site).cloned().collect()
+    };
+    assert_eq!(of("a"), kept);
+    assert_eq!((of("b").len(), of("c").len()), (11, 1));
+    let first = &of("b")[0];
+    assert_eq!((first.event.visitor, first.event.value), (VisitorId(1), Some(4.5)));
+    assert_eq!(first.event.path.as_deref(), Some("/d/9"));
+    assert_eq!(first.event.received_at, first.event.ts);
+    let mine = &of("b")[10];
+    assert_eq!((mine.writer, mine.seq, mine.event.id.as_deref()), (7, 9, Some("mine")));
+    assert_eq!(mine.event.ts, Micros::parse("2026-02-02T01:02:03.000004Z").unwrap());
+    assert_eq!(mine.event.received_at, Micros::parse("2026-02-03T00:00:00Z").unwrap());
+    let ids: std::collections::HashSet<_> = rows.iter().map(|row| &row.event.id).collect();
+    assert_eq!(ids.len(), rows.len());
+    assert_eq!(lake.check().await.unwrap().problems, [""; 0]);
+    assert_eq!(ask(folder.path(), &lake, &[SUMS])[0], serde_json::json!([sums(&rows)]));
+
+    // DuckDB merges our files its own way; the lake is opened again on that.
+    write(folder.path(), &lake, &["CALL ducklake_merge_adjacent_files('lake')"]);
+    drop(lake);
+    let lake = open(folder.path()).await;
+    assert_eq!(all(&lake.view()), rows);
+    assert_eq!(lake.check().await.unwrap().problems, [""; 0]);
+    // Neither a data file nor a delete file of DuckDB is left, once its snapshots, which have its time, are let go.
+    drop(lake);
+    let clock = Options::default().clock;
+    let later = Options { clock, ..crate::support::options() };
+    let lake = Lake::open(folder.path(), later).await.unwrap();
+    lake.compact().await.unwrap();
+    assert_eq!(all(&lake.view()), rows);
+    let left = std::fs::read_dir(folder.path().join("lake/main/events")).unwrap();
+    let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| !name.starts_with("wayfarer-")).collect::<Vec<_>>(), [""; 0]);
+}
+
+#[tokio::test]
+async fn rows_that_are_no_events_stop_nothing_and_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path()).await;
+    lake.append(vec![event("a", 1)], Ids::Window).await.unwrap();
+    lake.seal().await.unwrap();
+    let rows = all(&lake.view());
+    write(folder.path(), &lake, &["INSERT INTO lake.events (name) VALUES ('nobody')"]);
+    let error = lake.compact().await.unwrap_err();
+    assert_eq!(error.kind(), wayfarer_lake::ErrorKind::Unsupported);
+    assert!(error.to_string().contains("without `site`"), "{error}");
+    drop(lake);
+    let lake = open(folder.path()).await;
+    assert_eq!(all(&lake.view()), rows);
+    assert_eq!(lake.append(vec![event("a", 2)], Ids::Window).await.unwrap().stored, 1);
+    lake.seal().await.unwrap();
+    assert_eq!(lake.view().rows(None), 2);
 }
