@@ -188,9 +188,10 @@ impl There {
 /// What people did, of a block with the columns name, path and reason to be held for a bot.
 fn people(block: &Block) -> impl Iterator<Item = Recent> + '_ {
     let text = |column: usize, row: usize| text(block.columns.get(column)?, row);
-    (0..block.len()).filter(move |&row| text(2, row).is_none()).filter_map(move |row| {
+    let rows = block.visitors.each().enumerate();
+    rows.filter(move |&(row, _)| text(2, row).is_none()).filter_map(move |(row, visitor)| {
         Some(Recent {
-            visitor: VisitorId(*block.visitor.get(row)?),
+            visitor: VisitorId(visitor),
             name: text(0, row)?.into(),
             path: text(1, row).map(Text::from),
             ts: Micros(*block.ts.get(row)?),

@@ -8,7 +8,11 @@
 //! 0, a `seq` from the file's number and the row's place, and the id that follows from both. A row without site, visitor,
 //! time or name is no event: its file is left as it is, with an error that says so.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc, sync::atomic::Ordering};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+};
 
 use arrow_array::{
     Array, ArrayRef, DictionaryArray, Int64Array, RecordBatch, StringArray,
@@ -82,11 +86,7 @@ struct Adoption<'a> {
 }
 
 impl<'a> Adoption<'a> {
-    fn new(
-        storage: &'a Arc<dyn Storage>,
-        table: &std::path::Path,
-        strange: &Strange,
-    ) -> Result<Adoption<'a>> {
+    fn new(storage: &'a Arc<dyn Storage>, table: &Path, strange: &Strange) -> Result<Adoption<'a>> {
         let file = DataFile::new(Arc::clone(storage), strange.file.resolve(table), &strange.file);
         let mut deleted = HashSet::new();
         for deletes in &strange.deletes {
@@ -109,24 +109,24 @@ impl<'a> Adoption<'a> {
             pieces.push(Piece { columns: self.complete(&batch, place)?, rows });
             place += batch.num_rows() as u64;
             if waiting + batch.num_rows() > GROUP_ROWS {
-                written.push(self.write(&std::mem::take(&mut pieces), path(written.len()))?);
+                written.push(self.write(&std::mem::take(&mut pieces), &path(written.len()))?);
                 waiting = 0;
             }
         }
         if waiting > 0 {
-            written.push(self.write(&pieces, path(written.len()))?);
+            written.push(self.write(&pieces, &path(written.len()))?);
         }
         Ok(written)
     }
 
-    fn write(&self, pieces: &[Piece], path: PathBuf) -> Result<Written> {
+    fn write(&self, pieces: &[Piece], path: &Path) -> Result<Written> {
         let mut keys = Vec::new();
         for (index, piece) in pieces.iter().enumerate() {
             keys.extend(piece.keys(index));
         }
         keys.sort_unstable();
         let places: Vec<(usize, usize)> = keys.iter().map(|key| key.place).collect();
-        let mut writer = FileWriter::create(self.storage, &path)?;
+        let mut writer = FileWriter::create(self.storage, path)?;
         let mut arrays = Vec::with_capacity(Column::ALL.len());
         for column in 0..Column::ALL.len() {
             let sources = pieces.iter().filter_map(|piece| piece.columns.get(column));

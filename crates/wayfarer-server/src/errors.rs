@@ -70,7 +70,7 @@ impl ApiError {
     }
 
     /// The same for the owner of the folder, who may know all that the log is told.
-    pub(crate) fn to_owner(self) -> ApiError {
+    pub(crate) fn in_full(self) -> ApiError {
         let external = self.internal.clone().unwrap_or(self.external);
         ApiError { external, ..self }
     }

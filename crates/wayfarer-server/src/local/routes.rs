@@ -51,7 +51,7 @@ struct OwnerError(ApiError);
 
 impl From<wayfarer_embedded::Error> for OwnerError {
     fn from(error: wayfarer_embedded::Error) -> OwnerError {
-        OwnerError(ApiError::from(error).to_owner())
+        OwnerError(ApiError::from(error).in_full())
     }
 }
 
