@@ -142,7 +142,7 @@ impl Compactor {
     }
 
     /// Writes the rows of files into new ones, away from the threads that answer requests.
-    async fn write(
+    pub(crate) async fn write(
         &self,
         files: Vec<Arc<DataFile>>,
         leave_out: Option<LeaveOut>,

@@ -21,6 +21,7 @@ use crate::{
     compact::Compactor,
     file::DataFile,
     ids::{Fingerprint, fingerprint_of},
+    merge::Pace,
     person::Target,
 };
 
@@ -88,8 +89,13 @@ impl Compactor {
         self.seal_all().await?;
         erased.wal_segments -= segments.load(Ordering::Relaxed).min(erased.wal_segments);
         erased.visitors = targets.iter().map(|target| target.visitors.len() as u64).sum();
-        let ids = self.rewrite_files(&targets, at, &mut erased).await?;
-        erased.ids = self.sealer.forget_ids(&ids).await?;
+        let (files, found) = self.find(&targets).await?;
+        erased.rows = found.rows;
+        erased.files = files.len() as u64;
+        // Before the rows: were the rows gone first, an erasure that broke off in between would not find the ids again.
+        erased.ids = self.sealer.forget_ids(&found.ids).await?;
+        self.rewrite_all(files, &targets, at).await?;
+        self.sealer.shared.counters.erased_rows.add(erased.rows);
         self.sealer.catalog.narrow().await?;
         erased.snapshots = self.expire_all().await?;
         self.sealer.catalog.vacuum().await?;
@@ -136,33 +142,46 @@ impl Compactor {
         .await
     }
 
-    /// Writes every file that has rows of the person again without them; gives the ids of those.
-    async fn rewrite_files(
+    /// The files that have rows of the person, and what is in them.
+    async fn find(&self, targets: &Arc<Vec<Target>>) -> Result<(Vec<Arc<DataFile>>, Found)> {
+        let files = Arc::clone(&self.sealer.shared.rows().files);
+        let targets = Arc::clone(targets);
+        blocking(move || {
+            let (mut with_rows, mut all) = (Vec::new(), Found::default());
+            for file in files.iter() {
+                let found = Found::of(&targets, file)?;
+                if found.rows > 0 {
+                    with_rows.push(Arc::clone(file));
+                    all.rows += found.rows;
+                    all.ids.extend(found.ids);
+                }
+            }
+            Ok((with_rows, all))
+        })
+        .await
+    }
+
+    /// Writes files again without the person's rows, and puts them in their places all at once: were they replaced one by
+    /// one, an erasure that broke off could leave rows of a visitor whose link to the user is gone.
+    async fn rewrite_all(
         &self,
+        files: Vec<Arc<DataFile>>,
         targets: &Arc<Vec<Target>>,
         at: Micros,
-        erased: &mut Erased,
-    ) -> Result<HashSet<Fingerprint>> {
-        let mut ids = HashSet::new();
-        let files = Arc::clone(&self.sealer.shared.rows().files);
-        for file in files.iter() {
-            let (of, looked_at) = (Arc::clone(targets), Arc::clone(file));
-            let found = blocking(move || Found::of(&of, &looked_at)).await?;
-            if found.rows == 0 {
-                continue;
-            }
-            let targets = Arc::clone(targets);
-            let user = Column::User.index();
-            let hers = move |site: &str, block: &crate::Block, row| {
+    ) -> Result<()> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let (mut gone, mut made) = (Vec::new(), Vec::new());
+        for file in files {
+            let (targets, user) = (Arc::clone(targets), Column::User.index());
+            let theirs = move |site: &str, block: &crate::Block, row| {
                 targets.iter().any(|of| of.site == site && of.has_row(block, user, row))
             };
-            self.rewrite(Arc::clone(file), Box::new(hers), Reason::Erase, at).await?;
-            ids.extend(found.ids);
-            self.sealer.shared.counters.erased_rows.add(found.rows);
-            erased.rows += found.rows;
-            erased.files += 1;
+            gone.push(file.id);
+            made.extend(self.write(vec![file], Some(Box::new(theirs)), Pace::Whole, at).await?);
         }
-        Ok(ids)
+        self.replace(gone, made, Reason::Erase, at).await
     }
 }
 

@@ -149,12 +149,12 @@ fn a_damaged_file_is_named_and_stops_nothing_else() {
     assert!(done.stdout.contains(path(&file)), "{done:?}");
     assert!(done.stderr.contains("one problem"), "{done:?}");
     assert_eq!(done.stderr.lines().count(), 1, "{done:?}");
-    // Events are still taken, and reports that need the file say which it is.
+    // Events are still taken, and whoever needs the file is told which it is.
     let server = house.serve();
     let event = json!({"name": "a", "visitor": "v"}).to_string();
     assert_eq!(server.post(&token, &event).unwrap().0, 202);
-    let report = house.run(&["report", "overview", "--site", "s"]);
-    assert!(report.complaint(1).contains(path(&file)), "{report:?}");
+    let export = house.run(&["export", path(&house.file("all.csv"))]);
+    assert!(export.complaint(1).contains(path(&file)), "{export:?}");
 }
 
 #[test]
