@@ -34,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "wayfarer-track",
         ],
     ),
+    ("wayfarer-tower-sessions", &["wayfarer"]),
     ("wayfarer-collect", &["wayfarer-event"]),
     ("wayfarer-lake", &["wayfarer-event"]),
     ("wayfarer-analysis", &["wayfarer-event", "wayfarer-lake"]),

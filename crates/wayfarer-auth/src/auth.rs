@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use subtle::ConstantTimeEq;
 use wayfarer_session::{Session, SignalKind};
 
 use crate::{
@@ -99,6 +100,19 @@ impl<B: UsersBackend> Auth<B> {
         let signal = self.session.signal(SignalKind::LoggedIn).with_user(user.id());
         self.session.signals().send(signal).await;
         Ok(())
+    }
+
+    /// Logs a user in who was logged in by another library, from what that noted: the id, and what is here
+    /// [`AuthUser::auth_hash`]. Says whether the user is there and has those credentials.
+    ///
+    /// # Errors
+    /// As for [`Auth::login_user`].
+    pub async fn resume(&self, id: &str, auth_hash: &[u8]) -> Result<bool, AuthError> {
+        let user = self.backend.get_user(id).await.map_err(AuthError::Backend)?;
+        let same = |user: &B::User| bool::from(user.auth_hash().ct_eq(auth_hash));
+        let Some(user) = user.filter(same) else { return Ok(false) };
+        self.login_user(&user).await?;
+        Ok(true)
     }
 
     /// Leaves whatever session there was for that of `user`, and gives the anonymous one if there was one.

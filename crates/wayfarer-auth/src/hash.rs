@@ -12,6 +12,7 @@ use crate::user::AuthUser;
 pub(crate) enum Noted {
     Current,
     /// It was noted under a key that is still honoured.
+    #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "only Django has such keys"))]
     Fallback,
     Another,
 }
