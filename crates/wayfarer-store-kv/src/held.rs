@@ -24,6 +24,13 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// The mark of a session that was ended and would have run out at `end`.
+    #[cfg(feature = "memcached")]
+    pub(crate) fn ended(end: Timestamp) -> Held {
+        let record = Record { data: Arc::from([]), expires_at: end, subject: None, user: None };
+        Held { version: 0, record }
+    }
+
     /// Whether it is a session that lives.
     pub(crate) fn is_live(&self, now: Timestamp) -> bool {
         self.version > 0 && self.record.expires_at > now

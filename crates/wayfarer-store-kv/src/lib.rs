@@ -1,11 +1,32 @@
-//! Wayfarer session stores in Redis and Valkey.
+//! Wayfarer session stores in Redis, Valkey and Memcached.
 //!
-//! Start with [`RedisStore`], or with [`DjangoRedisStore`] to share sessions with Django's `cache` engine. A server of this kind forgets by itself what ran out; there is nothing to purge.
+//! Start with [`RedisStore`] or [`MemcachedStore`], or with [`DjangoRedisStore`] or [`DjangoMemcachedStore`] to share
+//! sessions with Django's `cache` engine. A server of this kind forgets by itself what ran out; there is nothing to purge.
+//!
+//! `held` is what lies under a key of a native session, in every server.
 
-#[cfg(feature = "redis")]
+#![cfg(any(feature = "memcached", feature = "redis"))]
+
 mod held;
+#[cfg(feature = "memcached")]
+mod memcached;
 #[cfg(feature = "redis")]
 mod redis;
 
+#[cfg(feature = "memcached")]
+pub use memcached::{DjangoMemcachedStore, MemcachedOptions, MemcachedStore};
 #[cfg(feature = "redis")]
 pub use redis::{DjangoRedisStore, RedisOptions, RedisStore};
+
+use wayfarer_session::{StoreError, StoreErrorKind};
+
+/// Asks a question that changes nothing, and once more if there was no answer: a connection that broke is made again.
+async fn again<T, F>(ask: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    match ask().await {
+        Err(error) if error.kind() == StoreErrorKind::Unavailable => ask().await,
+        answer => answer,
+    }
+}

@@ -12,10 +12,7 @@ use wayfarer_session::{
     SessionStore, StoreError, StoreKey, Version,
 };
 
-use super::{
-    RedisOptions,
-    server::{Server, again},
-};
+use super::{RedisOptions, server::Server};
 
 /// Keeps the sessions of a project whose `SESSION_ENGINE` is Django's `cache`, on its `RedisCache`, for the session layer in
 /// django mode with a `PickleCodec`. Clones share the connection.
@@ -117,7 +114,7 @@ impl SessionStore for DjangoRedisStore {
     async fn load(&self, key: &StoreKey, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
         let (name, script) = (self.name(key), &self.scripts.load);
         let look = || self.server.run("load", script, std::slice::from_ref(&name), &[]);
-        let found: Option<(Vec<u8>, i64)> = again(look).await?;
+        let found: Option<(Vec<u8>, i64)> = crate::again(look).await?;
         let Some((data, until)) = found else { return Ok(None) };
         let end = Timestamp::from_millisecond(until).ok().filter(|_| until >= 0);
         let expires_at = end.unwrap_or(Timestamp::MAX);

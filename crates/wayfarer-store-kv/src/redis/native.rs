@@ -15,11 +15,8 @@ use wayfarer_session::{
     SessionStore, StoreError, StoreErrorKind, StoreKey, Version,
 };
 
-use super::{
-    RedisOptions, forget_at,
-    server::{Server, again},
-};
-use crate::held;
+use super::{RedisOptions, forget_at, server::Server};
+use crate::{again, held};
 
 /// Keeps sessions in Redis or Valkey, alone or as a cluster. Clones share the connection.
 ///

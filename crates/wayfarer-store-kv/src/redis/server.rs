@@ -104,17 +104,6 @@ impl Server {
     }
 }
 
-/// Asks a question that changes nothing, and once more if there was no answer: a connection that broke is made again.
-pub(super) async fn again<T, F>(ask: impl Fn() -> F) -> Result<T, StoreError>
-where
-    F: Future<Output = Result<T, StoreError>>,
-{
-    match ask().await {
-        Err(error) if error.kind() == StoreErrorKind::Unavailable => ask().await,
-        answer => answer,
-    }
-}
-
 /// Names the kind of a failure, and the server.
 fn trouble(call: &'static str, at: &str, source: RedisError) -> StoreError {
     // The word by which our scripts say that a value is not of this store's.
