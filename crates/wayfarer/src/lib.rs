@@ -82,6 +82,16 @@ pub use wayfarer_track as track;
 /// Where sessions are kept.
 pub mod store {
     pub use wayfarer_session::{MemoryStore, SessionStore};
+    #[cfg(feature = "memcached")]
+    pub use wayfarer_store_kv::{DjangoMemcachedStore, MemcachedOptions, MemcachedStore};
+    #[cfg(feature = "redis")]
+    pub use wayfarer_store_kv::{DjangoRedisStore, RedisOptions, RedisStore};
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
+    pub use wayfarer_store_sql::PoolOptions;
+    #[cfg(feature = "mysql")]
+    pub use wayfarer_store_sql::{DjangoMySqlStore, MySqlStore};
+    #[cfg(feature = "postgres")]
+    pub use wayfarer_store_sql::{DjangoPostgresStore, PostgresStore};
     #[cfg(feature = "sqlite")]
     pub use wayfarer_store_sql::{DjangoSqliteStore, Durability, SqliteOptions, SqliteStore};
 }
