@@ -15,6 +15,7 @@
 //! - [`csrf`] keeps other sites from acting in a user's name.
 
 mod auth;
+mod clear;
 pub mod csrf;
 mod current;
 mod entries;
@@ -29,6 +30,7 @@ mod sessions;
 mod user;
 
 pub use auth::Auth;
+pub use clear::ClearSiteData;
 pub use csrf::{Csrf, CsrfLayer};
 pub use current::{CurrentUser, NoUser};
 pub use error::AuthError;

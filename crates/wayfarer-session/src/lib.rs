@@ -44,7 +44,7 @@ pub use file::{DjangoFileOptions, DjangoFileStore, DjangoFiles};
 pub use file::{Durability, FileStore, Files, NativeFiles};
 pub use journal::{Brought, Journal, Sent, StoreCall};
 pub use key::{Handle, ParseSubjectError, SessionKey, StoreKey, Subject};
-pub use manager::{SessionInfo, SessionManager, SessionManagerBuilder};
+pub use manager::{SessionInfo, SessionManager, SessionManagerBuilder, counts::Count};
 pub use memory::MemoryStore;
 pub use random::{Random, SystemRandom};
 pub use raw::Raw;

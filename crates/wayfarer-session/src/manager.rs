@@ -4,12 +4,15 @@
 //! [`Session`], then [`Session::finish`].
 
 mod builder;
+pub(crate) mod counts;
 mod users;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use tracing::Instrument;
 
+use self::counts::{Count, Counts};
 pub use self::{builder::SessionManagerBuilder, users::SessionInfo};
 use crate::{
     clock::Clock,
@@ -47,12 +50,18 @@ pub(crate) struct Shared {
     pub(crate) max_bytes: usize,
     pub(crate) save_deadline: Duration,
     pub(crate) turns: Turns,
+    pub(crate) counts: Counts,
 }
 
 /// Locks that writers of one session queue at, once they have met. Two sessions may share one, which costs time and
 /// nothing else.
-#[derive(Debug)]
 pub(crate) struct Turns([tokio::sync::Mutex<()>; 64]);
+
+impl fmt::Debug for Turns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Turns({})", self.0.len())
+    }
+}
 
 impl Turns {
     fn new() -> Turns {
@@ -139,13 +148,22 @@ impl SessionManager {
         const BATCH: u32 = 500;
         let mut forgotten = 0;
         loop {
-            let batch = self.0.store.purge(BATCH, self.0.now()).await?;
+            let purged = self.0.store.purge(BATCH, self.0.now());
+            let purged = purged.instrument(tracing::debug_span!("session_purge")).await;
+            let batch = purged.inspect_err(|_| self.0.counts.add(("purge", "failed"), 1))?;
+            self.0.counts.add(counts::FORGOTTEN, u64::from(batch));
             forgotten += u64::from(batch);
             if batch < BATCH {
                 return Ok(forgotten);
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    /// What was counted since this manager was made, for an application's metrics: always the same counters, in the same order.
+    #[must_use]
+    pub fn counts(&self) -> Vec<Count> {
+        self.0.counts.all()
     }
 
     /// The bus that signals of these sessions go to.

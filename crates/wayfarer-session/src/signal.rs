@@ -39,6 +39,9 @@ pub enum SignalKind {
     Revoked,
     /// A session ended while a request worked on it: what the request changed is not saved.
     Interrupted,
+    /// A request brought a session cookie that is not ours, or damaged, and used it. Django's keys have no MAC: in django mode
+    /// only what cannot be a key is refused.
+    Refused,
     /// Somebody logged in.
     LoggedIn,
     /// Somebody logged out.
@@ -60,6 +63,7 @@ impl SignalKind {
             SignalKind::Expired => "expired",
             SignalKind::Revoked => "revoked",
             SignalKind::Interrupted => "interrupted",
+            SignalKind::Refused => "refused",
             SignalKind::LoggedIn => "logged_in",
             SignalKind::LoggedOut => "logged_out",
             SignalKind::LoginFailed => "login_failed",

@@ -61,7 +61,7 @@ pub trait SessionHook: fmt::Debug + Send + Sync + 'static {
 pub enum Save {
     /// It is saved if it was changed.
     IfChanged,
-    /// It is saved if it holds anything, and the client is given its key again.
+    /// It is saved if it holds anything, changed or not, and whatever the response's status.
     Always,
     /// Nothing is saved, and the client is told of no new key. So it is after a 5xx.
     Never,
@@ -83,7 +83,6 @@ impl Save {
 }
 
 /// A request that has been answered, as hooks see it.
-#[derive(Debug)]
 pub struct Exchange<'x> {
     /// The head of the request, as the handler saw it.
     pub request: &'x request::Parts,
@@ -93,6 +92,18 @@ pub struct Exchange<'x> {
     pub response: response::Parts,
     /// A body in place of the response's own.
     pub(crate) body: Option<Bytes>,
+}
+
+/// Shows no header and no query: a key may stand there.
+impl fmt::Debug for Exchange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("method", &self.request.method)
+            .field("path", &self.request.uri.path())
+            .field("status", &self.response.status)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Exchange<'_> {

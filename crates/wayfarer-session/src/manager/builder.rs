@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 
-use super::{Life, SessionManager, Shared, Turns};
+use super::{Life, SessionManager, Shared, Turns, counts::Counts};
 #[cfg(feature = "django")]
 use crate::django::DjangoForm;
 use crate::{
@@ -218,6 +218,7 @@ impl SessionManagerBuilder {
             max_bytes: capabilities.max_bytes.unwrap_or(usize::MAX).min(self.max_bytes),
             save_deadline: self.save_deadline,
             turns: Turns::new(),
+            counts: Counts::new(),
             store: self.store,
         })))
     }

@@ -70,6 +70,7 @@ impl Inner {
         let answer = answer.instrument(tracing::debug_span!("session_store", call)).await;
         let outcome = answer.as_ref().map_or("failed", Told::told);
         tracing::debug!(call, outcome, "the session store answered");
+        self.shared.counts.add((call, outcome), 1);
         self.state().journal.called(StoreCall { call, outcome });
         answer.map_err(|error| Error::from_store(doing, error))
     }

@@ -17,6 +17,7 @@ use crate::{
     error::Error,
     journal::Brought,
     key::StoreKey,
+    manager::counts,
     mode::Identity,
     native::{self, About, Moved, Payload},
     signal::{Signal, SignalKind},
@@ -60,9 +61,19 @@ impl Inner {
                 return Ok(());
             }
             self.look(Looker::Cookie, "load a session").await?;
+            self.note_refusal();
         }
         self.tell().await;
         Ok(())
+    }
+
+    /// Counts and signals a cookie that is not ours: many of them from one place are somebody who guesses.
+    fn note_refusal(&self) {
+        let mut state = self.state();
+        if state.journal.cookie == Brought::Refused {
+            self.shared.counts.add(counts::REFUSED, 1);
+            self.note_signal(&mut state, SignalKind::Refused);
+        }
     }
 
     /// Notes that the session is used, and says whether it is loaded already.

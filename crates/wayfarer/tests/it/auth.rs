@@ -10,8 +10,8 @@ use http::{HeaderMap, Method, StatusCode};
 use wayfarer::{
     SessionLayer, async_trait,
     auth::{
-        Auth, AuthLayer, AuthUser, Csrf, CsrfLayer, CurrentUser, Guard, Next, PermissionsBackend,
-        UsersBackend,
+        Auth, AuthLayer, AuthUser, ClearSiteData, Csrf, CsrfLayer, CurrentUser, Guard, Next,
+        PermissionsBackend, UsersBackend,
     },
     session::{BoxError, MemoryStore, Outcome},
     testing::TestSession,
@@ -90,7 +90,12 @@ fn routes() -> Router {
         .route("/short", page(Guard::passes(|_, user: User| async move { Ok(user.0 == "bob") })))
         .nest("/account", account)
         .route("/login", get(|next: Next| async move { next.to_string() }))
-        .route("/logout", get(|auth: Auth<Users>| async move { auth.logout().await }))
+        .route(
+            "/logout",
+            get(|auth: Auth<Users>| async move {
+                auth.logout().await.map(|()| (ClearSiteData::AllButCookies, "bye"))
+            }),
+        )
 }
 
 struct World {
@@ -127,7 +132,8 @@ async fn a_handler_asks_for_the_user() {
     assert_eq!(world.get("/name", &nobody).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(world.get("/maybe", &ada).await.body, "ada");
     assert_eq!(world.get("/maybe", &nobody).await.body, "nobody");
-    world.get("/logout", &ada).await;
+    let left = world.get("/logout", &ada).await;
+    assert_eq!(left.header("clear-site-data"), Some("\"cache\", \"storage\""));
     assert_eq!(world.get("/maybe", &ada).await.body, "nobody");
 }
 

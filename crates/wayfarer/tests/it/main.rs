@@ -15,4 +15,5 @@ mod http;
 mod insights;
 mod parallel;
 mod quiet;
+mod replays;
 mod streams;

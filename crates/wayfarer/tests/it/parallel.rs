@@ -17,6 +17,11 @@ use wayfarer::{
 
 use crate::browser::{App, sessions};
 
+/// Sessions whose saves merge until all is merged, however slow the machine is.
+fn patient(store: impl SessionStore) -> SessionLayerBuilder {
+    sessions(store).save_deadline(std::time::Duration::from_secs(120))
+}
+
 /// Lets the test hold a request in the middle.
 #[derive(Clone, Default)]
 struct Hold {
@@ -105,12 +110,12 @@ async fn a_late_save_stays_out(builder: SessionLayerBuilder, ending: &str) {
 }
 
 async fn all(store: impl SessionStore + Clone) {
-    each_key_survives(sessions(store.clone()), false).await;
-    each_key_survives(sessions(store.clone()), true).await;
-    each_step_counts(sessions(store.clone())).await;
+    each_key_survives(patient(store.clone()), false).await;
+    each_key_survives(patient(store.clone()), true).await;
+    each_step_counts(patient(store.clone())).await;
     for early in [false, true] {
         for ending in ["/logout", "/cycle"] {
-            a_late_save_stays_out(sessions(store.clone()).early_subject(early), ending).await;
+            a_late_save_stays_out(patient(store.clone()).early_subject(early), ending).await;
         }
     }
 }
@@ -148,7 +153,8 @@ async fn django_table() {
     let store = DjangoSqliteStore::open(&path, options).await.unwrap();
     let codec = DjangoCodec::new(&DjangoKeys::new("a-secret-key").unwrap(), SALT).unwrap();
     let builder = || {
-        let builder = SessionLayer::builder(store.clone());
+        let patience = std::time::Duration::from_secs(120);
+        let builder = SessionLayer::builder(store.clone()).save_deadline(patience);
         builder.django(codec.clone(), DjangoCookie::default()).subject_entry(false)
     };
     each_key_survives(builder(), false).await;
