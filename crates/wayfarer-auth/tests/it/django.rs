@@ -1,6 +1,6 @@
 //! Users that Django knows too: real Django and we log each other's users in and out, where there is a Django.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 use async_trait::async_trait;
 use wayfarer_auth::{Auth, AuthLayer, AuthUser, Csrf, DjangoUsers, UsersBackend};
@@ -9,8 +9,11 @@ use wayfarer_session::{
     django::{DjangoCodec, DjangoKeys, SALT},
 };
 use wayfarer_store_sql::{DjangoSqliteStore, SqliteOptions};
+use wayfarer_testkit::{
+    Django,
+    django::{SECRET, sqlite},
+};
 
-const SECRET: &str = "a-secret-key-of-a-project-that-never-was";
 const OLD: &str = "the-secret-key-that-it-had-before";
 
 #[derive(Clone)]
@@ -96,34 +99,18 @@ async fn a_user_of_another_backend_is_left_alone() {
     assert!(auth.session().contains("_auth_user_id").await.unwrap(), "not flushed");
 }
 
-/// Runs `code` in a Django project with users on this database, and gives what it prints.
-fn django(python: &Path, folder: &Path, code: &str) -> String {
-    let database = folder.join("db.sqlite3");
-    let program = format!(
-        r#"
-import django
-from django.conf import settings
-settings.configure(
-    SECRET_KEY={SECRET:?}, USE_TZ=True, CSRF_USE_SESSIONS=True, ALLOWED_HOSTS=["testserver"], DEFAULT_AUTO_FIELD="django.db.models.AutoField",
-    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"],
-    PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
-    DATABASES={{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": {database:?}}}}})
-django.setup()
-from django.contrib.auth import get_user, get_user_model, login
-from django.contrib.sessions.backends.db import SessionStore
-from django.core.management import call_command
-from django.middleware.csrf import CsrfViewMiddleware
-from django.test import RequestFactory
-CSRF = CsrfViewMiddleware(lambda request: None)
-def request(key=None):
-    request = RequestFactory().get("/"); request.session = SessionStore(key)
-    return request
-{code}
-"#
-    );
-    let output = Command::new(python).args(["-c", &program]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+/// A Django project with users on a database in this folder.
+fn project(folder: &Path) -> Django {
+    let database = sqlite(&folder.join("db.sqlite3"));
+    let more = format!("CSRF_USE_SESSIONS=True, ALLOWED_HOSTS=['testserver'], {database}");
+    wayfarer_testkit::django::project(&[], "db", &more).unwrap()
+}
+
+/// Runs `code` in a project and gives what it prints.
+fn django(project: &Django, code: &str) -> String {
+    let before = "from django.middleware.csrf import CsrfViewMiddleware
+CSRF = CsrfViewMiddleware(lambda request: None); SessionStore = S";
+    project.run(&format!("{before}\n{code}")).unwrap()
 }
 
 mod real {
@@ -131,11 +118,10 @@ mod real {
 
     #[tokio::test]
     async fn who_logged_in_there_is_logged_in_here_and_the_reverse() {
-        let python = wayfarer_testkit::python(&["django"]).unwrap();
         let folder = tempfile::tempdir().unwrap();
+        let project = project(folder.path());
         let made = django(
-            &python,
-            folder.path(),
+            &project,
             r#"
 call_command("migrate", verbosity=0)
 user = get_user_model().objects.create_user("ada", password="first")
@@ -157,12 +143,11 @@ print(user.pk, user.password, r.session.session_key)"#,
         let here = auth(manager.open(None), keys(SECRET), id, password);
         here.login(&()).await.unwrap();
         let ours = end(here.session()).await.unwrap();
-        let known = django(&python, folder.path(), &format!("print(get_user(request({ours:?})))"));
+        let known = django(&project, &format!("print(get_user(request({ours:?})))"));
         assert_eq!(known, "ada");
 
         let changed = django(
-            &python,
-            folder.path(),
+            &project,
             &format!(
                 r#"
 user = get_user_model().objects.get(); user.set_password("second"); user.save()
@@ -177,9 +162,9 @@ print(user.password, get_user(request({ours:?})))"#
     }
     #[tokio::test]
     async fn csrf_tokens_messages_and_log_outs_cross_over() {
-        let python = wayfarer_testkit::python(&["django"]).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let django = |code: &str| django(&python, folder.path(), code);
+        let project = project(folder.path());
+        let django = |code: &str| django(&project, code);
         let made = django(
             r#"
 from django.contrib.messages import info
