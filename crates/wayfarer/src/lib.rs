@@ -81,7 +81,12 @@ pub use wayfarer_track as track;
 
 /// Where sessions are kept.
 pub mod store {
-    pub use wayfarer_session::{MemoryStore, SessionStore};
+    pub use wayfarer_session::{
+        CachedStore, Durability as FileDurability, EncodedStore, FileStore, MemoryStore,
+        RecordCodec, SessionStore,
+    };
+    #[cfg(feature = "django")]
+    pub use wayfarer_session::{DjangoCachedStore, DjangoFileOptions, DjangoFileStore};
     #[cfg(feature = "memcached")]
     pub use wayfarer_store_kv::{DjangoMemcachedStore, MemcachedOptions, MemcachedStore};
     #[cfg(feature = "redis")]

@@ -19,6 +19,10 @@ use wayfarer::{
 
 use crate::browser::{Answer, App, sessions};
 
+#[path = "../../examples/users.rs"]
+#[expect(dead_code, reason = "the example's main")]
+mod users;
+
 const HOST: &str = "127.0.0.1";
 
 #[derive(Clone)]
@@ -261,4 +265,33 @@ async fn a_prepared_session_that_holds_nothing_has_no_headers() {
     let read = layer.manager().open(None);
     assert!(read.is_empty().await.unwrap());
     let _ = read.finish(Outcome::Keep).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_example_goes_from_a_cart_to_a_log_out() {
+    let app = App::start(users::app(&[7; 32]).unwrap()).await;
+    let browser = app.browser();
+    assert_eq!(browser.get("/cart").await.body, "a book");
+    let sent = browser.get("/account/devices").await;
+    let login = sent.header("location").unwrap();
+    assert_eq!(login, "/login?next=/account/devices");
+    let page = browser.get(login).await.body;
+    let (_, rest) = page.split_once("value=\"").unwrap();
+    let token = rest.split('"').next().unwrap();
+    let form = |password: &str| format!("csrfmiddlewaretoken={token}&name=ada&password={password}");
+    let wrong = browser.post(login, FORM.1, &form("guess")).await;
+    assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
+    let inside = browser.post(login, FORM.1, &form("adaada")).await;
+    assert_eq!(inside.header("location"), Some("/account/devices"));
+    assert_eq!(browser.get("/cart").await.body, "a voucher, a book, a book");
+    assert!(browser.get("/account/devices").await.body.contains("ada on something, this one"));
+    let stale = browser.post("/logout", FORM.1, &form("")).await;
+    assert_eq!(stale.status, StatusCode::FORBIDDEN, "a form from before the log-in");
+    let page = browser.get("/login").await.body;
+    let (_, rest) = page.split_once("value=\"").unwrap();
+    let token = format!("csrfmiddlewaretoken={}", rest.split('"').next().unwrap());
+    assert_eq!(browser.post("/account/devices/end", FORM.1, &token).await.body, "0 ended\n");
+    let out = browser.post("/logout", FORM.1, &token).await;
+    assert_eq!((out.status, browser.cookie()), (StatusCode::SEE_OTHER, None));
+    assert_eq!(browser.get("/account/devices").await.status, StatusCode::SEE_OTHER);
 }

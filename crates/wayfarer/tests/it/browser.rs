@@ -77,7 +77,17 @@ impl Browser {
 
     /// Asks for `path` and keeps the cookie that comes back.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        let answer = self.get_without_keeping(path).await;
+        self.keep(self.get_without_keeping(path).await)
+    }
+
+    /// Posts a body of this kind with the cookie, and keeps the cookie that comes back.
+    pub(crate) async fn post(&self, path: &str, kind: &str, body: &str) -> Answer {
+        let mut headers = self.headers();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_str(kind).unwrap());
+        self.keep(self.send(Method::POST, path, headers, body).await)
+    }
+
+    fn keep(&self, answer: Answer) -> Answer {
         if let Some(pair) = answer.set_cookie().and_then(|text| text.split(';').next()) {
             let removed = pair.ends_with("=\"\"");
             self.set_cookie((!removed).then(|| pair.to_owned()));
@@ -87,9 +97,12 @@ impl Browser {
 
     /// Asks for `path` with the cookie, and leaves the cookie as it is.
     pub(crate) async fn get_without_keeping(&self, path: &str) -> Answer {
+        self.get_with(path, self.headers()).await
+    }
+
+    fn headers(&self) -> HeaderMap {
         let cookie = self.cookie().map(|cookie| HeaderValue::from_str(&cookie).unwrap());
-        self.get_with(path, cookie.map(|cookie| (header::COOKIE, cookie)).into_iter().collect())
-            .await
+        cookie.map(|cookie| (header::COOKIE, cookie)).into_iter().collect()
     }
 
     /// Asks for `path` with these headers and no other.

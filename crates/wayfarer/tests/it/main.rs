@@ -17,3 +17,5 @@ mod parallel;
 mod quiet;
 mod replays;
 mod streams;
+#[cfg(feature = "sqlite")]
+mod two_services;
