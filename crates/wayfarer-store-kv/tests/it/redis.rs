@@ -4,7 +4,9 @@ mod real {
     use std::time::Duration;
 
     use jiff::{SignedDuration, Timestamp};
-    use wayfarer_session::{Created, Record, Saved, SessionStore, StoreErrorKind, conformance};
+    use wayfarer_session::{
+        Created, Record, Saved, SessionStore, StoreErrorKind, StoreKey, conformance,
+    };
     use wayfarer_store_kv::{RedisOptions, RedisStore};
     use wayfarer_testkit::{Redis, RedisCluster, Wire, sessions};
 
@@ -151,6 +153,35 @@ mod real {
         assert!(text.contains("Redis at 127.0.0.1:") && text.contains("is it running"), "{text}");
         server.resume().unwrap();
         assert!(store.load(&key, now).await.unwrap().is_some(), "what was created is there");
+    }
+
+    #[tokio::test]
+    async fn a_node_that_goes_away_is_unavailable_and_comes_back() {
+        let cluster = RedisCluster::start().unwrap();
+        let urls = cluster.urls();
+        let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+        let mut options = RedisOptions::default();
+        options.patience = Duration::from_secs(1);
+        let store = RedisStore::open_cluster(&urls, options).await.unwrap();
+        let now = now();
+        // The slots of these are always the same, and some of them on the first node.
+        let keys: Vec<_> = (0..10).map(|n| StoreKey::new(format!("key-{n}"))).collect();
+        for key in &keys {
+            let _ = store.create(key, &record("1", now), now).await.unwrap();
+        }
+        cluster.kill(0).unwrap();
+        let mut away = None;
+        for key in &keys {
+            if away.is_none() {
+                away = store.load(key, now).await.err();
+            }
+        }
+        let away = away.unwrap();
+        assert_eq!(away.kind(), StoreErrorKind::Unavailable, "{away}");
+        cluster.resume(0).unwrap();
+        for key in &keys {
+            assert!(store.load(key, now).await.unwrap().is_some(), "what was created is there");
+        }
     }
 
     #[tokio::test]
