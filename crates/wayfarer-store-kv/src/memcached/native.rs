@@ -23,9 +23,9 @@ use crate::held::{self, Held};
 /// Keeps sessions in Memcached, on one server or several. Clones share the connections.
 ///
 /// What Memcached cannot promise: it forgets what it has no room for, and everything when it ends, so that people are logged
-/// out, and so that a session which was ended may be made again by a save that was on its way. Put it in front of a store that
-/// lasts (`CachedStore`), or use it where that is no harm. Sessions are not listed, and a rotation is two steps, in which
-/// both keys live for a moment.
+/// out. Nobody is logged in again by that, since a save never creates a session. Put it in front of a store that lasts
+/// (`CachedStore`), or use it where that is no harm. Sessions are not listed, and a rotation is two steps, in which both keys
+/// live for a moment.
 #[derive(Clone)]
 pub struct MemcachedStore {
     servers: Arc<Servers>,

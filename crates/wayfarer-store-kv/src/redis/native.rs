@@ -21,8 +21,8 @@ use crate::{again, held};
 /// Keeps sessions in Redis or Valkey, alone or as a cluster. Clones share the connection.
 ///
 /// What Redis cannot promise: a server that loses its last writes, by a power cut without `appendfsync always`, or by
-/// handing over to a replica that had not seen them, loses saves and log-outs with them. Let it not evict
-/// (`maxmemory-policy noeviction`): a mark that was evicted no longer keeps its session dead.
+/// handing over to a replica that had not seen them, loses saves with them, and log-outs: a session that ended may be back.
+/// Let it not evict (`maxmemory-policy noeviction`): whose session is evicted is logged out.
 ///
 /// In a cluster a rotation is two steps, so that for a moment both keys are alive, and all sessions cannot be walked over.
 #[derive(Clone)]
