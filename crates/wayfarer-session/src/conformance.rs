@@ -11,11 +11,13 @@
 //! # }
 //! ```
 
+mod history;
 pub mod laws;
 mod tools;
 
 use std::{fmt, future::Future, pin::Pin};
 
+pub use self::history::run_history;
 use crate::store::{Capabilities, SessionStore};
 
 /// What a law says of a store: nothing, or what is broken.

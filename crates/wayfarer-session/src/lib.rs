@@ -16,6 +16,7 @@ mod expiry;
 #[cfg(feature = "axum")]
 mod extract;
 mod file;
+mod history;
 mod journal;
 mod key;
 mod manager;
@@ -42,6 +43,7 @@ pub use extract::MissingSession;
 #[cfg(feature = "django")]
 pub use file::{DjangoFileOptions, DjangoFileStore, DjangoFiles};
 pub use file::{Durability, FileStore, Files, NativeFiles};
+pub use history::{HistoryEntry, MemoryHistory, SessionHistory, Whose};
 pub use journal::{Brought, Journal, Sent, StoreCall};
 pub use key::{Handle, ParseSubjectError, SessionKey, StoreKey, Subject};
 pub use manager::{SessionInfo, SessionManager, SessionManagerBuilder, counts::Count};

@@ -5,23 +5,24 @@
 
 mod builder;
 pub(crate) mod counts;
+mod upkeep;
 mod users;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use tracing::Instrument;
 
 use self::counts::{Count, Counts};
 pub use self::{builder::SessionManagerBuilder, users::SessionInfo};
 use crate::{
     clock::Clock,
     expiry::{Kept, later},
+    history::SessionHistory,
     mode::Mode,
     random::Random,
     session::Session,
     signal::SignalBus,
-    store::{SessionStore, StoreError},
+    store::SessionStore,
 };
 
 /// Opens sessions. Clones share everything.
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) signals: SignalBus,
+    pub(crate) history: Option<History>,
     pub(crate) life: Life,
     /// A visitor gets a subject at the first response.
     pub(crate) early: bool,
@@ -51,6 +53,13 @@ pub(crate) struct Shared {
     pub(crate) save_deadline: Duration,
     pub(crate) turns: Turns,
     pub(crate) counts: Counts,
+}
+
+/// Where the past of sessions is kept, and how long.
+#[derive(Debug)]
+pub(crate) struct History {
+    pub(crate) kept: Arc<dyn SessionHistory>,
+    pub(crate) keep: Duration,
 }
 
 /// Locks that writers of one session queue at, once they have met. Two sessions may share one, which costs time and
@@ -138,26 +147,6 @@ impl SessionManager {
     #[must_use]
     pub fn open(&self, cookie: Option<&str>) -> Session {
         Session::new(Arc::clone(&self.0), cookie)
-    }
-
-    /// Forgets sessions that ran out, in batches of 500, and says how many it forgot. Run it from time to time.
-    ///
-    /// # Errors
-    /// When the store is in trouble. What was forgotten until then stays forgotten.
-    pub async fn purge(&self) -> Result<u64, StoreError> {
-        const BATCH: u32 = 500;
-        let mut forgotten = 0;
-        loop {
-            let purged = self.0.store.purge(BATCH, self.0.now());
-            let purged = purged.instrument(tracing::debug_span!("session_purge")).await;
-            let batch = purged.inspect_err(|_| self.0.counts.add(("purge", "failed"), 1))?;
-            self.0.counts.add(counts::FORGOTTEN, u64::from(batch));
-            forgotten += u64::from(batch);
-            if batch < BATCH {
-                return Ok(forgotten);
-            }
-            tokio::task::yield_now().await;
-        }
     }
 
     /// What was counted since this manager was made, for an application's metrics: always the same counters, in the same order.

@@ -67,6 +67,7 @@ fn draw_django_key(random: &dyn Random) -> Result<StoreKey, Error> {
 }
 
 /// Whether a cookie may be a key: it has Django's least length at least, and fits into its column.
+#[cfg(feature = "django")]
 fn may_be_django_key(cookie: &str) -> bool {
     (8..=40).contains(&cookie.len()) && cookie.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -184,6 +185,7 @@ mod tests {
     use crate::random::SystemRandom;
 
     #[test]
+    #[cfg(feature = "django")]
     fn a_django_key_is_drawn_from_all_symbols() {
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..64 {
@@ -205,6 +207,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "django")]
     fn what_cannot_be_a_key_is_none() {
         for bad in ["", "short", "has a space", "é23456789", &"k".repeat(41)] {
             assert!(!may_be_django_key(bad), "{bad}");

@@ -68,11 +68,10 @@ impl Scanner<'_> {
     }
 
     fn skip_while(&mut self, wanted: impl Fn(u8) -> bool) -> usize {
-        let start = self.at;
-        while self.peek().is_some_and(&wanted) {
-            self.at += 1;
-        }
-        self.at - start
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let count = rest.iter().position(|byte| !wanted(*byte)).unwrap_or(rest.len());
+        self.at += count;
+        count
     }
 
     fn space(&mut self) {

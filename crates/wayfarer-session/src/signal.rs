@@ -16,6 +16,7 @@ use std::{
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -69,6 +70,32 @@ impl SignalKind {
             SignalKind::LoginFailed => "login_failed",
             SignalKind::Custom(name) => name,
         }
+    }
+}
+
+impl From<&str> for SignalKind {
+    /// The kind of this name. A name that is none of ours is the application's.
+    fn from(name: &str) -> SignalKind {
+        let ours = [
+            SignalKind::Created,
+            SignalKind::Rotated,
+            SignalKind::Flushed,
+            SignalKind::Expired,
+            SignalKind::Revoked,
+            SignalKind::Interrupted,
+            SignalKind::Refused,
+            SignalKind::LoggedIn,
+            SignalKind::LoggedOut,
+            SignalKind::LoginFailed,
+        ];
+        let known = ours.into_iter().find(|kind| kind.as_str() == name);
+        known.unwrap_or_else(|| SignalKind::Custom(name.to_owned()))
+    }
+}
+
+impl Serialize for SignalKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -303,6 +330,26 @@ mod tests {
                 Bad::PanicsAtOnce => panic!("boom"),
                 Bad::Hangs => std::future::pending().await,
             }
+        }
+    }
+
+    #[test]
+    fn a_name_reads_back_as_its_kind() {
+        let kinds = [
+            SignalKind::Created,
+            SignalKind::Rotated,
+            SignalKind::Flushed,
+            SignalKind::Expired,
+            SignalKind::Revoked,
+            SignalKind::Interrupted,
+            SignalKind::Refused,
+            SignalKind::LoggedIn,
+            SignalKind::LoggedOut,
+            SignalKind::LoginFailed,
+            SignalKind::Custom("mine".into()),
+        ];
+        for kind in kinds {
+            assert_eq!(SignalKind::from(kind.as_str()), kind);
         }
     }
 

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 use wayfarer_session::{
-    Clock, CookieKeys, Error, Random, SessionManager, SessionManagerBuilder, SessionStore,
-    SignalBus, SystemClock,
+    Clock, CookieKeys, Error, Random, SessionHistory, SessionManager, SessionManagerBuilder,
+    SessionStore, SignalBus, SystemClock,
 };
 
 #[cfg(feature = "django")]
@@ -130,6 +130,14 @@ impl SessionLayerBuilder {
     #[must_use]
     pub fn signals(mut self, bus: SignalBus) -> Self {
         self.manager = self.manager.signals(bus);
+        self
+    }
+
+    /// Writes what happens to sessions and accounts into `history`, and keeps it for `keep`. Of layers that share a bus one has
+    /// the history.
+    #[must_use]
+    pub fn history(mut self, history: impl SessionHistory, keep: Duration) -> Self {
+        self.manager = self.manager.history(history, keep);
         self
     }
 

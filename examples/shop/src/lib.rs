@@ -22,7 +22,7 @@ mod page;
 mod product;
 mod words;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -67,7 +67,7 @@ struct Shop {
 }
 
 /// The shop. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`, so that the tracking layer sees where a
-/// visitor comes from.
+/// visitor comes from. Call it inside a runtime: it spawns a task.
 ///
 /// # Errors
 /// When the session layer cannot be built.
@@ -87,6 +87,8 @@ pub fn router(options: ShopOptions) -> Result<Router, Error> {
         // The shop runs on http://127.0.0.1. Leave this out where there is TLS.
         .development()
         .build()?;
+    // Sessions that ran out are forgotten, as long as the process runs.
+    tokio::spawn(sessions.manager().clone().purge_every(Duration::from_secs(600)));
 
     // Pages, beacons and the script of the browser's tracker; and `session.insights()` for handlers.
     let tracking =

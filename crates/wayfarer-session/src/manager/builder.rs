@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 
-use super::{Life, SessionManager, Shared, Turns, counts::Counts};
+use super::{History, Life, SessionManager, Shared, Turns, counts::Counts};
 #[cfg(feature = "django")]
 use crate::django::DjangoForm;
 use crate::{
     clock::{Clock, SystemClock},
     error::{Error, ErrorKind},
+    history::{Chronicler, SessionHistory},
     mode::Mode,
     random::{Random, SystemRandom},
     signal::SignalBus,
@@ -29,6 +30,7 @@ pub struct SessionManagerBuilder {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     signals: SignalBus,
+    history: Option<History>,
     idle: Duration,
     absolute: Option<Duration>,
     touch_interval: Option<Duration>,
@@ -51,6 +53,7 @@ impl SessionManagerBuilder {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             signals: SignalBus::new(),
+            history: None,
             idle: Duration::from_secs(14 * 24 * 60 * 60),
             absolute: None,
             touch_interval: None,
@@ -100,6 +103,14 @@ impl SessionManagerBuilder {
     #[must_use]
     pub fn signals(mut self, bus: SignalBus) -> Self {
         self.signals = bus;
+        self
+    }
+
+    /// Writes what happens to sessions and accounts into `history`, and keeps it for `keep`; a purge forgets what is older.
+    /// Of managers that share a bus one has the history.
+    #[must_use]
+    pub fn history(mut self, history: impl SessionHistory, keep: Duration) -> Self {
+        self.history = Some(History { kept: Arc::new(history), keep });
         self
     }
 
@@ -196,6 +207,9 @@ impl SessionManagerBuilder {
         if self.renew_after.is_some_and(|after| after < self.grace * 2) {
             return Err(wrong("keys are renewed before the grace of the last ones is over"));
         }
+        if let Some(history) = &self.history {
+            self.signals.connect(Arc::new(Chronicler(Arc::clone(&history.kept))));
+        }
         let capabilities = self.store.capabilities();
         let is_django = mode.is_django();
         Ok(SessionManager(Arc::new(Shared {
@@ -205,6 +219,7 @@ impl SessionManagerBuilder {
             clock: self.clock,
             random: self.random,
             signals: self.signals,
+            history: self.history,
             life: Life {
                 idle: span(self.idle)?,
                 absolute: self.absolute.map(span).transpose()?,

@@ -9,6 +9,7 @@
 mod broken;
 mod cached;
 mod files;
+mod history;
 mod hostile;
 mod laws;
 mod life;
