@@ -9,6 +9,7 @@ mod flush;
 mod load;
 mod save;
 mod state;
+mod test_cookie;
 
 use std::{
     any::{Any, TypeId},
@@ -217,6 +218,14 @@ impl Session {
     pub async fn items(&self) -> Result<Vec<(String, Raw)>, Error> {
         self.0.load().await?;
         Ok(self.0.state().view().items())
+    }
+
+    /// The values as JSON text, in the order of their keys.
+    ///
+    /// # Errors
+    /// When the session cannot be loaded.
+    pub async fn values(&self) -> Result<Vec<Raw>, Error> {
+        Ok(self.items().await?.into_iter().map(|(_, value)| value).collect())
     }
 
     /// Whether there is neither a stored session nor a value.

@@ -15,5 +15,6 @@ mod laws;
 mod life;
 mod pickle;
 mod renewal;
+mod suite;
 mod users;
 mod vectors;
