@@ -1,8 +1,8 @@
 //! Against requests that another site makes in a user's name: a token that only our own pages know.
 //!
 //! The secret lies in the session, under the name and in the form that Django uses with `CSRF_USE_SESSIONS`; a page gets it
-//! masked, differently each time ([`token`]). Requests that change something must bring a token, and come from an origin that
-//! is ours ([`origin`]). [`CsrfLayer`] checks both; a handler asks [`Csrf`] for the token that its forms carry.
+//! masked, differently each time (`token`). Requests that change something must bring a token, and come from an origin that
+//! is ours (`origin`). [`CsrfLayer`] checks both; a handler asks [`Csrf`] for the token that its forms carry.
 
 mod layer;
 mod origin;
