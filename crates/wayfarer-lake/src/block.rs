@@ -180,8 +180,7 @@ impl Block {
             rows if rows == self.len() => self,
             rows => self.slice(start, rows),
         };
-        let (from, until) = wanted.time;
-        let outside = |ts: &i64| (*ts < from) | (*ts >= until);
+        let outside = |ts: &i64| !wanted.has(*ts);
         if wanted.time == Wanted::ALL.time
             || !block.ts.iter().fold(false, |any, ts| any | outside(ts))
         {

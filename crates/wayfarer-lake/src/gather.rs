@@ -41,9 +41,20 @@ impl Wanted<'_> {
     pub(crate) const ALL: Wanted<'static> =
         Wanted { site: None, visitors: 0..=u64::MAX, time: (i64::MIN, i64::MAX) };
 
+    /// Whether a time is wanted. The end of time bounds nothing: a row may lie there.
+    pub(crate) fn has(&self, ts: i64) -> bool {
+        self.overlaps(ts, ts)
+    }
+
+    /// Whether there may be wanted times among those from `least` to `greatest`.
+    pub(crate) fn overlaps(&self, least: i64, greatest: i64) -> bool {
+        let (from, until) = self.time;
+        (greatest >= from) & ((least < until) | (until == i64::MAX))
+    }
+
     fn takes(&self, chunk: &Chunk, row: usize) -> bool {
         let visitor = chunk.visitor.get(row).is_some_and(|visitor| self.visitors.contains(visitor));
-        visitor && chunk.ts.get(row).is_some_and(|ts| (self.time.0..self.time.1).contains(ts))
+        visitor && chunk.ts.get(row).is_some_and(|ts| self.has(*ts))
     }
 }
 

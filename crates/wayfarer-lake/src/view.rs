@@ -86,7 +86,7 @@ impl View {
             let Some(span) = file.span(&scan.site) else { continue };
             let visitors = span.visitors.start() <= wanted.visitors.end()
                 && span.visitors.end() >= wanted.visitors.start();
-            let times = *span.times.start() < wanted.time.1 && *span.times.end() >= wanted.time.0;
+            let times = wanted.overlaps(*span.times.start(), *span.times.end());
             if visitors && times {
                 files.push((file, span));
             }

@@ -393,7 +393,7 @@ fn may_hold(group: &RowGroupMetaData, wanted: &Wanted<'_>) -> bool {
     let visitors = bounds(group, Column::Visitor).is_none_or(|(least, greatest)| {
         least as u64 <= *wanted.visitors.end() && greatest as u64 >= *wanted.visitors.start()
     });
-    let times = bounds(group, Column::Ts)
-        .is_none_or(|(least, greatest)| least < wanted.time.1 && greatest >= wanted.time.0);
+    let times =
+        bounds(group, Column::Ts).is_none_or(|(least, greatest)| wanted.overlaps(least, greatest));
     visitors && times
 }

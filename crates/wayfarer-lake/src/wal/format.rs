@@ -108,6 +108,11 @@ impl<'a> Frame<'a> {
         FRAME_HEADER + self.payload.len()
     }
 
+    /// One more than the last `seq`.
+    pub(crate) fn end_seq(&self) -> u64 {
+        self.first_seq.saturating_add(u64::from(self.count))
+    }
+
     /// The events of the frame; `Err` says what is wrong with a payload whose checksum is right.
     pub(crate) fn events(&self) -> Result<Vec<Event>, String> {
         if self.version != EVENTS_VERSION {

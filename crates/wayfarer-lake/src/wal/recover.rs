@@ -56,7 +56,7 @@ pub(crate) fn recover(
     for (index, &number) in numbers.iter().enumerate() {
         let last = index + 1 == numbers.len();
         let segment = Segment::read(storage, folder, number)?;
-        recovery.next_number = number + 1;
+        recovery.next_number = number.saturating_add(1);
         segment.recover(writer, last, &mut recovery, take)?;
     }
     Ok(recovery)
@@ -112,7 +112,7 @@ impl<'a> Segment<'a> {
         let mut end_seq = header.first_seq;
         while let Some(frame) = self.bytes.get(at..).and_then(Frame::decode) {
             self.take(at, &frame, recovery, take)?;
-            end_seq = frame.first_seq + u64::from(frame.count);
+            end_seq = frame.end_seq();
             at += frame.len();
         }
         if at < self.bytes.len() {
@@ -130,7 +130,7 @@ impl<'a> Segment<'a> {
         recovery: &mut Recovery,
         take: &mut dyn FnMut(Recovered) -> Result<()>,
     ) -> Result<()> {
-        if frame.first_seq + u64::from(frame.count) <= recovery.next_seq {
+        if frame.end_seq() <= recovery.next_seq {
             return Ok(());
         }
         if frame.first_seq != recovery.next_seq {

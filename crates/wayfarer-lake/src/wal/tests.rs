@@ -228,7 +228,106 @@ fn version_1_is_what_is_written() {
     assert_eq!(std::fs::read(segment_path(folder.path(), 1)).unwrap(), version_1());
 }
 
+/// A change that no crash makes, at a place of a file.
+#[derive(Clone, Debug)]
+enum Harm {
+    Flip(usize, u8),
+    Cut(usize),
+    Insert(usize, Vec<u8>),
+    /// A piece of the file once more, elsewhere.
+    Repeat(usize, usize, usize),
+}
+
+impl Harm {
+    fn any() -> impl Strategy<Value = Harm> {
+        let place = || 0usize..4000;
+        prop_oneof![
+            (place(), 1u8..).prop_map(|(at, with)| Harm::Flip(at, with)),
+            place().prop_map(Harm::Cut),
+            (place(), prop::collection::vec(any::<u8>(), 1..40))
+                .prop_map(|(at, bytes)| Harm::Insert(at, bytes)),
+            (place(), place(), 1usize..200).prop_map(|(from, to, len)| Harm::Repeat(from, to, len)),
+        ]
+    }
+
+    fn apply(&self, bytes: &mut Vec<u8>) {
+        let len = bytes.len().max(1);
+        match self {
+            Harm::Flip(at, with) => {
+                if let Some(byte) = bytes.get_mut(at % len) {
+                    *byte ^= with;
+                }
+            }
+            Harm::Cut(at) => bytes.truncate(at % len),
+            Harm::Insert(at, new) => {
+                let at = at % len;
+                bytes.splice(at..at, new.iter().copied());
+            }
+            Harm::Repeat(from, to, count) => {
+                let from = from % len;
+                let piece = bytes[from..bytes.len().min(from + count)].to_vec();
+                let to = to % len;
+                bytes.splice(to..to, piece);
+            }
+        }
+    }
+}
+
+/// Frames whose checksums are right and whose contents nobody would write.
+#[test]
+fn a_frame_that_lies_is_refused() {
+    let first = {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &[1], 1 << 20).unwrap();
+        std::fs::read(segment_path(folder.path(), 1)).unwrap()[..SEGMENT_HEADER].to_vec()
+    };
+    let batch = |events: &[Event]| Batch::encode(events).unwrap();
+    let frames: [(u64, Batch); 4] = [
+        (u64::MAX, batch(&[event(1)])),
+        (u64::MAX - 1, batch(&[event(1), event(2), event(3)])),
+        (2, batch(&[event(1)])),
+        (0, batch(&[event(1), event(2)])),
+    ];
+    for (first_seq, batch) in frames {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bytes = first.clone();
+        batch.frame(first_seq, Ids::Window, u64::MAX, &mut bytes);
+        std::fs::write(segment_path(folder.path(), 1), bytes).unwrap();
+        assert_eq!(refused(folder.path()).kind(), ErrorKind::Corrupt, "first {first_seq}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(segment_path(folder.path(), u64::MAX), &first).unwrap();
+    assert_eq!(refused(folder.path()).kind(), ErrorKind::Corrupt);
+}
+
 proptest! {
+    /// Whatever is done to its files, a log gives back a beginning of what was written, or an error, and never panics.
+    #[test]
+    fn a_harmed_log_gives_a_beginning_or_an_error(
+        groups in prop::collection::vec(1u64..5, 1..8),
+        segment_bytes in 100u64..2000,
+        harms in prop::collection::vec((any::<prop::sample::Index>(), Harm::any()), 1..4),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &groups, segment_bytes).unwrap();
+        let mut paths: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        for (which, harm) in &harms {
+            let path = which.get(&paths);
+            let mut bytes = std::fs::read(path).unwrap();
+            harm.apply(&mut bytes);
+            std::fs::write(path, bytes).unwrap();
+        }
+        if let Ok((recovery, events)) = read(folder.path()) {
+            let all = expected(groups.iter().sum());
+            prop_assert!(all.starts_with(&events));
+            prop_assert_eq!(recovery.next_seq, events.len() as u64 + 1);
+            // What was cut off is cut off for good.
+            prop_assert_eq!(read(folder.path()).unwrap().1, events);
+        }
+    }
+
     #[test]
     fn no_bytes_make_decoding_panic_or_come_back_as_a_frame(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(Frame::decode(&bytes).is_none());

@@ -1,13 +1,10 @@
 //! A disk that is really full: a small tmpfs in a mount namespace of its own, where this test binary runs itself again.
 
-use std::{fs::File, io::Write, path::Path, process::Command};
+use std::{fs::File, io::Write, path::Path};
 
 use wayfarer_lake::{ErrorKind, Ids};
 
-use crate::support::{all, event_with_id, open};
-
-/// Where the child finds the small disk; it does nothing when this is not set.
-const DISK: &str = "WAYFARER_TEST_SMALL_DISK";
+use crate::support::{all, event_with_id, open, own_disk, run_on_own_disk};
 
 /// Fills the disk with a file until nothing fits any more.
 fn fill(path: &Path) {
@@ -22,8 +19,7 @@ fn fill(path: &Path) {
 
 #[tokio::test]
 async fn child() {
-    let Ok(disk) = std::env::var(DISK) else { return };
-    let disk = Path::new(&disk);
+    let Some(disk) = own_disk() else { return };
     let lake = open(&disk.join("data")).await;
     let ballast = disk.join("ballast");
     let mut stored = 0;
@@ -59,21 +55,5 @@ async fn child() {
 
 #[test]
 fn a_full_disk_loses_nothing_and_heals_by_itself() {
-    let folder = tempfile::tempdir().unwrap();
-    let namespace = |script: &str| {
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
-        command.env(DISK, folder.path());
-        command
-    };
-    let mount = format!("mount -t tmpfs -o size=4m tmpfs \"${DISK}\"");
-    if !namespace(&mount).output().is_ok_and(|output| output.status.success()) {
-        println!("not run: this machine lets nobody mount a tmpfs of his own");
-        return;
-    }
-    let script = format!("{mount} && mkdir \"${DISK}/data\" && exec \"$0\" --exact full::child");
-    let binary = std::env::current_exe().unwrap();
-    let output = namespace(&script).arg(binary).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    run_on_own_disk("full::child");
 }

@@ -26,6 +26,9 @@ const EVENTS: u64 = 1_000_000;
 /// People who are known to one child, besides those whom nobody knows.
 const PEOPLE: u64 = 20;
 
+/// Between two batches of a task, so that erasures keep up.
+const PAUSE: Duration = Duration::from_millis(4);
+
 /// Whose event this is, if somebody's; each child has people of its own.
 fn person_of(n: u64) -> Option<u64> {
     n.is_multiple_of(10).then_some(n / EVENTS * PEOPLE + n / 10 % PEOPLE)
@@ -71,6 +74,7 @@ async fn child() {
                 lake.append(events, Ids::Window).await.unwrap();
                 let lines: String = numbers.map(|n| format!("acknowledged {n}\n")).collect();
                 println!("{lines}");
+                tokio::time::sleep(PAUSE).await;
             }
         })
     });
@@ -99,8 +103,8 @@ struct Said {
 }
 
 impl Said {
-    /// Starts a child, and kills it after so many acknowledged events.
-    fn kill_after(&mut self, folder: &Path, first: u64, acknowledged: usize) {
+    /// Starts a child, and kills it after so many acknowledged events and so many erasures.
+    fn kill_after(&mut self, folder: &Path, first: u64, acknowledged: usize, erased: usize) {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "kill::child", "--nocapture"])
             .env(FOLDER, folder)
@@ -109,7 +113,7 @@ impl Said {
             .spawn()
             .unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
-        let enough = self.acknowledged.len() + acknowledged;
+        let enough = (self.acknowledged.len() + acknowledged, self.erased.len() + erased);
         let mut killed = false;
         for line in out.lines() {
             // A line may be cut off by the kill; whole ones have a word and a number.
@@ -123,7 +127,7 @@ impl Said {
                 "erased" => _ = self.erased.insert(number),
                 _ => {}
             }
-            if self.acknowledged.len() >= enough && !killed {
+            if self.acknowledged.len() >= enough.0 && self.erased.len() >= enough.1 && !killed {
                 child.kill().unwrap();
                 killed = true;
             }
@@ -159,7 +163,8 @@ async fn what_was_acknowledged_before_a_kill_is_there_once() {
     let mut dice = Dice(rounds);
     let mut said = Said::default();
     for round in 0..rounds {
-        said.kill_after(folder.path(), round * EVENTS, 1 + dice.below(3000) as usize);
+        let (events, erasures) = (1 + dice.below(2000) as usize, dice.below(3) as usize);
+        said.kill_after(folder.path(), round * EVENTS, events, erasures);
         let lake = open(folder.path()).await;
         said.check(&lake);
         assert_eq!(lake.check().await.unwrap().problems, [""; 0], "round {round}");

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bad;
 mod care;
 mod compact;
 mod erase;
@@ -13,6 +14,7 @@ mod power;
 mod real {
     mod duckdb;
 }
+mod release;
 mod retain;
 mod simulator;
 mod support;

@@ -1,6 +1,11 @@
 //! Events and lakes for tests.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    time::Duration,
+};
 
 use wayfarer_event::{Event, Micros, VisitorId, VisitorKind};
 use wayfarer_lake::{Lake, Options, Stored, View};
@@ -53,4 +58,33 @@ pub(crate) async fn open(folder: &Path) -> Lake {
 /// Every row, in the order of export.
 pub(crate) fn all(view: &View) -> Vec<Stored> {
     view.export(None).unwrap().map(Result::unwrap).collect()
+}
+
+/// Where a child finds its disk.
+const DISK: &str = "WAYFARER_TEST_OWN_DISK";
+
+/// The disk of a child that [`run_on_own_disk`] started; `None` where the test was not started by it.
+pub(crate) fn own_disk() -> Option<PathBuf> {
+    std::env::var_os(DISK).map(PathBuf::from)
+}
+
+/// Runs a test of this binary again, with a small tmpfs in a mount namespace of its own.
+pub(crate) fn run_on_own_disk(child: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let namespace = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
+        command.env(DISK, folder.path());
+        command
+    };
+    let mount = format!("mount -t tmpfs -o size=4m tmpfs \"${DISK}\"");
+    if !namespace(&mount).output().is_ok_and(|output| output.status.success()) {
+        println!("not run: this machine lets nobody mount a tmpfs of his own");
+        return;
+    }
+    let script = format!("{mount} && mkdir \"${DISK}/data\" && exec \"$0\" --exact {child}");
+    let binary = std::env::current_exe().unwrap();
+    let output = namespace(&script).arg(binary).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
