@@ -15,7 +15,7 @@ mod real {
     fn options() -> MemcachedOptions {
         let mut options = MemcachedOptions::default();
         options.prefix = Some(prefix());
-        options.patience = Duration::from_secs(20);
+        options.patience = Duration::from_secs(60);
         options
     }
 

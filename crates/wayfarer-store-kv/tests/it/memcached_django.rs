@@ -16,7 +16,7 @@ mod real {
     async fn open(prefix: &str) -> DjangoMemcachedStore {
         let mut options = MemcachedOptions::default();
         options.prefix = Some(format!("{prefix}:1:"));
-        options.patience = Duration::from_secs(20);
+        options.patience = Duration::from_secs(60);
         let addresses = Memcached::shared().unwrap().addresses();
         let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
         DjangoMemcachedStore::open(&addresses, options).await.unwrap()

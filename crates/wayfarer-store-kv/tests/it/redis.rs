@@ -15,6 +15,8 @@ mod real {
     fn options() -> RedisOptions {
         let mut options = RedisOptions::default();
         options.prefix = Some(prefix());
+        // The machine may be busy.
+        options.patience = Duration::from_secs(60);
         options
     }
 

@@ -1,6 +1,8 @@
 //! The sessions of Django's `cache` engine in Redis: the laws, and real Django beside us.
 
 mod real {
+    use std::time::Duration;
+
     use wayfarer_session::conformance;
     use wayfarer_store_kv::{DjangoRedisStore, RedisOptions};
     use wayfarer_testkit::{
@@ -14,6 +16,7 @@ mod real {
     async fn open(prefix: &str) -> DjangoRedisStore {
         let mut options = RedisOptions::default();
         options.prefix = Some(format!("{prefix}:1:"));
+        options.patience = Duration::from_secs(60);
         DjangoRedisStore::open(&Redis::shared().unwrap().url(), options).await.unwrap()
     }
 

@@ -16,8 +16,15 @@ mod real {
         MariaDb::shared().unwrap().database().unwrap()
     }
 
+    /// The machine may be busy.
+    fn patient() -> PoolOptions {
+        let mut options = PoolOptions::default();
+        options.patience = Duration::from_secs(60);
+        options
+    }
+
     async fn open(url: &str) -> MySqlStore {
-        MySqlStore::open(url, PoolOptions::default()).await.unwrap()
+        MySqlStore::open(url, patient()).await.unwrap()
     }
 
     #[tokio::test]
@@ -27,7 +34,7 @@ mod real {
 
     #[tokio::test]
     async fn every_law_is_kept_in_djangos_table() {
-        let store = DjangoMySqlStore::open(&database(), PoolOptions::default()).await.unwrap();
+        let store = DjangoMySqlStore::open(&database(), patient()).await.unwrap();
         conformance::run(&store).await.assert_kept();
     }
 
@@ -39,7 +46,7 @@ mod real {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn nothing_is_lost_and_nothing_comes_back_in_djangos_table() {
-        let store = DjangoMySqlStore::open(&database(), PoolOptions::default()).await.unwrap();
+        let store = DjangoMySqlStore::open(&database(), patient()).await.unwrap();
         sessions::nothing_is_lost_and_nothing_comes_back(&django(store)).await.unwrap();
     }
 
@@ -56,7 +63,7 @@ mod real {
 
     #[tokio::test]
     async fn in_djangos_table_keys_differ_by_case() {
-        let store = DjangoMySqlStore::open(&database(), PoolOptions::default()).await.unwrap();
+        let store = DjangoMySqlStore::open(&database(), patient()).await.unwrap();
         let (now, lower) = (now(), key());
         let upper = StoreKey::new(lower.expose().to_uppercase());
         let Created::Stored(version) = store.create(&lower, &record("a", now), now).await.unwrap()

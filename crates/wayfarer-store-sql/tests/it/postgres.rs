@@ -14,8 +14,15 @@ mod real {
         Postgres::shared().unwrap().database().unwrap()
     }
 
+    /// The machine may be busy.
+    fn patient() -> PoolOptions {
+        let mut options = PoolOptions::default();
+        options.patience = Duration::from_secs(60);
+        options
+    }
+
     async fn open(url: &str) -> PostgresStore {
-        PostgresStore::open(url, PoolOptions::default()).await.unwrap()
+        PostgresStore::open(url, patient()).await.unwrap()
     }
 
     #[tokio::test]
@@ -25,7 +32,7 @@ mod real {
 
     #[tokio::test]
     async fn every_law_is_kept_in_djangos_table() {
-        let store = DjangoPostgresStore::open(&database(), PoolOptions::default()).await.unwrap();
+        let store = DjangoPostgresStore::open(&database(), patient()).await.unwrap();
         conformance::run(&store).await.assert_kept();
     }
 
@@ -37,7 +44,7 @@ mod real {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn nothing_is_lost_and_nothing_comes_back_in_djangos_table() {
-        let store = DjangoPostgresStore::open(&database(), PoolOptions::default()).await.unwrap();
+        let store = DjangoPostgresStore::open(&database(), patient()).await.unwrap();
         sessions::nothing_is_lost_and_nothing_comes_back(&django(store)).await.unwrap();
     }
 
