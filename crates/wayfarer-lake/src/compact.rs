@@ -155,6 +155,7 @@ impl Compactor {
         let writer = self.sealer.shared.writer;
         let stem = self.sealer.table.join(format!("{PREFIX}{writer:x}-m{newest:x}-{attempt}"));
         let (storage, days) = (Arc::clone(&self.sealer.storage), self.days);
+        let shared = Arc::clone(&self.sealer.shared);
         let merge = move || {
             let calendar = Calendar::new(now, days);
             let merge = Merge {
@@ -164,6 +165,7 @@ impl Compactor {
                 path: Box::new(|n| PathBuf::from(format!("{}-{n}.parquet", stem.display()))),
                 leave_out,
                 pace,
+                is_closed: Box::new(|| shared.is_closed()),
             };
             merge.run()
         };

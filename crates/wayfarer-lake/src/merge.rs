@@ -49,6 +49,8 @@ pub(crate) struct Merge<'a> {
     /// Rows of a site that are left out.
     pub(crate) leave_out: Option<LeaveOut>,
     pub(crate) pace: Pace,
+    /// Whether to give up: the lake closes, and nobody is to wait for a merge then.
+    pub(crate) is_closed: Box<dyn Fn() -> bool + Send + 'a>,
 }
 
 /// Whether a row of a block, which has every column, is left out.
@@ -88,6 +90,9 @@ impl Merge<'_> {
                     out.add(&inputs, row)?;
                 }
                 if inputs.is_full() {
+                    if (self.is_closed)() {
+                        return Err(Error::closed());
+                    }
                     out.gather(&inputs)?;
                     inputs.forget_batches();
                     self.pace.rest(&mut began);

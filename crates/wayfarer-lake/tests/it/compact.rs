@@ -85,3 +85,28 @@ async fn appends_and_seals_go_on_while_files_are_merged() {
     let ids: std::collections::HashSet<_> = rows.iter().map(|row| &row.event.id).collect();
     assert_eq!(ids.len(), rows.len());
 }
+
+/// What is merged when a lake closes is given up: its files are in no snapshot, and go when it is opened next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_waits_for_no_merge() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path()).await;
+    for file in 0..4 {
+        let batch = (file * 20_000..file * 20_000 + 20_000).map(|n| event("a", n)).collect();
+        lake.append(batch, Ids::Window).await.unwrap();
+        lake.seal().await.unwrap();
+    }
+    let other = lake.clone();
+    let compacting = tokio::spawn(async move { other.compact().await });
+    // As soon as the merge has begun a file.
+    while on_disk(folder.path()) < 5 {
+        tokio::task::yield_now().await;
+    }
+    lake.close().await.unwrap();
+    let error = compacting.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), wayfarer_lake::ErrorKind::Closed);
+    drop(lake);
+    let lake = open(folder.path()).await;
+    assert_eq!(lake.view().rows(None), 80_000);
+    assert_eq!(on_disk(folder.path()), 4);
+}
