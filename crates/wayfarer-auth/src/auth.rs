@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use subtle::ConstantTimeEq;
-use wayfarer_session::{Session, SignalKind};
+use wayfarer_session::{RequestContext, Session, Signal, SignalKind};
 
 use crate::{
     csrf,
@@ -56,8 +56,9 @@ impl<B: UsersBackend> Auth<B> {
                 self.note_hash(&user).await?;
                 Ok(Some(self.know(user).await?))
             }
-            _ => {
-                self.session.flush().await?;
+            (_, gone) => {
+                let reason = gone.map_or("the account is gone", |_| "other credentials");
+                self.end(&id, reason).await?;
                 Ok(None)
             }
         }
@@ -97,7 +98,7 @@ impl<B: UsersBackend> Auth<B> {
             handed.map_err(AuthError::HandOver)?;
         }
         // Only now: the session has a subject at the latest when it holds something.
-        let signal = self.session.signal(SignalKind::LoggedIn).with_user(user.id());
+        let signal = self.signal(SignalKind::LoggedIn).with_user(user.id());
         self.session.signals().send(signal).await;
         Ok(())
     }
@@ -157,7 +158,7 @@ impl<B: UsersBackend> Auth<B> {
     /// When the session cannot be loaded or deleted. The user is then still logged in.
     pub async fn logout(&self) -> Result<(), AuthError> {
         let user = self.session.get::<String>(USER_ID).await?;
-        let mut signal = self.session.signal(SignalKind::LoggedOut);
+        let mut signal = self.signal(SignalKind::LoggedOut);
         signal.user = user;
         self.session.signals().send(signal).await;
         self.session.flush().await?;
@@ -174,6 +175,26 @@ impl<B: UsersBackend> Auth<B> {
     #[must_use]
     pub fn backend(&self) -> &B {
         &self.backend
+    }
+
+    /// Logs out somebody who did not ask for it, and says why.
+    async fn end(&self, id: &str, reason: &'static str) -> Result<(), AuthError> {
+        let signal = self.signal(SignalKind::LoggedOut).with_user(id).with_detail("reason", reason);
+        self.session.signals().send(signal).await;
+        self.session.flush().await?;
+        Ok(())
+    }
+
+    /// A signal of this session, that names the browser also where no other layer has noted the request.
+    fn signal(&self, kind: SignalKind) -> Signal {
+        let mut signal = self.session.signal(kind);
+        if signal.context.is_none() {
+            let user_agent = self.user_agent.as_deref().map(str::to_owned);
+            let context = user_agent
+                .map(|text| RequestContext { user_agent: Some(text), ..RequestContext::default() });
+            signal.context = context.map(Arc::new);
+        }
+        signal
     }
 
     /// The user that was found out earlier in this request, if the session still says the same.
@@ -213,7 +234,7 @@ impl<B: UsersBackend> Auth<B> {
     }
 
     async fn tell_failure(&self, credentials: &B::Credentials) {
-        let mut signal = self.session.signal(SignalKind::LoginFailed);
+        let mut signal = self.signal(SignalKind::LoginFailed);
         signal.detail = blanked(self.backend.describe(credentials));
         self.session.signals().send(signal).await;
     }

@@ -210,6 +210,11 @@ async fn a_changed_password_or_a_lost_account_logs_out() {
         }
         assert_eq!(world.user().await, None);
         assert_eq!(world.value("cart").await, None);
+        let heard = world.heard.0.lock().unwrap();
+        let [.., out, flushed] = &heard[..] else { panic!("{heard:?}") };
+        let reason = if lose { "the account is gone" } else { "other credentials" };
+        assert_eq!((out.kind.as_str(), &out.detail["reason"]), ("logged_out", &reason.into()));
+        assert_eq!((out.user.as_deref(), flushed.kind.as_str()), (Some("ada"), "flushed"));
     }
 }
 

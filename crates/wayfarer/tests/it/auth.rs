@@ -13,7 +13,7 @@ use wayfarer::{
         Auth, AuthLayer, AuthUser, ClearSiteData, Csrf, CsrfLayer, CurrentUser, Guard, Next,
         PermissionsBackend, UsersBackend,
     },
-    session::{BoxError, MemoryStore, Outcome},
+    session::{BoxError, MemoryHistory, MemoryStore, Outcome, Whose},
     testing::TestSession,
 };
 
@@ -190,6 +190,29 @@ async fn a_list_of_sessions_names_their_devices() {
     world.get("/in", &headers).await;
     let sessions = world.layer.manager().sessions_of("ada").await.unwrap();
     assert_eq!(sessions[0].device.as_deref(), Some("Firefox on Linux"));
+}
+
+#[tokio::test]
+async fn history_tells_when_and_where_somebody_logged_in_and_out() {
+    let login = |auth: Auth<Users>| async move {
+        auth.login(&"ada".to_owned()).await.unwrap();
+    };
+    let history = MemoryHistory::new(100);
+    let week = std::time::Duration::from_secs(604_800);
+    let layer = sessions(MemoryStore::new()).history(history, week).build().unwrap();
+    let router = routes().route("/in", get(login)).layer(AuthLayer::new(Users));
+    let browser = App::start(router.layer(layer.clone())).await;
+    let agent = "Mozilla/5.0 (Windows NT 10.0) Gecko/20100101 Firefox/140.0";
+    let mut headers = HeaderMap::from_iter([(http::header::USER_AGENT, agent.parse().unwrap())]);
+    let inside = browser.browser().get_with("/in", headers.clone()).await;
+    let cookie = inside.set_cookie().unwrap().split(';').next().unwrap();
+    headers.insert(http::header::COOKIE, cookie.parse().unwrap());
+    browser.browser().get_with("/logout", headers).await;
+    let told = layer.manager().history(&Whose::User("ada".to_owned()), 10).await.unwrap();
+    let told = told.iter().rev().map(|entry| (entry.kind.as_str(), entry.device.as_deref()));
+    let firefox = Some("Firefox on Windows");
+    let told: Vec<_> = told.filter(|(kind, _)| kind.starts_with("logged")).collect();
+    assert_eq!(told, [("logged_in", firefox), ("logged_out", firefox)]);
 }
 
 /// An application with a form, and the session and token of a browser that has loaded it.
