@@ -12,14 +12,13 @@
 mod pickle;
 mod signing;
 
-use std::{fmt, io::Read as _, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use base64::{
     Engine as _,
     alphabet::URL_SAFE,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -30,7 +29,7 @@ use crate::{
     data::Data,
     error::{Error, ErrorKind},
     key::hex,
-    scan,
+    pack, scan,
 };
 
 /// The salt of sessions in the database, in files and in `cached_db`. A project's own session store under another class
@@ -186,7 +185,7 @@ impl DjangoCodec {
     #[must_use]
     pub fn encode(&self, json: &str, now: Timestamp) -> String {
         let mut value = String::with_capacity(json.len() * 4 / 3 + 64);
-        match compress(json.as_bytes()) {
+        match pack::pack(json.as_bytes()) {
             Some(packed) if packed.len() + 1 < json.len() => {
                 value.push('.');
                 BASE64.encode_string(packed, &mut value);
@@ -238,22 +237,12 @@ impl DjangoCodec {
         };
         let mut bytes = BASE64.decode(text).map_err(|_| Refused::BadBase64)?;
         if packed {
-            bytes = self.decompress(&bytes)?;
+            bytes = pack::unpack(&bytes, self.max_bytes).ok_or(Refused::BadZlib)?;
         }
         if bytes.len() > self.max_bytes {
             return Err(Refused::TooLarge);
         }
         Ok(latin1(bytes))
-    }
-
-    fn decompress(&self, bytes: &[u8]) -> Result<Vec<u8>, Refused> {
-        let most = u64::try_from(self.max_bytes).unwrap_or(u64::MAX);
-        let mut unpacked = Vec::with_capacity(bytes.len().saturating_mul(4).min(1 << 16));
-        ZlibDecoder::new(bytes)
-            .take(most.saturating_add(1))
-            .read_to_end(&mut unpacked)
-            .map_err(|_| Refused::BadZlib)?;
-        Ok(unpacked)
     }
 }
 
@@ -302,18 +291,6 @@ impl DjangoForm {
             }
         }
     }
-}
-
-/// zlib at its level 6, Python's default. `None` only if memory is out.
-fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
-    use std::io::Write as _;
-    // Below this nothing gets shorter: header and checksum alone are six bytes.
-    if bytes.len() < 8 {
-        return None;
-    }
-    let mut encoder = ZlibEncoder::new(Vec::with_capacity(bytes.len()), Compression::new(6));
-    encoder.write_all(bytes).ok()?;
-    encoder.finish().ok()
 }
 
 /// Python reads the bytes as Latin-1. Django writes ASCII, where that is the same.

@@ -3,6 +3,8 @@
 //! Start with [`Session`], what a handler works with; then [`SessionStore`], where sessions are kept.
 
 mod cached;
+#[cfg(feature = "cookies")]
+mod carried;
 mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -23,6 +25,8 @@ mod manager;
 mod memory;
 mod mode;
 mod native;
+#[cfg(any(feature = "cookies", feature = "django"))]
+mod pack;
 mod random;
 mod raw;
 mod scan;
@@ -34,6 +38,8 @@ mod ticket;
 pub use cached::{CacheCounts, Cached, CachedStore, NativeEntries};
 #[cfg(feature = "django")]
 pub use cached::{DjangoCachedStore, DjangoEntries};
+#[cfg(feature = "cookies")]
+pub use carried::{CookieOwner, CookieSessions, Epochs};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use encoded::{EncodedStore, RecordCodec};
 pub use error::{BoxError, Error, ErrorKind};

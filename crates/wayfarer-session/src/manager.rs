@@ -5,6 +5,8 @@
 
 mod builder;
 pub(crate) mod counts;
+#[cfg(feature = "cookies")]
+mod nowhere;
 mod upkeep;
 mod users;
 
@@ -14,6 +16,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::counts::{Count, Counts};
 pub use self::{builder::SessionManagerBuilder, users::SessionInfo};
+#[cfg(feature = "cookies")]
+use crate::carried::CookieSessions;
 use crate::{
     clock::Clock,
     expiry::{Kept, later},
@@ -100,8 +104,13 @@ pub(crate) struct Life {
 impl Life {
     /// When a session runs out if it is used now.
     pub(crate) fn end(&self, kept: Kept, created: Option<Timestamp>, now: Timestamp) -> Timestamp {
+        kept.date(self.idle, now).min(self.at_the_latest(created))
+    }
+
+    /// When a session runs out however much it is used.
+    pub(crate) fn at_the_latest(&self, created: Option<Timestamp>) -> Timestamp {
         let most = self.absolute.zip(created).map(|(most, created)| later(created, most));
-        kept.date(self.idle, now).min(most.unwrap_or(Timestamp::MAX))
+        most.unwrap_or(Timestamp::MAX)
     }
 
     /// An end that would move by less than this stays where it is.
@@ -140,6 +149,13 @@ impl SessionManager {
     /// Sets up sessions over `store`.
     pub fn builder(store: impl SessionStore) -> SessionManagerBuilder {
         SessionManagerBuilder::new(Arc::new(store))
+    }
+
+    /// Sets up sessions that lie in their cookies, and in no store.
+    #[cfg(feature = "cookies")]
+    #[must_use]
+    pub fn in_cookies(cookies: CookieSessions) -> SessionManagerBuilder {
+        SessionManagerBuilder::in_cookies(cookies)
     }
 
     /// The session of a request that brought this cookie value, or none. Nothing is verified or loaded before the session

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+#[cfg(feature = "cookies")]
+use crate::carried::{Carried, Carrier};
 #[cfg(feature = "django")]
 use crate::django::DjangoForm;
 use crate::{
@@ -28,6 +30,9 @@ pub(crate) enum Identity {
     Native(Ticket, StoreKey),
     /// Django's session key, which is also what its stores know the session as. A secret.
     Django(StoreKey),
+    /// The session itself, which lies in no store.
+    #[cfg(feature = "cookies")]
+    Carried(Arc<Carried>),
 }
 
 impl Identity {
@@ -36,10 +41,17 @@ impl Identity {
         Identity::Native(ticket, at_rest)
     }
 
+    #[cfg(feature = "cookies")]
+    pub(crate) fn carried(carried: Carried) -> Identity {
+        Identity::Carried(Arc::new(carried))
+    }
+
     /// What the store knows the session as.
     pub(crate) fn store_key(&self) -> &StoreKey {
         match self {
             Identity::Native(_, key) | Identity::Django(key) => key,
+            #[cfg(feature = "cookies")]
+            Identity::Carried(carried) => &carried.nowhere,
         }
     }
 
@@ -48,6 +60,8 @@ impl Identity {
         match self {
             Identity::Native(ticket, _) => Some(ticket.subject),
             Identity::Django(_) => None,
+            #[cfg(feature = "cookies")]
+            Identity::Carried(carried) => carried.subject,
         }
     }
 }
@@ -82,13 +96,24 @@ pub(crate) enum Mode {
     Django {
         form: DjangoForm,
     },
+    /// The session lies in the cookie itself, in the form of one of the two.
+    #[cfg(feature = "cookies")]
+    Carried {
+        carrier: Carrier,
+    },
 }
 
 impl Mode {
     /// Whether this is django mode, which does as Django does: it slides a session's end with saves alone, and takes an
     /// unknown cookie away.
     pub(crate) fn is_django(&self) -> bool {
-        !matches!(self, Mode::Native { .. })
+        match self {
+            Mode::Native { .. } => false,
+            #[cfg(feature = "django")]
+            Mode::Django { .. } => true,
+            #[cfg(feature = "cookies")]
+            Mode::Carried { carrier } => carrier.is_django(),
+        }
     }
 
     /// Whether a record that cannot be read is taken for none, as Django takes one that nobody signed. A pickle that cannot
@@ -98,6 +123,8 @@ impl Mode {
             Mode::Native { .. } => false,
             #[cfg(feature = "django")]
             Mode::Django { form } => matches!(form, DjangoForm::Signed(_)),
+            #[cfg(feature = "cookies")]
+            Mode::Carried { .. } => false,
         }
     }
 
@@ -109,6 +136,8 @@ impl Mode {
             Mode::Django { .. } => {
                 may_be_django_key(cookie).then(|| Identity::Django(StoreKey::new(cookie)))
             }
+            #[cfg(feature = "cookies")]
+            Mode::Carried { carrier } => carrier.open(cookie).map(Identity::carried),
         }
     }
 
@@ -118,6 +147,11 @@ impl Mode {
         prior: Option<&Identity>,
         random: &dyn Random,
     ) -> Result<Identity, Error> {
+        #[cfg(feature = "cookies")]
+        if let Mode::Carried { carrier } = self {
+            let subject = prior.and_then(Identity::subject);
+            return carrier.mint(subject, random).map(Identity::carried);
+        }
         if self.is_django() {
             return draw_django_key(random).map(Identity::Django);
         }
@@ -147,9 +181,11 @@ impl Mode {
         match (self, identity) {
             (Mode::Native { keys }, Identity::Native(ticket, _)) => ticket.sign(keys),
             (_, Identity::Django(key)) => key.expose().to_owned(),
-            #[cfg(feature = "django")]
+            #[cfg(feature = "cookies")]
+            (_, Identity::Carried(carried)) => carried.value.to_string(),
+            #[cfg(any(feature = "cookies", feature = "django"))]
             // One application has one mode; a ticket never comes here.
-            (Mode::Django { .. }, Identity::Native(..)) => String::new(),
+            (_, Identity::Native(..)) => String::new(),
         }
     }
 
@@ -164,6 +200,8 @@ impl Mode {
             Mode::Native { .. } => native::encode(about, data, now),
             #[cfg(feature = "django")]
             Mode::Django { form } => form.encode(data, now),
+            #[cfg(feature = "cookies")]
+            Mode::Carried { carrier } => carrier.encode(about, data, now),
         }
     }
 
@@ -175,6 +213,9 @@ impl Mode {
             Mode::Django { form } => {
                 form.decode(bytes).map(|data| Payload::Session(About::default(), data))
             }
+            // There is no store that could have a record.
+            #[cfg(feature = "cookies")]
+            Mode::Carried { .. } => native::decode(bytes),
         }
     }
 }

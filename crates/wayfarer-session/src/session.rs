@@ -4,6 +4,8 @@
 //! whatever lies in the store when they are saved (`save`). [`Session::finish`] is the end of a request (`finish`).
 
 mod ask;
+#[cfg(feature = "cookies")]
+mod carry;
 mod finish;
 mod flush;
 mod load;
@@ -324,6 +326,8 @@ impl Session {
     }
 
     /// Changes the value under `key`, atomically against other requests, and gives the new one.
+    ///
+    /// A session that lies in its cookie has nobody to compare with: there the later response wins.
     ///
     /// `f` sees the value as it is in the store with this request's changes, and may run several times. What this request
     /// changed so far is stored along with it when this returns, whatever the response will be.

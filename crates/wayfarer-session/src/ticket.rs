@@ -51,6 +51,14 @@ impl CookieKeys {
         Ok(self)
     }
 
+    /// A key for another purpose from each of these, that in use first. A label has another length than what the MAC of a
+    /// cookie is made of.
+    #[cfg(feature = "cookies")]
+    pub(crate) fn derived(&self, label: &[u8]) -> impl Iterator<Item = [u8; 32]> {
+        let all = std::iter::once(&self.current).chain(&self.fallbacks);
+        all.map(move |key| key.clone().chain_update(label).finalize().into_bytes().into())
+    }
+
     fn sign(&self, ticket: &Ticket) -> [u8; MAC_BYTES] {
         mac(&self.current, ticket)
     }

@@ -8,6 +8,8 @@ use wayfarer_session::{
     SessionStore, SignalBus, SystemClock,
 };
 
+#[cfg(feature = "cookies")]
+use wayfarer_session::CookieSessions;
 #[cfg(feature = "django")]
 use wayfarer_session::django::DjangoForm;
 
@@ -45,17 +47,14 @@ pub(crate) struct Config {
 impl SessionLayer {
     /// A layer over `store`.
     pub fn builder(store: impl SessionStore) -> SessionLayerBuilder {
-        SessionLayerBuilder {
-            manager: SessionManager::builder(store),
-            clock: Arc::new(SystemClock),
-            cookie_name: "wayfarer".to_owned(),
-            same_site: SameSite::Lax,
-            development: false,
-            transport: None,
-            hooks: Vec::new(),
-            #[cfg(feature = "django")]
-            django: None,
-        }
+        SessionLayerBuilder::new(SessionManager::builder(store))
+    }
+
+    /// A layer over no store: sessions lie in their cookies. What that cannot do stands beside [`CookieSessions`].
+    #[cfg(feature = "cookies")]
+    #[must_use]
+    pub fn in_cookies(cookies: CookieSessions) -> SessionLayerBuilder {
+        SessionLayerBuilder::new(SessionManager::in_cookies(cookies))
     }
 
     /// What opens the sessions: for a purge, and for sessions outside of HTTP.
@@ -92,6 +91,20 @@ pub struct SessionLayerBuilder {
 }
 
 impl SessionLayerBuilder {
+    fn new(manager: SessionManagerBuilder) -> SessionLayerBuilder {
+        SessionLayerBuilder {
+            manager,
+            clock: Arc::new(SystemClock),
+            cookie_name: "wayfarer".to_owned(),
+            same_site: SameSite::Lax,
+            development: false,
+            transport: None,
+            hooks: Vec::new(),
+            #[cfg(feature = "django")]
+            django: None,
+        }
+    }
+
     /// Shares sessions with a Django project: its values, under its key and salt, and its cookie. The store must keep Django's
     /// table. Of the settings here those that belong to the native cookie (its keys, name, `SameSite`, development) do not
     /// count then, and early subjects and an absolute limit are refused.

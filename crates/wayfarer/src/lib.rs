@@ -53,6 +53,8 @@ pub use insights::SessionInsights;
 pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use service::{SessionFuture, SessionService};
 pub use transport::{Arrived, HeaderTransport, KeyTransport, RequestHead, Route};
+#[cfg(feature = "cookies")]
+pub use wayfarer_session::CookieSessions;
 #[cfg(feature = "django")]
 pub use wayfarer_session::django::{DjangoCodec, DjangoKeys};
 pub use wayfarer_session::{

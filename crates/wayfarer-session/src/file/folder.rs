@@ -48,6 +48,7 @@ pub(super) struct Locks {
 #[derive(Debug)]
 pub struct Content {
     pub(super) bytes: Vec<u8>,
+    #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "Django's files end by it"))]
     pub(super) modified: Timestamp,
 }
 

@@ -5,6 +5,8 @@ use std::{sync::Arc, time::Duration};
 use jiff::SignedDuration;
 
 use super::{History, Life, SessionManager, Shared, Turns, counts::Counts};
+#[cfg(feature = "cookies")]
+use crate::carried::CookieSessions;
 #[cfg(feature = "django")]
 use crate::django::DjangoForm;
 use crate::{
@@ -22,6 +24,8 @@ use crate::{
 #[derive(Debug)]
 pub struct SessionManagerBuilder {
     store: Arc<dyn SessionStore>,
+    #[cfg(feature = "cookies")]
+    cookies: Option<CookieSessions>,
     keys: Option<CookieKeys>,
     #[cfg(feature = "django")]
     django: Option<DjangoForm>,
@@ -45,6 +49,8 @@ impl SessionManagerBuilder {
     pub(super) fn new(store: Arc<dyn SessionStore>) -> SessionManagerBuilder {
         SessionManagerBuilder {
             store,
+            #[cfg(feature = "cookies")]
+            cookies: None,
             keys: None,
             #[cfg(feature = "django")]
             django: None,
@@ -63,6 +69,13 @@ impl SessionManagerBuilder {
             max_bytes: 1 << 20,
             save_deadline: Duration::from_secs(5),
         }
+    }
+
+    #[cfg(feature = "cookies")]
+    pub(super) fn in_cookies(cookies: CookieSessions) -> SessionManagerBuilder {
+        let mut builder = SessionManagerBuilder::new(Arc::new(super::nowhere::Nowhere));
+        builder.cookies = Some(cookies);
+        builder
     }
 
     /// Shares sessions with Django: its keys in the cookie, its values in the store, its rules for what is saved and sent.
@@ -196,6 +209,8 @@ impl SessionManagerBuilder {
     /// When something is missing or does not fit together. The text says what to change.
     pub fn build(self) -> Result<SessionManager, Error> {
         let mode = self.mode()?;
+        #[cfg(feature = "cookies")]
+        let mode = self.place(mode)?;
         let span = |duration: Duration| {
             SignedDuration::try_from(duration).map_err(|_| wrong("a time span is too long"))
         };
@@ -236,6 +251,29 @@ impl SessionManagerBuilder {
             counts: Counts::new(),
             store: self.store,
         })))
+    }
+
+    /// The same mode, where sessions lie in their cookies.
+    #[cfg(feature = "cookies")]
+    fn place(&self, mode: Mode) -> Result<Mode, Error> {
+        let Some(cookies) = self.cookies.clone() else { return Ok(mode) };
+        if self.early {
+            return Err(wrong(
+                "a session in a cookie has its subject as soon as it holds anything: leave early_subject out",
+            ));
+        }
+        let carrier = match mode {
+            Mode::Native { keys } => cookies.native(&keys)?,
+            #[cfg(feature = "django")]
+            Mode::Django { form: crate::django::DjangoForm::Signed(codec) } => {
+                let age = SignedDuration::try_from(self.idle).unwrap_or(SignedDuration::MAX);
+                cookies.django(codec, age).ok_or_else(|| {
+                    wrong("Django's cookies are signed, and do not tell when a session began: leave encryption and epochs out")
+                })?
+            }
+            _ => return Err(wrong("Django has no pickles in cookies: take a DjangoCodec")),
+        };
+        Ok(Mode::Carried { carrier })
     }
 
     #[cfg(feature = "django")]

@@ -42,6 +42,8 @@ impl Inner {
         };
         let met = match &identity {
             None => Met::Gone,
+            #[cfg(feature = "cookies")]
+            Some(Identity::Carried(_)) => self.met_inside().await?,
             Some(_) if self.shared.life.renew_after.is_some() => self.end_where_it_is().await?,
             Some(identity) => self.delete(identity).await?,
         };
@@ -88,6 +90,10 @@ impl Inner {
     pub(super) async fn touch(&self) -> Result<(), Error> {
         let _gate = self.gate.lock().await;
         let Some((identity, expires_at)) = self.stale() else { return Ok(()) };
+        #[cfg(feature = "cookies")]
+        if let Identity::Carried(_) = identity {
+            return self.carry_on(identity).await;
+        }
         let (store, now) = (&self.shared.store, self.shared.now());
         let touching = store.touch(identity.store_key(), expires_at, now);
         if self.ask("touch", "touch a session", touching).await? == Met::Live {

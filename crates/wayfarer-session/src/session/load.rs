@@ -12,6 +12,8 @@ use super::{
     Inner,
     state::{Due, Row, Stored, user_of},
 };
+#[cfg(feature = "cookies")]
+use crate::mode::Mode;
 use crate::{
     data::Data,
     error::Error,
@@ -90,6 +92,10 @@ impl Inner {
             state.open(&self.shared);
             state.identity.clone()
         };
+        #[cfg(feature = "cookies")]
+        if let Mode::Carried { carrier } = &self.shared.mode {
+            return Box::pin(self.look_inside(carrier, identity)).await;
+        }
         let seen = match &identity {
             Some(identity) => self.find(identity, looker, doing).await?,
             None => None,

@@ -15,6 +15,8 @@ use super::{
     load::Looker,
     state::{Due, NewKey, Row, Stored, subject_of, user_of},
 };
+#[cfg(feature = "cookies")]
+use crate::mode::Mode;
 use crate::{
     data::{Changes, Data},
     error::{Error, ErrorKind},
@@ -32,7 +34,7 @@ const SAVING: &str = "save a session";
 pub(super) type Compute<'a> = dyn FnMut(&Data, &mut Changes) -> Result<(), Error> + Send + 'a;
 
 /// What a round of saving came to.
-enum Round {
+pub(super) enum Round {
     Done,
     /// Somebody else stored another state: look again and try again.
     Conflict,
@@ -41,10 +43,10 @@ enum Round {
 }
 
 /// A new state on its way into the store.
-struct Draft {
-    about: About,
-    data: Data,
-    record: Record,
+pub(super) struct Draft {
+    pub(super) about: About,
+    pub(super) data: Data,
+    pub(super) record: Record,
     /// The session runs out at another time than before, or in another way.
     end_moved: bool,
 }
@@ -144,13 +146,17 @@ impl Inner {
         Err(interrupted())
     }
 
-    async fn attempt(
+    pub(super) async fn attempt(
         &self,
         identity: Option<Identity>,
         row: Option<Arc<Row>>,
         data: Data,
         new_key: Option<NewKey>,
     ) -> Result<Round, Error> {
+        #[cfg(feature = "cookies")]
+        if let Mode::Carried { carrier } = &self.shared.mode {
+            return self.carry(carrier, (identity, row), data, new_key);
+        }
         match (identity, row) {
             (Some(identity), Some(row)) => match self.still_wanted(new_key, &row) {
                 Some(new_key) => Box::pin(self.rotate(&identity, &row, data, new_key)).await,
@@ -270,14 +276,14 @@ impl Inner {
         Ok(Round::Taken)
     }
 
-    fn head_must_be_open(&self) -> Result<(), Error> {
+    pub(super) fn head_must_be_open(&self) -> Result<(), Error> {
         if self.state().head_sent {
             return Err(Error::new(ErrorKind::TooLate, "give a session its cookie"));
         }
         Ok(())
     }
 
-    fn draft(
+    pub(super) fn draft(
         &self,
         mut about: About,
         data: Data,
@@ -317,7 +323,7 @@ impl Inner {
     }
 
     /// Notes what was stored, under which new identity, and what is worth a signal.
-    fn done(
+    pub(super) fn done(
         &self,
         draft: Draft,
         version: Version,

@@ -8,6 +8,7 @@
 
 mod broken;
 mod cached;
+mod carried;
 mod files;
 mod history;
 mod hostile;

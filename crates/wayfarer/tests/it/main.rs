@@ -5,6 +5,8 @@
 #[cfg(feature = "auth")]
 mod auth;
 mod browser;
+#[cfg(feature = "cookies")]
+mod carried;
 #[cfg(feature = "django")]
 mod django;
 mod examples;

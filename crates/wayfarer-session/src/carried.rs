@@ -1,0 +1,314 @@
+//! Sessions that lie in their cookie, and in no store: [`CookieSessions`].
+//!
+//! The cookie holds the whole session, signed or encrypted (`seal`), with the instant at which it runs out. There is nothing
+//! to ask on the server, and so nothing to compare with and nothing to delete:
+//!
+//! - of two responses that change a session at the same time, the later one wins;
+//! - whoever kept a cookie can use it until it runs out, also after a log-out. [`Epochs`] are the way to end sessions from
+//!   the server: all that got their key before an instant, of one user or of one session;
+//! - nothing can be listed, and what does not fit into a cookie is an error.
+//!
+//! In django mode a cookie is what Django's `signed_cookies` backend writes, byte for byte.
+
+mod seal;
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+#[cfg(feature = "django")]
+use jiff::SignedDuration;
+use jiff::Timestamp;
+
+use self::seal::Seal;
+use crate::{
+    data::Data,
+    error::{BoxError, Error, ErrorKind},
+    key::{StoreKey, Subject},
+    native::{self, About, Payload},
+    random::Random,
+    ticket::CookieKeys,
+};
+
+/// A name and a value of a cookie have so many bytes together at the most, in every browser.
+const COOKIE_BYTES: usize = 4096;
+
+/// Room for the cookie's name.
+const NAME_BYTES: usize = 64;
+
+/// A session in a cookie has so many bytes at the most when it is unpacked.
+const UNPACKED_BYTES: usize = 256 << 10;
+
+/// How sessions lie in their cookies, for [`SessionManager::in_cookies`](crate::SessionManager::in_cookies).
+///
+/// The keys are those of the session manager: its [`CookieKeys`], from which keys for sealing are derived, or the codec of
+/// its django mode under the salt [`COOKIE_SALT`](crate::django::COOKIE_SALT).
+#[derive(Clone, Debug)]
+pub struct CookieSessions {
+    encrypted: bool,
+    max_bytes: usize,
+    epochs: Option<Arc<dyn Epochs>>,
+}
+
+/// CookieOwner sessions are asked about.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct CookieOwner<'a> {
+    /// The account noted by a log-in.
+    pub user: Option<&'a str>,
+    /// The session's internal id.
+    pub subject: Subject,
+}
+
+/// The one thing that a server can say of sessions which lie in cookies: all before an instant are over.
+///
+/// It is asked whenever such a session is loaded, so keep the answer near: an instant for each user who ended sessions, for
+/// as long as a session can live.
+#[async_trait]
+pub trait Epochs: fmt::Debug + Send + Sync + 'static {
+    /// The instant before which the sessions of this user, or this session, are over; the later one where there are both.
+    /// A session counts by when it got its key: at its beginning, at a log-in, at a renewal.
+    ///
+    /// # Errors
+    /// When it cannot be said. The session is then not to be had, rather than perhaps wrongly let in.
+    async fn not_before(&self, whose: CookieOwner<'_>) -> Result<Option<Timestamp>, BoxError>;
+}
+
+impl CookieSessions {
+    /// Sessions that the browser's owner can read and nobody can change.
+    #[must_use]
+    pub fn signed() -> CookieSessions {
+        CookieSessions { encrypted: false, max_bytes: COOKIE_BYTES - NAME_BYTES, epochs: None }
+    }
+
+    /// Sessions that only the server can read, by XChaCha20-Poly1305. Not in django mode, which knows no such thing.
+    #[must_use]
+    pub fn encrypted() -> CookieSessions {
+        CookieSessions { encrypted: true, ..CookieSessions::signed() }
+    }
+
+    /// A cookie's value has so many bytes at the most. The default is 4032, which leaves 64 for the name within the 4096
+    /// that browsers keep.
+    #[must_use]
+    pub fn with_max_bytes(mut self, most: usize) -> CookieSessions {
+        self.max_bytes = most.min(COOKIE_BYTES);
+        self
+    }
+
+    /// Asks these epochs at every load. Not in django mode, whose cookies do not tell when a session began.
+    #[must_use]
+    pub fn with_epochs(mut self, epochs: Arc<dyn Epochs>) -> CookieSessions {
+        self.epochs = Some(epochs);
+        self
+    }
+
+    /// The same with keys to seal by.
+    pub(crate) fn native(self, keys: &CookieKeys) -> Result<Carrier, Error> {
+        let seal = Seal::new(keys, self.encrypted)?;
+        Ok(Carrier { form: Form::Native(seal), max_bytes: self.max_bytes, epochs: self.epochs })
+    }
+
+    /// The same as Django's backend does it. `None`: Django does not do this.
+    #[cfg(feature = "django")]
+    pub(crate) fn django(
+        self,
+        codec: crate::django::DjangoCodec,
+        age: SignedDuration,
+    ) -> Option<Carrier> {
+        let possible = !self.encrypted && self.epochs.is_none();
+        let (form, max_bytes) = (Form::Django { codec, age }, self.max_bytes);
+        possible.then_some(Carrier { form, max_bytes, epochs: None })
+    }
+}
+
+/// Seals sessions into cookies, and opens them.
+#[derive(Debug)]
+pub(crate) struct Carrier {
+    form: Form,
+    max_bytes: usize,
+    epochs: Option<Arc<dyn Epochs>>,
+}
+
+#[derive(Debug)]
+enum Form {
+    Native(Seal),
+    #[cfg(feature = "django")]
+    Django {
+        codec: crate::django::DjangoCodec,
+        age: SignedDuration,
+    },
+}
+
+/// A session, and the cookie that it lies in.
+#[derive(Clone)]
+pub(crate) struct Carried {
+    /// In django mode the session itself holds it.
+    pub(crate) subject: Option<Subject>,
+    /// What the cookie says; `None`: no cookie has been written yet.
+    pub(crate) content: Option<Content>,
+    /// The cookie's value. A secret.
+    pub(crate) value: Arc<str>,
+    /// What a store knows it as: there is none that does.
+    pub(crate) nowhere: StoreKey,
+}
+
+impl Carried {
+    fn new(
+        subject: Option<Subject>,
+        content: Option<Content>,
+        value: impl Into<Arc<str>>,
+    ) -> Carried {
+        Carried { subject, content, value: value.into(), nowhere: StoreKey::new("") }
+    }
+}
+
+/// What a genuine cookie says.
+#[derive(Clone, Debug)]
+pub(crate) struct Content {
+    pub(crate) about: About,
+    pub(crate) data: Data,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// Shows how large the cookie is, never what it says.
+impl fmt::Debug for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Carried({} bytes)", self.value.len())
+    }
+}
+
+impl Carrier {
+    pub(crate) fn is_django(&self) -> bool {
+        !matches!(self.form, Form::Native(_))
+    }
+
+    /// What a cookie of ours holds. Whether it ran out is not judged here.
+    pub(crate) fn open(&self, value: &str) -> Option<Carried> {
+        // What is longer nobody has from us.
+        if value.len() > COOKIE_BYTES {
+            return None;
+        }
+        let (subject, content) = match &self.form {
+            Form::Native(seal) => {
+                let (subject, content) = open_native(&seal.open(value)?)?;
+                (Some(subject), content)
+            }
+            #[cfg(feature = "django")]
+            Form::Django { codec, age } => (None, open_django(codec, value, *age)?),
+        };
+        Some(Carried::new(subject, Some(content), value))
+    }
+
+    /// CookieOwner cookie has not been written yet.
+    pub(crate) fn mint(
+        &self,
+        prior: Option<Subject>,
+        random: &dyn Random,
+    ) -> Result<Carried, Error> {
+        let subject = match prior {
+            Some(subject) => Some(subject),
+            None if self.is_django() => None,
+            None => Some(Subject::random(random)?),
+        };
+        Ok(Carried::new(subject, None, ""))
+    }
+
+    /// The session as it goes into the cookie.
+    pub(crate) fn encode(
+        &self,
+        about: &About,
+        data: &Data,
+        now: Timestamp,
+    ) -> Result<Arc<[u8]>, Error> {
+        match &self.form {
+            Form::Native(_) => native::encode(about, data, now),
+            #[cfg(feature = "django")]
+            Form::Django { codec, .. } => Ok(codec.encode(data.text(), now).into_bytes().into()),
+        }
+    }
+
+    /// The cookie of a session that was encoded.
+    pub(crate) fn seal(
+        &self,
+        encoded: &[u8],
+        subject: Option<Subject>,
+        content: Content,
+        random: &dyn Random,
+    ) -> Result<Carried, Error> {
+        let value = match &self.form {
+            Form::Native(seal) => {
+                let subject = subject.unwrap_or(Subject::from_bytes([0; 16]));
+                seal.seal(&write_native(subject, content.expires_at, encoded), random)?
+            }
+            #[cfg(feature = "django")]
+            Form::Django { .. } => String::from_utf8_lossy(encoded).into_owned(),
+        };
+        if value.len() > self.max_bytes {
+            let (has, most) = (value.len(), self.max_bytes);
+            let why = format!(
+                "its cookie has {has} bytes, {most} are allowed: keep less in it, or take a store"
+            );
+            return Err(Error::new(ErrorKind::TooLarge, "save a session").because(why));
+        }
+        Ok(Carried::new(subject, Some(content), value))
+    }
+
+    /// Whether the server has ended this session.
+    pub(crate) async fn is_over(
+        &self,
+        carried: &Carried,
+        user: Option<&str>,
+    ) -> Result<bool, Error> {
+        let (Some(epochs), Some(subject)) = (&self.epochs, carried.subject) else {
+            return Ok(false);
+        };
+        let epoch = epochs.not_before(CookieOwner { user, subject }).await.map_err(|why| {
+            Error::new(ErrorKind::Unavailable, "ask whether a session is over").because(why)
+        })?;
+        let keyed = carried.content.as_ref().and_then(|content| content.about.keyed());
+        Ok(epoch.is_some_and(|epoch| keyed.is_none_or(|keyed| keyed < epoch)))
+    }
+}
+
+/// The end of the session in microseconds, its subject, whether the rest is packed, and the record.
+fn write_native(subject: Subject, expires_at: Timestamp, encoded: &[u8]) -> Vec<u8> {
+    let packed = crate::pack::pack(encoded).filter(|packed| packed.len() < encoded.len());
+    let mut plain = Vec::with_capacity(encoded.len() + 25);
+    plain.extend_from_slice(&expires_at.as_microsecond().to_le_bytes());
+    plain.extend_from_slice(subject.as_bytes());
+    plain.push(u8::from(packed.is_some()));
+    plain.extend_from_slice(packed.as_deref().unwrap_or(encoded));
+    plain
+}
+
+fn open_native(plain: &[u8]) -> Option<(Subject, Content)> {
+    let (end, rest) = plain.split_first_chunk::<8>()?;
+    let (subject, rest) = rest.split_first_chunk::<16>()?;
+    let unpacked;
+    let record = match rest.split_first()? {
+        (0, record) => record,
+        (1, packed) => {
+            unpacked = crate::pack::unpack(packed, UNPACKED_BYTES)?;
+            unpacked.get(..).filter(|record| record.len() <= UNPACKED_BYTES)?
+        }
+        _ => return None,
+    };
+    let Ok(Payload::Session(about, data)) = native::decode(record) else { return None };
+    let expires_at = Timestamp::from_microsecond(i64::from_le_bytes(*end)).ok()?;
+    Some((Subject::from_bytes(*subject), Content { about, data, expires_at }))
+}
+
+/// A cookie of Django's lives for the cookie age after it was signed, that instant included, whatever the session says.
+#[cfg(feature = "django")]
+fn open_django(
+    codec: &crate::django::DjangoCodec,
+    value: &str,
+    age: SignedDuration,
+) -> Option<Content> {
+    let decoded = codec.decode(value).ok()?;
+    let just_after = age.saturating_add(SignedDuration::from_micros(1));
+    Some(Content {
+        about: About::default(),
+        data: Data::parse(&decoded.json)?,
+        expires_at: crate::expiry::later(decoded.signed_at, just_after),
+    })
+}

@@ -1,0 +1,97 @@
+//! A session that lies in its cookie: loaded from it, and saved by writing another.
+
+use std::sync::Arc;
+
+use super::{
+    Inner,
+    save::{Draft, Round},
+    state::{NewKey, Row, Stored, user_of},
+};
+use crate::{
+    carried::{Carrier, Content},
+    data::Data,
+    error::Error,
+    mode::Identity,
+    native::About,
+    signal::SignalKind,
+    store::{Met, Version},
+};
+
+impl Inner {
+    /// Notes what lies in the cookie, and says whether it is a session that is not over.
+    pub(super) async fn look_inside(
+        &self,
+        carrier: &Carrier,
+        identity: Option<Identity>,
+    ) -> Result<bool, Error> {
+        let found = match &identity {
+            Some(Identity::Carried(carried)) => carried.content.clone().map(|it| (carried, it)),
+            _ => None,
+        };
+        let Some((carried, Content { about, data, expires_at })) = found else {
+            self.state().absent(&self.shared);
+            return Ok(false);
+        };
+        let now = self.shared.now();
+        let end = self.shared.life.at_the_latest(about.created).min(expires_at);
+        if end <= now || carrier.is_over(carried, user_of(&data).as_deref()).await? {
+            self.state().absent(&self.shared);
+            return Ok(false);
+        }
+        let mut state = self.state();
+        state.journal.bytes = Some(carried.value.len());
+        state.stored =
+            Stored::Row(Arc::new(Row { version: Version::number(0), about, data, expires_at }));
+        Ok(true)
+    }
+
+    /// Puts a new state into a new cookie.
+    pub(super) fn carry(
+        &self,
+        carrier: &Carrier,
+        (identity, row): (Option<Identity>, Option<Arc<Row>>),
+        data: Data,
+        new_key: Option<NewKey>,
+    ) -> Result<Round, Error> {
+        if row.is_none() && data.is_empty() {
+            return Ok(Round::Done);
+        }
+        self.head_must_be_open()?;
+        let now = self.shared.now();
+        let identity = match identity {
+            Some(identity) if row.is_some() || self.state().fresh => identity,
+            _ => self.state().mint(&self.shared)?,
+        };
+        let about = match &row {
+            Some(row) if new_key.is_some() => About { renewed: Some(now), ..row.about.clone() },
+            Some(row) => row.about.clone(),
+            None => About::new(now),
+        };
+        let draft = self.draft(about, data, &identity, None)?;
+        let Draft { about, data, record, .. } = &draft;
+        let (about, data, expires_at) = (about.clone(), data.clone(), record.expires_at);
+        let content = Content { about, data, expires_at };
+        let random = &*self.shared.random;
+        let carried = carrier.seal(&record.data, identity.subject(), content, random)?;
+        let signal = match row {
+            None => Some(SignalKind::Created),
+            Some(_) => new_key.map(|_| SignalKind::Rotated),
+        };
+        let identity = Identity::carried(carried);
+        Ok(self.done(draft, Version::number(0), Some(identity), signal))
+    }
+
+    /// Writes the same session into a cookie that lives on.
+    pub(super) async fn carry_on(&self, identity: Identity) -> Result<(), Error> {
+        let (_, row) = self.known();
+        let Some(row) = row else { return Ok(()) };
+        let data = row.data.clone();
+        self.attempt(Some(identity), Some(row), data, None).await.map(drop)
+    }
+
+    /// Whether there is a session to be forgotten.
+    pub(super) async fn met_inside(&self) -> Result<Met, Error> {
+        let live = self.look(super::load::Looker::Cookie, "load a session").await?;
+        Ok(if live { Met::Live } else { Met::Gone })
+    }
+}
