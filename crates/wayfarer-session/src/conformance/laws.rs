@@ -70,6 +70,7 @@ table! {
     a_scan_meets_every_live_session needs scan;
     a_purge_forgets_what_ran_out_and_nothing_else needs purge;
     a_purge_keeps_to_its_limit needs purge;
+    what_ran_out_lies_there_until_it_is_purged needs purge;
     a_large_record_comes_back_whole;
 }
 

@@ -3,6 +3,8 @@
 //! A session that rotates its key while it is being ended is met again under its new one: the list is asked until nothing of
 //! what is to be ended is left. A session that begins after the call is not touched.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -84,7 +86,7 @@ impl SessionManager {
         wanted: impl Fn(&Listed, &Subject) -> bool,
     ) -> Result<u64, Error> {
         let start = self.0.now();
-        let mut ended = 0;
+        let mut ended = BTreeSet::new();
         for _ in 0..ROUNDS {
             let mut left = self.list(user).await?;
             left.retain(|listed| {
@@ -93,27 +95,31 @@ impl SessionManager {
                 !began_later && subject.is_some_and(|subject| wanted(listed, subject))
             });
             if left.is_empty() {
-                return Ok(ended);
+                return Ok(u64::try_from(ended.len()).unwrap_or(u64::MAX));
             }
             for listed in left {
-                ended += u64::from(self.end(user, &listed).await?);
+                let subject = listed.loaded.record.subject;
+                // One that was given a new key meanwhile is met again under it, and told of once.
+                if self.end(&listed).await? && ended.insert(subject) {
+                    self.tell_revoked(user, subject).await;
+                }
             }
         }
         Err(Error::new(ErrorKind::Contended, "end the sessions of a user"))
     }
 
-    async fn end(&self, user: &str, listed: &Listed) -> Result<bool, Error> {
-        let now = self.0.now();
-        let met = self.0.store.delete(&listed.key, now).await;
-        if met.map_err(|error| Error::from_store("end a session", error))? == Met::Gone {
-            return Ok(false);
-        }
-        let mut signal = Signal::new(SignalKind::Revoked, now).with_user(user);
-        if let Some(subject) = listed.loaded.record.subject {
+    async fn end(&self, listed: &Listed) -> Result<bool, Error> {
+        let met = self.0.store.delete(&listed.key, self.0.now()).await;
+        let met = met.map_err(|error| Error::from_store("end a session", error))?;
+        Ok(met == Met::Live)
+    }
+
+    async fn tell_revoked(&self, user: &str, subject: Option<Subject>) {
+        let mut signal = Signal::new(SignalKind::Revoked, self.0.now()).with_user(user);
+        if let Some(subject) = subject {
             signal = signal.with_subject(subject);
         }
         self.0.signals.send(signal).await;
-        Ok(true)
     }
 
     async fn list(&self, user: &str) -> Result<Vec<Listed>, Error> {

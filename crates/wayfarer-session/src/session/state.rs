@@ -248,8 +248,8 @@ impl State {
 
     /// Whether the session has had its key for so long that it gets another.
     pub(super) fn renewal_is_due(&self, shared: &Shared) -> bool {
-        let Some(row) = self.row() else { return false };
-        shared.life.renewal_is_due(row.about.keyed(), shared.now())
+        let row = self.row().filter(|_| shared.life.renew_after.is_some());
+        row.is_some_and(|row| shared.life.renewal_is_due(row.about.keyed(), shared.now()))
     }
 
     /// Takes what is to be saved on its way.

@@ -43,6 +43,7 @@ enum Flaw {
     ScanStopsEarly,
     PurgeTakesAll,
     PurgeIgnoresLimit,
+    LoadForgetsExpired,
     LongIsCut,
 }
 
@@ -80,6 +81,7 @@ const FOUND_BY: &[(Flaw, &str)] = &[
     (Flaw::ScanStopsEarly, "a_scan_meets_every_live_session"),
     (Flaw::PurgeTakesAll, "a_purge_forgets_what_ran_out_and_nothing_else"),
     (Flaw::PurgeIgnoresLimit, "a_purge_keeps_to_its_limit"),
+    (Flaw::LoadForgetsExpired, "what_ran_out_lies_there_until_it_is_purged"),
     (Flaw::LongIsCut, "a_large_record_comes_back_whole"),
 ];
 
@@ -216,6 +218,9 @@ impl SessionStore for Flawed {
             let expires_at = now;
             let dead = Record { data: [].into(), expires_at, subject: None, user: None };
             let _ = self.sound.create(&key, &dead, now).await?;
+        }
+        if self.is(Flaw::LoadForgetsExpired) && self.sound.load(&key, now).await?.is_none() {
+            let _ = self.sound.delete(&key, Timestamp::UNIX_EPOCH).await?;
         }
         let late = self.is(Flaw::DiesLate);
         let now = if late { now - jiff::SignedDuration::from_micros(1) } else { now };

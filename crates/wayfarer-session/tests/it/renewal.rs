@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use wayfarer_session::{
     BoxError, CookieChange, CookieKeys, ErrorKind, ManualClock, MemoryStore, Outcome, Session,
-    SessionManager, Signal, SignalBus, SignalReceiver,
+    SessionManager, Signal, SignalBus, SignalKind, SignalReceiver,
 };
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -203,6 +203,42 @@ async fn a_revocation_during_the_grace_ends_both_keys() {
     assert_eq!(world.manager.revoke_all("ada", None).await.unwrap(), 1);
     assert!(!world.is_in(&old).await);
     assert!(!world.is_in(&new).await);
+}
+
+/// Visits with every cookie as soon as one session is revoked.
+#[derive(Default)]
+struct Visitor(Mutex<Option<(SessionManager, Vec<String>)>>);
+
+#[async_trait]
+impl SignalReceiver for Visitor {
+    async fn receive(&self, signal: &Signal) -> Result<(), BoxError> {
+        if signal.kind != SignalKind::Revoked {
+            return Ok(());
+        }
+        let Some((manager, cookies)) = self.0.lock().unwrap().take() else { return Ok(()) };
+        for cookie in cookies {
+            let session = manager.open(Some(&cookie));
+            session.contains("n").await?;
+            let _ = session.finish(Outcome::Keep).await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_that_a_renewal_overtakes_ends_the_session_and_tells_once() {
+    let world = World::new();
+    let cookies = vec![world.log_in().await, world.log_in().await];
+    world.clock.advance(HOUR);
+    let visitor = Arc::new(Visitor(Mutex::new(Some((world.manager.clone(), cookies.clone())))));
+    world.manager.signals().connect(visitor);
+    assert_eq!(world.manager.revoke_all("ada", None).await.unwrap(), 2);
+    let heard = world.heard.0.lock().unwrap().clone();
+    assert_eq!(heard, ["created ada", "created ada", "revoked ada", "rotated ada", "revoked ada"]);
+    assert!(world.manager.sessions_of("ada").await.unwrap().is_empty());
+    for cookie in &cookies {
+        assert!(!world.is_in(cookie).await);
+    }
 }
 
 #[tokio::test]

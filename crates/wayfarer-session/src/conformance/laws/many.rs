@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use super::super::{
     Broken, Kept,
-    tools::{HOUR, after, created, fresh, holds, key, lists, now, record},
+    tools::{HOUR, after, created, fresh, holds, is_dead, key, lists, now, record},
 };
 use crate::{
     key::StoreKey,
-    store::{Record, SessionStore},
+    store::{Met, Record, SessionStore},
 };
 
 /// The sessions of a user are listed, those that run out last first; not those of others, and none that ended.
@@ -108,4 +108,16 @@ pub async fn a_purge_keeps_to_its_limit(store: &dyn SessionStore) -> Kept {
     }
     must!(batches == [2, 2, 1, 0], "batches of 2 forget {batches:?} of 5");
     Ok(())
+}
+
+/// A session that ran out is still there for who asks as of before: that is how one that ran out is told from one that was
+/// ended. Ended as of before, it is gone as of before, too.
+pub async fn what_ran_out_lies_there_until_it_is_purged(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (key, _) = fresh(store, "{}", now).await?;
+    is_dead(store, &key, after(now, HOUR * 2)).await?;
+    holds(store, &key, "{}", now).await?;
+    let met = [store.delete(&key, now).await?, store.delete(&key, now).await?];
+    must!(met == [Met::Live, Met::Gone], "two deletes as of before meet {met:?}");
+    is_dead(store, &key, now).await
 }
