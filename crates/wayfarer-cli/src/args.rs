@@ -121,6 +121,9 @@ pub(crate) enum Command {
     Erase(cmd::erase::Erase),
     /// Show how the lake is, and the line that opens it in DuckDB
     Status(cmd::status::Status),
+    /// Look into sessions and their stores: values, lists, purge, copy
+    #[command(subcommand)]
+    Session(cmd::session::Session),
     /// Make sites and tokens
     #[command(subcommand)]
     Admin(cmd::admin::Admin),

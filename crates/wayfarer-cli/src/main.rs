@@ -54,6 +54,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Check(check) => check.run(desk).await,
             Command::Erase(erase) => erase.run(desk).await,
             Command::Status(status) => status.run(desk).await,
+            Command::Session(session) => session.run(desk).await,
             Command::Admin(admin) => admin.run(desk).await,
         }
     })

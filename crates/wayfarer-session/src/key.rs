@@ -151,10 +151,16 @@ impl Handle {
     /// The handle of the session of this subject.
     #[must_use]
     pub fn of(subject: &Subject) -> Handle {
-        let mut digest = Sha256::new();
-        digest.update(b"wayfarer handle v1\0");
-        digest.update(subject.as_bytes());
-        let digest = digest.finalize();
+        Handle::digest(b"wayfarer handle v1\0", subject.as_bytes())
+    }
+
+    /// The handle of a session without a subject. It is that of its key, and goes with it.
+    pub(crate) fn of_key(key: &StoreKey) -> Handle {
+        Handle::digest(b"wayfarer handle of a key v1\0", key.expose().as_bytes())
+    }
+
+    fn digest(label: &[u8], of: &[u8]) -> Handle {
+        let digest = Sha256::new().chain_update(label).chain_update(of).finalize();
         Handle(URL_SAFE_NO_PAD.encode(digest.get(..12).unwrap_or_default()))
     }
 

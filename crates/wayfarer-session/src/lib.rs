@@ -8,6 +8,7 @@ mod carried;
 mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod copy;
 mod data;
 mod device;
 #[cfg(feature = "django")]
@@ -41,6 +42,7 @@ pub use cached::{DjangoCachedStore, DjangoEntries};
 #[cfg(feature = "cookies")]
 pub use carried::{CookieOwner, CookieSessions, Epochs};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use copy::{Copied, copy};
 pub use encoded::{EncodedStore, RecordCodec};
 pub use error::{BoxError, Error, ErrorKind};
 pub use expiry::Expiry;
@@ -52,7 +54,10 @@ pub use file::{Durability, FileStore, Files, NativeFiles};
 pub use history::{HistoryEntry, MemoryHistory, SessionHistory, Whose};
 pub use journal::{Brought, Journal, Sent, StoreCall};
 pub use key::{Handle, ParseSubjectError, SessionKey, StoreKey, Subject};
-pub use manager::{SessionInfo, SessionManager, SessionManagerBuilder, counts::Count};
+pub use manager::{
+    SessionContents, SessionInfo, SessionManager, SessionManagerBuilder, SessionSummary,
+    counts::Count,
+};
 pub use memory::MemoryStore;
 pub use random::{Random, SystemRandom};
 pub use raw::Raw;

@@ -7,6 +7,7 @@ mod builder;
 pub(crate) mod counts;
 #[cfg(feature = "cookies")]
 mod nowhere;
+mod operate;
 mod upkeep;
 mod users;
 
@@ -15,7 +16,11 @@ use std::{fmt, sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 
 use self::counts::{Count, Counts};
-pub use self::{builder::SessionManagerBuilder, users::SessionInfo};
+pub use self::{
+    builder::SessionManagerBuilder,
+    operate::{SessionContents, SessionSummary},
+    users::SessionInfo,
+};
 #[cfg(feature = "cookies")]
 use crate::carried::CookieSessions;
 use crate::{

@@ -25,6 +25,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::finish::{CookieChange, Finished, Outcome};
 use self::state::{NewKey, State, Stored};
+pub(crate) use self::state::{subject_of, user_of};
 use crate::{
     device,
     error::Error,

@@ -10,4 +10,5 @@ pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod report;
 pub(crate) mod serve;
+pub(crate) mod session;
 pub(crate) mod status;

@@ -15,4 +15,5 @@ mod read;
 #[cfg(feature = "demo")]
 mod real;
 mod run;
+mod session;
 mod usage;

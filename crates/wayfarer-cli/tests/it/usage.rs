@@ -36,7 +36,7 @@ fn wrong_usage_is_status_2_and_says_what_is_right() {
         (&[][..], "Usage:"),
         (&["sevre"], "serve"),
         (&["query", "select 1"], "unrecognized subcommand 'query'"),
-        (&["session", "list"], "unrecognized subcommand 'session'"),
+        (&["session", "list"], "--store"),
         (&["report", "overveiw", "--site", "s"], "overview"),
         (&["report", "overview"], "--site"),
         (&["report", "overview", "--site", "s", "--csv", "--json"], "cannot be used with"),

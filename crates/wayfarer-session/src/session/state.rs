@@ -296,11 +296,11 @@ impl State {
 const USER_ENTRY: &str = "_auth_user_id";
 
 /// The account that Django's log-in, and ours, note in a session.
-pub(super) fn user_of(data: &Data) -> Option<String> {
+pub(crate) fn user_of(data: &Data) -> Option<String> {
     data.get(USER_ENTRY).and_then(|raw| raw.read().ok())
 }
 
 /// The subject that a session of django mode holds.
-pub(super) fn subject_of(data: &Data) -> Option<Subject> {
+pub(crate) fn subject_of(data: &Data) -> Option<Subject> {
     data.get(SUBJECT_ENTRY).and_then(|raw| raw.read().ok())
 }

@@ -1,0 +1,128 @@
+//! `wayfarer session`: values are shown or refused, stores are looked into and moved.
+
+use std::{fs, path::Path};
+
+use serde_json::json;
+use wayfarer_session::{CookieKeys, FileStore, Outcome, SessionManager, SessionStore};
+use wayfarer_store_sql::{SqliteOptions, SqliteStore};
+
+use crate::run::{Done, House, path};
+
+const SECRET: &str = "a secret key of some length, for tests alone";
+
+fn keys() -> CookieKeys {
+    CookieKeys::new(SECRET.as_bytes()).unwrap()
+}
+
+/// Stores a session with a cart, of this user, and gives its cookie.
+async fn shop(store: impl SessionStore, user: &str) -> String {
+    let manager = SessionManager::builder(store).cookie_keys(keys()).build().unwrap();
+    let session = manager.open(None);
+    session.insert("cart", &["book"]).await.unwrap();
+    session.insert("_auth_user_id", &user).await.unwrap();
+    match session.finish(Outcome::Keep).await.unwrap().cookie {
+        wayfarer_session::CookieChange::Set { value, .. } => value,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn sqlite(file: &Path) -> SqliteStore {
+    SqliteStore::open(file, SqliteOptions::default()).await.unwrap()
+}
+
+fn handles(done: &Done) -> Vec<String> {
+    let rows = done.json();
+    rows.as_array().unwrap().iter().map(|row| row["handle"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_value_of_django_is_shown_or_refused_with_its_reason() {
+    let house = House::new();
+    let (secret, other) = (house.file("secret"), house.file("other"));
+    fs::write(&secret, format!("{SECRET}\n")).unwrap();
+    fs::write(&other, "another").unwrap();
+    let encode =
+        house.run(&["session", "encode", "--secret-key-file", path(&secret), r#"{"a": [1, "ü"]}"#]);
+    let value = encode.text().trim().to_owned();
+    let decode = |key: &Path, more: &[&str]| {
+        let mut words = vec!["session", "decode", "--json", "--secret-key-file", path(key), &value];
+        words.extend(more);
+        house.run(&words)
+    };
+    let held = decode(&secret, &[]).json();
+    assert_eq!(held["data"], json!({"a": [1, "ü"]}));
+    assert!(held["signed_at"].as_str().unwrap().starts_with("20"));
+    assert!(decode(&other, &[]).complaint(1).contains("none of the keys signed it"));
+    assert!(decode(&secret, &["--salt", "cookie"]).complaint(1).contains("none of the keys"));
+    assert_eq!(decode(&other, &["--fallback-file", path(&secret)]).json()["data"], held["data"]);
+    let empty = house.run(&["session", "encode", "--secret-key-file", path(&secret), "[1]"]);
+    assert!(empty.complaint(2).contains("no JSON object"));
+}
+
+#[tokio::test]
+async fn a_native_cookie_names_its_session_and_no_key() {
+    let house = House::new();
+    let secret = house.file("secret");
+    fs::write(&secret, SECRET).unwrap();
+    let cookie = shop(wayfarer_session::MemoryStore::new(), "ada").await;
+    let decode =
+        |value: &str| house.run(&["session", "decode", "--secret-key-file", path(&secret), value]);
+    let shown = decode(&cookie);
+    assert_eq!(shown.json()["subject"].as_str(), cookie.split('.').next());
+    assert!(!shown.stdout.contains(cookie.split('.').nth(1).unwrap()), "the key is shown");
+    let (rest, last) = cookie.split_at(cookie.len() - 1);
+    let forged = format!("{rest}{}", if last == "A" { "Q" } else { "A" });
+    assert!(decode(&forged).complaint(1).contains("refused"));
+}
+
+#[tokio::test]
+async fn a_store_is_listed_shown_copied_and_revoked() {
+    let house = House::new();
+    let (file, folder) = (house.file("sessions.sqlite"), house.file("files"));
+    let store = sqlite(&file).await;
+    let cookie = shop(store.clone(), "ada").await;
+    shop(store.clone(), "grace").await;
+    FileStore::open(&folder).unwrap();
+    let (from, to) = (format!("sqlite:{}", path(&file)), format!("file:{}", path(&folder)));
+    let run = |words: &[&str]| house.run(&[&["session", "--json"], words].concat());
+
+    assert_eq!(handles(&run(&["list", "--store", &from])).len(), 2);
+    let of_ada = handles(&run(&["list", "--store", &from, "--user", "ada"]));
+    assert_eq!(of_ada.len(), 1);
+    let shown = run(&["show", &of_ada[0], "--store", &from]).json();
+    assert_eq!((&shown["user"], &shown["data"]["cart"]), (&json!("ada"), &json!(["book"])));
+
+    let copied = run(&["copy", "--store", &from, "--to", &to]).json();
+    assert_eq!(copied, json!({"copied": 2, "there": 0}));
+    let again = run(&["copy", "--store", &from, "--to", &to]).json();
+    assert_eq!(again, json!({"copied": 0, "there": 2}));
+    let manager =
+        SessionManager::builder(FileStore::open(&folder).unwrap()).cookie_keys(keys()).build();
+    let session = manager.unwrap().open(Some(&cookie));
+    assert_eq!(session.get::<Vec<String>>("cart").await.unwrap(), Some(vec!["book".to_owned()]));
+
+    assert_eq!(run(&["revoke", &of_ada[0], "--store", &to]).json()["revoked"], json!(of_ada[0]));
+    let gone = run(&["show", &of_ada[0], "--store", &to]);
+    assert!(gone.complaint(1).contains(&of_ada[0]));
+    // What was ended in the new store is not brought back from the old one.
+    assert_eq!(run(&["copy", "--store", &from, "--to", &to]).json()["copied"], json!(0));
+    assert_eq!(run(&["purge", "--store", &to]).json(), json!({"forgotten": 0}));
+}
+
+#[test]
+fn an_address_of_no_store_is_said() {
+    let house = House::new();
+    let list = |url: &str| house.run(&["session", "list", "--store", url]);
+    assert!(list("sqlite:/not/there.sqlite").complaint(1).contains("/not/there.sqlite"));
+    assert!(list("oracle://a:secret@b").complaint(2).contains("oracle://…@b"));
+    assert!(list("nonsense").complaint(2).contains("nonsense"));
+    let unlike = [
+        "session",
+        "copy",
+        "--store",
+        "memcached://127.0.0.1:1",
+        "--to",
+        "django+memcached://127.0.0.1:1",
+    ];
+    assert_ne!(house.run(&unlike).status, 0);
+}
