@@ -1,4 +1,4 @@
-//! Turns a block of the lake into [`Rows`]: filters decided, texts as codes of the task, numbers as plain vectors.
+//! Turns a block of the lake into `Rows`: filters decided, texts as codes of the task, numbers as plain vectors.
 
 use std::sync::Arc;
 

@@ -144,7 +144,7 @@ struct Steps {
 /// The code of the node where a visit has no further page, and of the rest of the pages.
 const OUTSIDE: u32 = 0;
 const OTHER: u32 = 1;
-/// What a page's code is moved by to be the code of its node. The code of [`NULL`] is no page's, so the nodes of pages start
+/// What a page's code is moved by to be the code of its node. The code of [`NULL`](crate::fold::NULL) is no page's, so the nodes of pages start
 /// at 2, and no two nodes have one name: states merge by names.
 const PAGES: u32 = 1;
 

@@ -1,6 +1,6 @@
 //! Native sessions in Memcached.
 //!
-//! A session is one item with its version inside; see [`held`](crate::held). Memcached counts states too, and a touch is a
+//! A session is one item with its version inside; see [`held`]. Memcached counts states too, and a touch is a
 //! new state there, so a [`Version`] here is three numbers: ours, Memcached's, and the end. A save tries Memcached's first,
 //! in one round trip, and looks closer only if that one has moved.
 

@@ -1,6 +1,6 @@
 //! Native sessions in Redis.
 //!
-//! A session is one value, with its version inside; see [`held`](crate::held). A user's sessions are listed by an index, a
+//! A session is one value, with its version inside; see [`held`]. A user's sessions are listed by an index, a
 //! sorted set of keys by their ends. The index may know too much, never too little: a session is noted there before it is
 //! written (on one server, by the same script), whoever lists looks at each session itself, and what ran out is dropped
 //! whenever somebody writes. So it does not grow, and no crash leaves a session unlisted.
