@@ -26,6 +26,10 @@ const EVENTS: u64 = 1_000_000;
 /// People who are known to one child, besides those whom nobody knows.
 const PEOPLE: u64 = 20;
 
+/// Batches of one task of a child: more events than any round waits for. Then the child only erases, since an erasure may have
+/// to wait for as long as files of a few milliseconds keep coming.
+const BATCHES: u64 = 100;
+
 /// Between two batches of a task, so that erasures keep up.
 const PAUSE: Duration = Duration::from_millis(4);
 
@@ -50,7 +54,7 @@ fn event(n: u64) -> Event {
     }
 }
 
-/// Appends for ever from four tasks, with a seal every few milliseconds, and prints each event that was acknowledged.
+/// Appends from four tasks, with a seal every few milliseconds, and prints each event that was acknowledged.
 /// Meanwhile one person after the other is erased.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child() {
@@ -68,7 +72,7 @@ async fn child() {
     let tasks = (0..4).map(|task| {
         let lake = lake.clone();
         tokio::spawn(async move {
-            for batch in 0.. {
+            for batch in 0..BATCHES {
                 let numbers = (0..7).map(|n| first + task + 4 * (batch * 7 + n));
                 let events = numbers.clone().map(event).collect();
                 lake.append(events, Ids::Window).await.unwrap();
@@ -82,6 +86,8 @@ async fn child() {
         task.await.unwrap();
     }
     erasing.await.unwrap();
+    // It is for the other process to end this one.
+    std::future::pending::<()>().await;
 }
 
 async fn erase_all(lake: Lake, first: u64) {
