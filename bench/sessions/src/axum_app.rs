@@ -81,8 +81,8 @@ impl Contender for AxumApp {
     }
 
     fn writers(&mut self, crowd: Writers) -> Result<Option<Sample>> {
-        let sqlite = matches!(self.store, Some(Store::SqliteFull | Store::SqliteNormal));
-        if !sqlite {
+        let says_nothing = matches!(self.store, None | Some(Store::Memory | Store::Cookie));
+        if says_nothing {
             return Ok(None);
         }
         let router = self.router.clone();
@@ -90,7 +90,7 @@ impl Contender for AxumApp {
     }
 
     fn overlap(&mut self, parallel: u32) -> Result<Option<Overlap>> {
-        if self.store.is_none() {
+        if self.store.is_none() || self.system.starts_with("bare") {
             return Ok(None);
         }
         let (router, stage) = (self.router.clone(), self.stage.clone());

@@ -71,14 +71,24 @@ pub(crate) enum Store {
     SqliteFull,
     /// In SQLite, with a write-ahead log; a power cut may take the last writes back.
     SqliteNormal,
+    /// In a PostgreSQL server on this machine.
+    Postgres,
+    /// In a Redis server on this machine.
+    Redis,
     /// In a signed cookie.
     Cookie,
 }
 
 impl Store {
     /// Every store.
-    pub(crate) const ALL: [Store; 4] =
-        [Store::Memory, Store::SqliteFull, Store::SqliteNormal, Store::Cookie];
+    pub(crate) const ALL: [Store; 6] = [
+        Store::Memory,
+        Store::SqliteFull,
+        Store::SqliteNormal,
+        Store::Postgres,
+        Store::Redis,
+        Store::Cookie,
+    ];
 
     /// How a table calls it.
     pub(crate) fn name(self) -> &'static str {
@@ -86,6 +96,8 @@ impl Store {
             Store::Memory => "memory",
             Store::SqliteFull => "sqlite, full",
             Store::SqliteNormal => "sqlite, normal",
+            Store::Postgres => "postgresql",
+            Store::Redis => "redis",
             Store::Cookie => "signed cookie",
         }
     }

@@ -9,7 +9,7 @@ use wayfarer_bench_measure::Sample;
 use crate::{
     Arguments, actix, bare,
     case::{Case, Store},
-    django, ours, tower,
+    clients, django, ours, tower,
 };
 
 /// A system on a store.
@@ -68,8 +68,11 @@ pub(crate) fn all(arguments: &Arguments, folder: &Path) -> Result<Vec<Box<dyn Co
     for store in Store::ALL.into_iter().filter(wanted) {
         all.extend(ours::on(store, folder)?);
         all.extend(tower::on(store, folder)?);
+        all.extend(clients::on(store)?);
         all.extend(actix::on(store));
-        all.extend(python.map(|python| django::on(store, python, folder)).transpose()?);
+        if let Some(python) = python {
+            all.extend(django::on(store, python, folder)?);
+        }
     }
     if let Some(systems) = &arguments.systems {
         all.retain(|one| systems.iter().any(|name| one.system().starts_with(name.as_str())));

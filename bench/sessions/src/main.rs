@@ -11,10 +11,12 @@ mod actix;
 mod axum_app;
 mod bare;
 mod case;
+mod clients;
 mod contender;
 mod django;
 mod ours;
 mod overlap;
+mod purge;
 mod report;
 mod tower;
 
@@ -49,6 +51,9 @@ struct Arguments {
     /// How many requests overlap where updates could get lost.
     #[arg(long, default_value_t = 200)]
     parallel: u32,
+    /// How many sessions that ran out are purged beside readers. 0: none, and no such figure.
+    #[arg(long, default_value_t = 0)]
+    purge: u32,
     /// A Python with Django; without it Django does not take part.
     #[arg(long)]
     python: Option<PathBuf>,
@@ -89,6 +94,8 @@ fn run(arguments: &Arguments) -> Result<Value> {
     println!("{}", report::writers(&writers));
     let overlaps = overlaps(&mut contenders, arguments.parallel)?;
     println!("{}", report::overlaps(&overlaps, arguments.parallel));
+    let purges = purge::run(arguments.purge, folder.path())?;
+    println!("{}", purge::table(&purges));
     Ok(json!({
         "machine": machine(),
         "disk": disk,
@@ -107,6 +114,7 @@ fn run(arguments: &Arguments) -> Result<Value> {
         "ratios": report::ratios(&costs),
         "writers": writers,
         "overlaps": overlaps,
+        "purges": purges,
     }))
 }
 

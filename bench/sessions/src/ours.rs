@@ -12,12 +12,17 @@ use anyhow::Result;
 use axum::{Router, extract, routing::get};
 use wayfarer::{
     CookieKeys, Error, Session, SessionLayer,
-    store::{Durability, MemoryStore, SessionStore, SqliteOptions, SqliteStore},
+    store::{
+        Durability, MemoryStore, PoolOptions, PostgresStore, RedisOptions, RedisStore,
+        SessionStore, SqliteOptions, SqliteStore,
+    },
 };
+use wayfarer_testkit::{Postgres, Redis};
 
 use crate::{
     axum_app::{AxumApp, runtime},
     case::{self, Store},
+    clients,
     contender::Contender,
     overlap::{Look, Stage},
 };
@@ -33,6 +38,17 @@ pub(crate) fn on(store: Store, folder: &Path) -> Result<Option<Box<dyn Contender
             let file = folder.join(format!("wayfarer-{}.sqlite", store.synchronous()));
             let opened = runtime.block_on(SqliteStore::open(&file, options))?;
             (Arc::new(opened), format!("synchronous={}", store.synchronous()))
+        }
+        Store::Postgres => {
+            let database = Postgres::shared()?.database()?;
+            let opened =
+                runtime.block_on(PostgresStore::open(&database, PoolOptions::default()))?;
+            (Arc::new(opened), clients::POSTGRES.to_owned())
+        }
+        Store::Redis => {
+            let url = Redis::shared()?.url();
+            let opened = runtime.block_on(RedisStore::open(&url, RedisOptions::default()))?;
+            (Arc::new(opened), clients::REDIS.to_owned())
         }
         Store::Cookie => return Ok(None),
     };

@@ -15,6 +15,10 @@ pub(crate) struct Ratio {
     case: Case,
     /// Requests a second of processor time, ours over theirs, the framework's part included.
     rate: f64,
+    /// Requests a second by the clock, one after the other, ours over theirs.
+    wall: f64,
+    /// Requests a second by the clock, ours over those of the bare client with the same commands.
+    of_bare: Option<f64>,
     /// What sessions add to a request in processor time, theirs over ours; `None` where ours is too little to be measured.
     added: Option<f64>,
 }
@@ -64,10 +68,13 @@ pub(crate) fn ratios(costs: &[Cost]) -> Vec<Ratio> {
             let (ours, theirs) = (of("wayfarer", store, case), of("tower-sessions", store, case));
             let (Some(ours), Some(theirs)) = (ours, theirs) else { continue };
             let rate = theirs.figures.cpu_ns / ours.figures.cpu_ns;
+            let wall = theirs.figures.wall_ns / ours.figures.wall_ns;
+            let bare = of("bare", store, case);
+            let of_bare = bare.map(|bare| bare.figures.wall_ns / ours.figures.wall_ns);
             let little = |added: &f64| *added < 10.0;
             let ours_added = added(costs, ours).filter(|added| !little(added));
             let added = ours_added.and_then(|ours| Some(added(costs, theirs)? / ours));
-            ratios.push(Ratio { store, case, rate, added });
+            ratios.push(Ratio { store, case, rate, wall, of_bare, added });
         }
     }
     ratios

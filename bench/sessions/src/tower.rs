@@ -1,16 +1,22 @@
-//! tower-sessions: 0.15 in memory; on SQLite 0.14, since its SQLite store is made for that.
+//! tower-sessions: 0.15 in memory; in databases 0.14, since its stores are made for that.
 
 use std::{path::Path, time::Duration};
 
 use anyhow::Result;
 use axum::Router;
-use tower_sessions_sqlx_store::sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+use tower_sessions_redis_store::fred::prelude::{ClientLike, Config, Pool};
+use tower_sessions_sqlx_store::sqlx::{
+    postgres::PgPoolOptions,
+    sqlite::{
+        SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    },
 };
+use wayfarer_testkit::{Postgres, Redis};
 
 use crate::{
     axum_app::{AxumApp, runtime},
     case::Store,
+    clients,
     contender::Contender,
     overlap::Stage,
 };
@@ -31,6 +37,28 @@ pub(crate) fn on(store: Store, folder: &Path) -> Result<Option<Box<dyn Contender
                 anyhow::Ok(kept)
             })?;
             let set_up = format!("synchronous={}, WAL, pool of 10", store.synchronous());
+            ("tower-sessions 0.14", for_sqlx::routes(kept, stage.clone()), set_up)
+        }
+        Store::Postgres => {
+            let kept = runtime.block_on(async {
+                let database = Postgres::shared()?.database()?;
+                let pool = PgPoolOptions::new().max_connections(10).connect(&database).await?;
+                let kept = tower_sessions_sqlx_store::PostgresStore::new(pool);
+                kept.migrate().await?;
+                anyhow::Ok(kept)
+            })?;
+            let set_up = clients::POSTGRES.to_owned();
+            ("tower-sessions 0.14", for_sqlx::routes(kept, stage.clone()), set_up)
+        }
+        Store::Redis => {
+            let pool = runtime.block_on(async {
+                let config = Config::from_url(&Redis::shared()?.url())?;
+                let pool = Pool::new(config, None, None, None, 6)?;
+                pool.init().await?;
+                anyhow::Ok(pool)
+            })?;
+            let kept = tower_sessions_redis_store::RedisStore::new(pool);
+            let set_up = format!("{}, pool of 6", clients::REDIS);
             ("tower-sessions 0.14", for_sqlx::routes(kept, stage.clone()), set_up)
         }
         Store::Cookie => return Ok(None),

@@ -9,11 +9,14 @@ use serde_json::{Value, json};
 
 use crate::{run, tools};
 
-/// Sessions: what a request costs, concurrent writers, overlapping requests, beside tower-sessions, actix-session and Django.
+/// Sessions: what a request costs, concurrent writers, overlapping requests, beside tower-sessions, actix-session and Django;
+/// and how readers fare beside a purge.
 pub(crate) fn sessions() -> Result<Value> {
+    tools::provide()?;
     let python = tools::bench_python()?;
-    let rounds = size("9", "31");
-    bench("sessions", &["--rounds", rounds, "--python", &python.to_string_lossy()])
+    let (rounds, purge) = (size("9", "31"), size("100000", "1000000"));
+    let python = python.to_string_lossy();
+    bench("sessions", &["--rounds", rounds, "--purge", purge, "--python", &python])
 }
 
 /// The lake: what it survives; then events per second in process, over HTTP and from an access log, each with a recount.

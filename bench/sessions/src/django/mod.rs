@@ -27,9 +27,12 @@ struct Django {
     answers: BufReader<ChildStdout>,
 }
 
-/// Django on this store.
-pub(crate) fn on(store: Store, python: &Path, folder: &Path) -> Result<Box<dyn Contender>> {
-    Ok(Box::new(Django::start(Some(store), python, folder)?))
+/// Django on this store, where its Python needs no client library for it.
+pub(crate) fn on(store: Store, python: &Path, folder: &Path) -> Result<Option<Box<dyn Contender>>> {
+    if engine(store).is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Box::new(Django::start(Some(store), python, folder)?)))
 }
 
 /// Django without sessions.
@@ -41,7 +44,7 @@ impl Django {
     fn start(store: Option<Store>, python: &Path, folder: &Path) -> Result<Django> {
         let synchronous = store.map_or("FULL", Store::synchronous);
         let set_up = json!({
-            "engine": store.map(engine),
+            "engine": store.and_then(engine),
             "database": folder.join(format!("django-{synchronous}.sqlite")),
             "synchronous": synchronous,
             "payload": case::payload(),
@@ -68,11 +71,12 @@ impl Django {
     }
 }
 
-fn engine(store: Store) -> &'static str {
+fn engine(store: Store) -> Option<&'static str> {
     match store {
-        Store::Memory => "cache",
-        Store::SqliteFull | Store::SqliteNormal => "db",
-        Store::Cookie => "signed_cookies",
+        Store::Memory => Some("cache"),
+        Store::SqliteFull | Store::SqliteNormal => Some("db"),
+        Store::Cookie => Some("signed_cookies"),
+        Store::Postgres | Store::Redis => None,
     }
 }
 
