@@ -8,15 +8,13 @@ use serde::Serialize;
 
 use super::SessionManager;
 use crate::{
-    data::Data,
     device,
     error::{Error, ErrorKind},
     key::{Handle, Subject},
-    native::{About, Payload},
     raw::Raw,
     session::{subject_of, user_of},
     signal::{Signal, SignalKind},
-    store::{Cursor, Listed, Met},
+    store::{Cursor, Listed},
 };
 
 /// How many sessions are read at once in search of a handle.
@@ -82,19 +80,16 @@ impl SessionManager {
     /// As [`page`](Self::page). The session may then still be live.
     pub async fn end_named(&self, handle: &Handle, reason: &str) -> Result<bool, Error> {
         let Some((listed, contents)) = self.search(handle).await? else { return Ok(false) };
-        let now = self.0.now();
-        let met = self.0.store.delete(&listed.key, now).await;
-        if met.map_err(|error| Error::from_store("end a session", error))? == Met::Gone {
+        if !self.end(&listed).await? {
             return Ok(false);
         }
-        let mut signal = Signal::new(SignalKind::Revoked, now).with_detail("reason", reason);
-        if let Some(user) = contents.summary.user {
-            signal = signal.with_user(user);
-        }
-        if let Some(subject) = contents.summary.subject {
-            signal = signal.with_subject(subject);
-        }
-        self.0.signals.send(signal).await;
+        let SessionSummary { user, subject, .. } = contents.summary;
+        let signal = Signal::new(SignalKind::Revoked, self.0.now()).with_detail("reason", reason);
+        let signal = match user {
+            Some(user) => signal.with_user(user),
+            None => signal,
+        };
+        self.tell_revoked(signal, subject).await;
         Ok(true)
     }
 
@@ -131,13 +126,10 @@ impl SessionManager {
         Ok((page.sessions, page.next))
     }
 
-    /// `None` for what is no session: the trace of a rotation, or what cannot be read.
+    /// `None` for what is no session.
     fn open_record(&self, listed: &Listed) -> Option<SessionContents> {
         let record = &listed.loaded.record;
-        let (about, data): (About, Data) = match self.0.mode.decode(&record.data) {
-            Ok(Payload::Session(about, data)) => (about, data),
-            Ok(Payload::Moved(_) | Payload::Ended) | Err(_) => return None,
-        };
+        let (about, data) = self.read(listed)?;
         let subject = record.subject.or_else(|| subject_of(&data));
         let user = record.user.as_deref().map(str::to_owned);
         let summary = SessionSummary {

@@ -101,24 +101,26 @@ impl SessionManager {
                 let subject = listed.loaded.record.subject;
                 // One that was given a new key meanwhile is met again under it, and told of once.
                 if self.end(&listed).await? && ended.insert(subject) {
-                    self.tell_revoked(user, subject).await;
+                    let signal = Signal::new(SignalKind::Revoked, self.0.now()).with_user(user);
+                    self.tell_revoked(signal, subject).await;
                 }
             }
         }
         Err(Error::new(ErrorKind::Contended, "end the sessions of a user"))
     }
 
-    async fn end(&self, listed: &Listed) -> Result<bool, Error> {
+    pub(super) async fn end(&self, listed: &Listed) -> Result<bool, Error> {
         let met = self.0.store.delete(&listed.key, self.0.now()).await;
         let met = met.map_err(|error| Error::from_store("end a session", error))?;
         Ok(met == Met::Live)
     }
 
-    async fn tell_revoked(&self, user: &str, subject: Option<Subject>) {
-        let mut signal = Signal::new(SignalKind::Revoked, self.0.now()).with_user(user);
-        if let Some(subject) = subject {
-            signal = signal.with_subject(subject);
-        }
+    /// Sends the signal of a session that was ended, with its subject if it has one.
+    pub(super) async fn tell_revoked(&self, signal: Signal, subject: Option<Subject>) {
+        let signal = match subject {
+            Some(subject) => signal.with_subject(subject),
+            None => signal,
+        };
         self.0.signals.send(signal).await;
     }
 
@@ -135,7 +137,8 @@ impl SessionManager {
         self.read(listed)?.0.created
     }
 
-    fn read(&self, listed: &Listed) -> Option<(About, Data)> {
+    /// `None` for what is no session: the trace of a rotation, or what cannot be read.
+    pub(super) fn read(&self, listed: &Listed) -> Option<(About, Data)> {
         match self.0.mode.decode(&listed.loaded.record.data) {
             Ok(Payload::Session(about, data)) => Some((about, data)),
             Ok(Payload::Moved(_) | Payload::Ended) | Err(_) => None,
