@@ -2,7 +2,7 @@
 //!
 //! Page views without a path take no part, and repeats in a row are one.
 
-use wayfarer_event::Column;
+use wayfarer_event::{Column, Text};
 
 use crate::{
     Error, Request,
@@ -61,4 +61,14 @@ impl Sequence {
         pages.dedup();
         pages
     }
+}
+
+/// The most frequent pages; of equally frequent ones, those that come first by name.
+pub(crate) fn most_frequent(
+    counts: impl Iterator<Item = (Text, u64)>,
+    top: usize,
+) -> impl Iterator<Item = Text> {
+    let mut pages: Vec<(Text, u64)> = counts.filter(|(_, count)| *count > 0).collect();
+    pages.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    pages.into_iter().take(top).map(|(page, _)| page)
 }

@@ -18,7 +18,7 @@ use crate::{
     Answer, Context, Error, Request, Row,
     fold::{Cells, Fold, History, Pairs, Plan, Stamp},
     job::Job,
-    sequence::Sequence,
+    sequence::{Sequence, most_frequent},
 };
 
 /// How many steps are told unless the request says it, and at the most.
@@ -71,12 +71,9 @@ fn sequence(plan: &mut Plan, job: &Job<'_>) -> Result<Sequence, Error> {
     Sequence::new(plan, job.request, job.filter.as_ref())
 }
 
-/// The most frequent pages; of equally frequent ones, those that come first by name.
 fn most(cells: Cells<u64>, top: usize) -> HashSet<Text> {
     let named = cells.into_iter().filter_map(|(page, count)| Some((page?, count)));
-    let mut pages: Vec<(Text, u64)> = named.filter(|(_, count)| *count > 0).collect();
-    pages.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    pages.into_iter().take(top).map(|(page, _)| page).collect()
+    most_frequent(named, top).collect()
 }
 
 fn row(

@@ -16,7 +16,7 @@ use crate::{
     fold::{Cells, Fold, History, Plan, TestSlot, Visit},
     job::{Job, read},
     metric::ratio,
-    sequence::Sequence,
+    sequence::{Sequence, most_frequent},
 };
 
 /// How many steps are told unless the request says it, and at the most.
@@ -203,15 +203,13 @@ fn row(
     row
 }
 
-/// The pages that are met most often at all steps together, by either segment; of equally frequent ones, those that come
-/// first by name.
+/// The pages that are met most often at all steps together, by either segment.
 fn most(counted: &Counted, top: usize) -> Vec<Text> {
     let mut sums: HashMap<Text, u64> = HashMap::new();
     for (page, [one, other]) in counted.steps.iter().flat_map(Clone::clone) {
-        let Some(page) = page.filter(|_| one + other > 0) else { continue };
-        *sums.entry(page).or_default() += one + other;
+        if let Some(page) = page {
+            *sums.entry(page).or_default() += one + other;
+        }
     }
-    let mut pages: Vec<(Text, u64)> = sums.into_iter().collect();
-    pages.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    pages.into_iter().take(top).map(|(page, _)| page).collect()
+    most_frequent(sums.into_iter(), top).collect()
 }
