@@ -1,7 +1,6 @@
 //! `wayfarer admin`: sites and tokens.
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde::Serialize;
 use serde_json::json;
 use wayfarer_embedded::{Scope, SiteSpec};
 use wayfarer_server::local::Folder;
@@ -9,7 +8,7 @@ use wayfarer_server::local::Folder;
 use crate::{
     desk::{Desk, with_folder},
     failure::Failure,
-    show::{output, table},
+    show::{output, rows},
 };
 
 /// What is administered.
@@ -100,13 +99,13 @@ impl Admin {
             Admin::Site(Site::List) => {
                 let folder = desk.existing().await?;
                 let sites = with_folder(folder, async |folder| Ok(folder.sites().await?)).await?;
-                list(&desk, &sites)
+                rows(&desk, &sites)
             }
             Admin::Token(Token::Create(token)) => token.run(&desk).await,
             Admin::Token(Token::List) => {
                 let folder = desk.existing().await?;
                 let tokens = with_folder(folder, async |folder| Ok(folder.tokens().await?)).await?;
-                list(&desk, &tokens)
+                rows(&desk, &tokens)
             }
             Admin::Token(Token::Revoke { id }) => revoke(&desk, id).await,
         }
@@ -150,16 +149,4 @@ async fn revoke(desk: &Desk, id: String) -> Result<(), Failure> {
         return Ok(output::json(&json!({ "revoked": id }))?);
     }
     Ok(output::line(&desk.words.with("cli-token-revoked", &[("id", id.into())]))?)
-}
-
-fn list(desk: &Desk, items: &[impl Serialize]) -> Result<(), Failure> {
-    if desk.json {
-        return Ok(output::json(&items)?);
-    }
-    let rows: Vec<table::Row> = items
-        .iter()
-        .filter_map(|item| serde_json::to_value(item).ok()?.as_object().cloned())
-        .collect();
-    let heading = |name: &str| table::heading(&desk.words, name);
-    Ok(output::stdout(|out| table::write(out, &rows, &heading))?)
 }

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 use wayfarer_session::{Handle, SessionManager, SessionStore, SessionSummary};
 
@@ -10,7 +9,7 @@ use super::{Named, store::StoreArgs};
 use crate::{
     desk::Desk,
     failure::Failure,
-    show::{output, table},
+    show::{one, rows},
 };
 
 /// How many sessions are asked for at once.
@@ -121,24 +120,4 @@ pub(crate) async fn revoke(desk: &Desk, named: Named) -> Result<(), Failure> {
 
 fn unknown(handle: &Handle) -> Failure {
     Failure::new("cli-session-unknown").with("handle", handle.to_string())
-}
-
-fn one(desk: &Desk, told: &impl Serialize) -> Result<(), Failure> {
-    if desk.json {
-        return Ok(output::json(told)?);
-    }
-    let row = serde_json::to_value(told).unwrap_or_default();
-    let row = row.as_object().cloned().unwrap_or_default();
-    let heading = |name: &str| table::heading(&desk.words, name);
-    Ok(output::stdout(|out| table::write_list(out, &row, &heading))?)
-}
-
-fn rows(desk: &Desk, told: &[impl Serialize]) -> Result<(), Failure> {
-    if desk.json {
-        return Ok(output::json(&told)?);
-    }
-    let row = |told| serde_json::to_value(told).ok()?.as_object().cloned();
-    let rows: Vec<table::Row> = told.iter().filter_map(row).collect();
-    let heading = |name: &str| table::heading(&desk.words, name);
-    Ok(output::stdout(|out| table::write(out, &rows, &heading))?)
 }
