@@ -6,7 +6,7 @@
 use wayfarer_event::Micros;
 
 use crate::{
-    Error, Request,
+    Error, Request, Segment,
     filter::Expr,
     fold::{Fold, History, Plan, TestSlot},
     job::read,
@@ -14,9 +14,13 @@ use crate::{
     span::span,
 };
 
-/// What visitors must have done, or not done, and when.
+/// What visitors must have done, or not done, and when: by the request itself and by each of its segments.
 #[derive(Clone, Debug)]
-pub(crate) struct Conditions {
+pub(crate) struct Conditions(Vec<Condition>);
+
+/// What visitors must have done, or not done, in one time.
+#[derive(Clone, Debug)]
+struct Condition {
     did: Vec<Expr>,
     did_not: Vec<Expr>,
     within: Option<i64>,
@@ -25,34 +29,26 @@ pub(crate) struct Conditions {
 }
 
 impl Conditions {
-    /// Those of a request; `None` where it has none.
-    pub(crate) fn of(request: &Request, period: &Period) -> Result<Option<Conditions>, Error> {
-        let all = |parameter, texts: &[String]| -> Result<Vec<Expr>, Error> {
-            let read = texts.iter().map(|text| read(parameter, Some(text)));
-            read.filter_map(Result::transpose).collect()
-        };
-        let within = request.within.as_deref().map(|text| span("within", text)).transpose()?;
-        let conditions = Conditions {
-            did: all("did", &request.did)?,
-            did_not: all("did_not", &request.did_not)?,
-            within,
-            when: (period.from, period.until),
-        };
-        if conditions.did.is_empty() && conditions.did_not.is_empty() {
-            return match within {
-                Some(_) => {
-                    Err(Error::parameter("within", "says when: give `did` or `did_not`, too"))
-                }
-                None => Ok(None),
-            };
+    /// Those of a request and of the segments that it names; `None` where there are none.
+    pub(crate) fn of(
+        request: &Request,
+        segments: &[&Segment],
+        period: &Period,
+    ) -> Result<Option<Conditions>, Error> {
+        let Request { did, did_not, within, .. } = request;
+        let mut all = Vec::from_iter(Condition::of(did, did_not, within.as_deref())?);
+        for Segment { did, did_not, within, .. } in segments {
+            all.extend(Condition::of(did, did_not, within.as_deref())?);
         }
-        Ok(Some(conditions.during(period)))
+        Ok((!all.is_empty()).then(|| Conditions(all).during(period)))
     }
 
     /// The same conditions for another period.
     pub(crate) fn during(mut self, period: &Period) -> Conditions {
-        let from = self.within.map_or(period.from, |within| period.until.plus(-within));
-        self.when = (from, period.until);
+        for condition in &mut self.0 {
+            let from = condition.within.map_or(period.from, |within| period.until.plus(-within));
+            condition.when = (from, period.until);
+        }
         self
     }
 
@@ -63,22 +59,69 @@ impl Conditions {
         fold: &'f F,
         walked: (Micros, Micros),
     ) -> Among<'f, F> {
-        let (from, until) = self.when;
-        if from < walked.0 {
-            plan.ever();
+        let ask = |condition: &Condition| {
+            let (from, until) = condition.when;
+            if from < walked.0 {
+                plan.ever();
+            }
+            plan.after(until.0.saturating_sub(walked.1.0));
+            let mut tests = |exprs: &[Expr]| exprs.iter().map(|expr| plan.test(expr)).collect();
+            Asked {
+                did: tests(&condition.did),
+                did_not: tests(&condition.did_not),
+                when: (from, until),
+            }
+        };
+        Among { fold, asked: self.0.iter().map(ask).collect() }
+    }
+}
+
+impl Condition {
+    /// Reads one; `None` where nothing is said.
+    fn of(
+        did: &[String],
+        did_not: &[String],
+        within: Option<&str>,
+    ) -> Result<Option<Condition>, Error> {
+        let all = |parameter, texts: &[String]| -> Result<Vec<Expr>, Error> {
+            let read = texts.iter().map(|text| read(parameter, Some(text)));
+            read.filter_map(Result::transpose).collect()
+        };
+        let condition = Condition {
+            did: all("did", did)?,
+            did_not: all("did_not", did_not)?,
+            within: within.map(|text| span("within", text)).transpose()?,
+            when: (Micros(0), Micros(0)),
+        };
+        let is_empty = condition.did.is_empty() && condition.did_not.is_empty();
+        if is_empty && condition.within.is_some() {
+            return Err(Error::parameter("within", "says when: give `did` or `did_not`, too"));
         }
-        plan.after(until.0.saturating_sub(walked.1.0));
-        let mut tests = |exprs: &[Expr]| exprs.iter().map(|expr| plan.test(expr)).collect();
-        Among { fold, did: tests(&self.did), did_not: tests(&self.did_not), when: self.when }
+        Ok((!is_empty).then_some(condition))
     }
 }
 
 /// A fold that only some visitors reach.
 pub(crate) struct Among<'f, F> {
     fold: &'f F,
+    asked: Vec<Asked>,
+}
+
+/// A condition, as a walk tests it.
+struct Asked {
     did: Vec<TestSlot>,
     did_not: Vec<TestSlot>,
     when: (Micros, Micros),
+}
+
+impl Asked {
+    fn holds(&self, history: &History<'_>) -> bool {
+        let times = history.times();
+        let place = |instant: Micros| times.partition_point(|ts| *ts < instant.0);
+        let rows = place(self.when.0)..place(self.when.1).max(place(self.when.0));
+        let has = |test: &TestSlot| history.test(*test)[rows.clone()].contains(&true);
+        self.did.iter().all(has) && !self.did_not.iter().any(has)
+    }
 }
 
 impl<F: Fold> Fold for Among<'_, F> {
@@ -91,11 +134,7 @@ impl<F: Fold> Fold for Among<'_, F> {
     }
 
     fn visitor(&self, state: &mut F::State, history: &History<'_>) -> Result<(), Error> {
-        let times = history.times();
-        let place = |instant: Micros| times.partition_point(|ts| *ts < instant.0);
-        let rows = place(self.when.0)..place(self.when.1).max(place(self.when.0));
-        let has = |test: &TestSlot| history.test(*test)[rows.clone()].contains(&true);
-        if self.did.iter().all(has) && !self.did_not.iter().any(has) {
+        if self.asked.iter().all(|condition| condition.holds(history)) {
             self.fold.visitor(state, history)?;
         }
         Ok(())

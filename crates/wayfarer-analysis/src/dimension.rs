@@ -21,6 +21,8 @@ pub(crate) enum Dimension {
     Exit,
     /// Whether it is the visitor's first visit ever.
     NewReturning,
+    /// The goals that an event reaches: it counts under each of them, and nowhere if it reaches none.
+    Goal,
 }
 
 const EVENT: &[Column] = &[
@@ -62,7 +64,7 @@ const VISIT: &[Column] = &[
 /// Every dimension that `breakdown` knows; beside these, `prop.` and the name of any property.
 pub fn dimensions() -> impl Iterator<Item = &'static str> {
     let columns = EVENT.iter().chain(VISIT).map(|column| column.name());
-    columns.chain(["entry", "exit", "new_returning"])
+    columns.chain(["entry", "exit", "new_returning", "goal"])
 }
 
 impl Dimension {
@@ -75,6 +77,7 @@ impl Dimension {
             "entry" => Some(Dimension::Entry),
             "exit" => Some(Dimension::Exit),
             "new_returning" => Some(Dimension::NewReturning),
+            "goal" => Some(Dimension::Goal),
             "event" => Some(Dimension::Event(Field::Column(Column::Name))),
             _ => column(EVENT, name)
                 .map(|column| Dimension::Event(Field::Column(column)))

@@ -6,12 +6,13 @@ use serde_json::json;
 use wayfarer_event::{Micros, name};
 
 use crate::{
-    Answer, Context, Error, Request, Row,
+    Answer, Context, Error, Goal, Request, Row, Segment,
     among::Conditions,
     filter::{self, Expr, Field, named},
     fold::{Fold, Plan, Source, Walk, run},
     period::Period,
     person,
+    segment::narrow,
 };
 
 /// A request, read and resolved.
@@ -40,14 +41,15 @@ impl<'a> Job<'a> {
         let period = Period::of(context, request)?;
         let is_empty = period.is_none();
         let period = period.unwrap_or_else(|| Period::empty(context.timezone.clone()));
+        let segments = narrow(&context.segments, &request.segment)?;
         Ok(Job {
             context,
             source: person::source(context, request)?,
             request,
             is_empty,
-            among: Conditions::of(request, &period)?,
+            among: Conditions::of(request, &segments, &period)?,
             period,
-            filter: read("filter", request.filter.as_deref())?,
+            filter: filter_of(request, &segments)?,
             goal: any_goal(context)?,
             bots: request.bots,
             visitors: 0..=u64::MAX,
@@ -118,6 +120,9 @@ impl<'a> Job<'a> {
         let position = self.context.source.position();
         meta.insert("timezone".into(), json!(self.context.timezone.iana_name()));
         meta.insert("snapshot".into(), json!(position.snapshot));
+        if !self.request.segment.is_empty() {
+            meta.insert("segment".into(), json!(self.request.segment));
+        }
         if let Some(unit) = &self.request.unit {
             meta.insert("unit".into(), json!(unit));
         }
@@ -131,6 +136,18 @@ impl<'a> Job<'a> {
             meta,
         }
     }
+}
+
+/// What must hold of an event, by the request and by its segments.
+fn filter_of(request: &Request, segments: &[&Segment]) -> Result<Option<Expr>, Error> {
+    let mut filters = Vec::from_iter(read("filter", request.filter.as_deref())?);
+    for segment in segments {
+        filters.extend(read("segment", segment.filter.as_deref())?);
+    }
+    Ok(match filters.len() {
+        0 | 1 => filters.pop(),
+        _ => Some(Expr::All(filters)),
+    })
 }
 
 /// Reads the filter in a parameter, if there is one.
@@ -153,10 +170,24 @@ pub(crate) fn page_view() -> Expr {
     named(name::PAGE_VIEW)
 }
 
-fn any_goal(context: &Context) -> Result<Option<Expr>, Error> {
-    let mut goals = Vec::with_capacity(context.goals.len());
-    for goal in &context.goals {
-        goals.extend(read("goals", Some(&goal.filter))?);
+/// The most goals that are told apart: one bit each.
+const GOALS: usize = 64;
+
+/// What reaches each goal, in their order.
+pub(crate) fn goal_filters(context: &Context) -> Result<Vec<Expr>, Error> {
+    if context.goals.len() > GOALS {
+        return Err(Error::TooMany { what: "goals", limit: GOALS });
     }
+    let filter = |goal: &Goal| {
+        let read = read("goals", Some(&goal.filter))?;
+        read.ok_or_else(|| {
+            Error::parameter("goals", format!("has `{}` without a filter", goal.name))
+        })
+    };
+    context.goals.iter().map(filter).collect()
+}
+
+fn any_goal(context: &Context) -> Result<Option<Expr>, Error> {
+    let goals = goal_filters(context)?;
     Ok((!goals.is_empty()).then_some(Expr::Any(goals)))
 }

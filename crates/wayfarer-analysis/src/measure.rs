@@ -11,8 +11,8 @@ use crate::{
     dimension::Dimension,
     facts::{Facts, FactsReader},
     filter::{Expr, Field},
-    fold::{Cells, Fold, History, KeySlot, NULL, NumberSlot, Plan, TestSlot, Visit},
-    job::{Job, page_view},
+    fold::{Cells, Fold, History, KeySlot, MaskSlot, NULL, NumberSlot, Plan, TestSlot, Visit},
+    job::{Job, goal_filters, page_view},
     metric::{Metric, Tally, millionths},
     period::Intervals,
 };
@@ -36,6 +36,8 @@ enum Key {
     Time(Intervals),
     /// Each under its own value; a visit under each value of its selected events.
     Event(KeySlot),
+    /// Each under every goal that it reaches; a visit under every goal that one of its selected events reaches.
+    Goals(MaskSlot, Vec<Text>),
     /// All of a visit under one value.
     Visit(OfVisit),
 }
@@ -83,8 +85,13 @@ impl Measure {
         job: &Job<'_>,
         metrics: &[Metric],
         dimension: &Dimension,
-    ) -> Measure {
+    ) -> Result<Measure, Error> {
         let key = match dimension {
+            Dimension::Goal => {
+                let goals = &job.context.goals;
+                let mask = plan.mask(&goal_filters(job.context)?);
+                Key::Goals(mask, goals.iter().map(|goal| Text::from(&goal.name)).collect())
+            }
             Dimension::Event(field) => Key::Event(plan.key(field)),
             Dimension::Visit(column) => Key::Visit(OfVisit::First(key(plan, *column))),
             Dimension::Entry => Key::Visit(OfVisit::Entry(key(plan, Column::Path))),
@@ -94,7 +101,7 @@ impl Measure {
                 Key::Visit(OfVisit::NewReturning(key(plan, Column::VisitorKind)))
             }
         };
-        Measure::new(plan, job, metrics, key)
+        Ok(Measure::new(plan, job, metrics, key))
     }
 
     fn new(plan: &mut Plan, job: &Job<'_>, metrics: &[Metric], key: Key) -> Measure {
@@ -172,8 +179,6 @@ impl Measure {
         rows: std::ops::Range<usize>,
         of_visit: Option<u32>,
     ) {
-        let turn = counted.visitors;
-        let page_view = history.test(self.page_view);
         let mut interval = 0;
         for row in rows {
             if !self.selects(history, row) {
@@ -184,21 +189,34 @@ impl Measure {
                     interval = intervals.find(interval, history.times()[row]);
                     interval as u32
                 }
+                Key::Goals(mask, _) => {
+                    for goal in bits(history.mask(*mask)[row]) {
+                        self.event(counted, history, row, goal);
+                    }
+                    continue;
+                }
                 _ => self.event_code(history, row, of_visit),
             };
-            let tally = self.cell(counted, history, code);
-            tally.events += 1;
-            tally.pageviews += u64::from(page_view[row]);
-            tally.visitors += u64::from(tally.last_visitor.first(turn));
-            if self.goal.is_some_and(|goal| history.test(goal)[row]) {
-                tally.converted += u64::from(tally.last_converted.first(turn));
-            }
-            if let Some((value, currency)) = self.money {
-                let value = history.number(value)[row];
-                if !value.is_nan() {
-                    let currency = history.words(currency).get(history.key(currency)[row]);
-                    tally.earn(currency, millionths(value));
-                }
+            self.event(counted, history, row, code);
+        }
+    }
+
+    /// Counts an event under a key.
+    #[inline]
+    fn event(&self, counted: &mut Counted, history: &History<'_>, row: usize, code: u32) {
+        let turn = counted.visitors;
+        let tally = self.cell(counted, history, code);
+        tally.events += 1;
+        tally.pageviews += u64::from(history.test(self.page_view)[row]);
+        tally.visitors += u64::from(tally.last_visitor.first(turn));
+        if self.goal.is_some_and(|goal| history.test(goal)[row]) {
+            tally.converted += u64::from(tally.last_converted.first(turn));
+        }
+        if let Some((value, currency)) = self.money {
+            let value = history.number(value)[row];
+            if !value.is_nan() {
+                let currency = history.words(currency).get(history.key(currency)[row]);
+                tally.earn(currency, millionths(value));
             }
         }
     }
@@ -212,20 +230,18 @@ impl Measure {
         (code, facts): (Option<u32>, &Facts),
     ) {
         let turn = counted.visits;
-        for row in visit.rows.clone() {
-            if !self.selects(history, row) {
-                continue;
-            }
-            let code = match &self.key {
-                Key::Time(intervals) => intervals.find(0, visit.start) as u32,
-                _ => self.event_code(history, row, code),
-            };
+        let mut count = |code: u32| {
             let tally = self.cell(counted, history, code);
             if tally.last_visit.first(turn) {
                 tally.visits.count(facts);
             }
-            if !matches!(self.key, Key::Event(_)) {
-                return;
+        };
+        for row in visit.rows.clone().filter(|row| self.selects(history, *row)) {
+            match &self.key {
+                Key::Goals(mask, _) => bits(history.mask(*mask)[row]).for_each(&mut count),
+                Key::Event(slot) => count(history.key(*slot)[row]),
+                Key::Time(intervals) => return count(intervals.find(0, visit.start) as u32),
+                Key::One | Key::Visit(_) => return count(code.unwrap_or(0)),
             }
         }
     }
@@ -272,6 +288,7 @@ impl Measure {
         counted.cells.of(code, |code| match &self.key {
             Key::One => None,
             Key::Time(intervals) => intervals.labels().get(code as usize).map(Into::into),
+            Key::Goals(_, names) => names.get(code as usize).cloned(),
             Key::Visit(OfVisit::NewReturning(_)) => {
                 NEW_RETURNING.get(code as usize).copied().flatten().map(Text::from)
             }
@@ -281,6 +298,12 @@ impl Measure {
             }
         })
     }
+}
+
+/// The places of the bits that are set.
+fn bits(mask: u64) -> impl Iterator<Item = u32> {
+    let next = |mask: &u64| (*mask != 0).then(|| mask & (mask - 1));
+    std::iter::successors(Some(mask), next).filter(|mask| *mask != 0).map(u64::trailing_zeros)
 }
 
 /// The filter of a report by which bot events are known.

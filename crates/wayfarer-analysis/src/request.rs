@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    VisitRule,
+    Error, Segment, VisitRule,
     fold::{Hooks, Source},
+    job::read,
+    segment::check_name,
 };
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -37,6 +39,9 @@ pub struct Request {
     pub did_not: Vec<String>,
     /// How long before the end of the period `did` and `did_not` look back, such as `30d`; the period itself by default.
     pub within: Option<String>,
+    /// Saved segments: what each of them says counts as if it stood here.
+    #[serde(deserialize_with = "list")]
+    pub segment: Vec<String>,
     /// The dimension to break down by.
     pub by: Option<String>,
     /// The metrics to give, in this order. Empty: those that the report gives by default.
@@ -142,6 +147,8 @@ pub struct Context {
     pub visits: VisitRule,
     /// What the site's owner wants to happen.
     pub goals: Vec<Goal>,
+    /// The segments that were saved for the site, which a request can name.
+    pub segments: Vec<Segment>,
     /// How many threads may work at once; at least one does.
     pub threads: usize,
     /// Progress and cancellation.
@@ -158,6 +165,7 @@ impl Context {
             now,
             visits: VisitRule::default(),
             goals: Vec::new(),
+            segments: Vec::new(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             hooks: Hooks::default(),
         }
@@ -171,6 +179,18 @@ pub struct Goal {
     pub name: String,
     /// Which events reach it.
     pub filter: String,
+}
+
+impl Goal {
+    /// Whether it can be saved: its name is one, and its filter can be read.
+    ///
+    /// # Errors
+    /// What is wrong, by the field that says it.
+    pub fn check(&self) -> Result<(), Error> {
+        check_name("name", &self.name)?;
+        let filter = read("filter", Some(&self.filter))?;
+        filter.map(drop).ok_or_else(|| Error::parameter("filter", "is empty"))
+    }
 }
 
 /// The answer of a report.

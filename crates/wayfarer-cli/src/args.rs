@@ -124,7 +124,7 @@ pub(crate) enum Command {
     /// Look into sessions and their stores: values, lists, purge, copy
     #[command(subcommand)]
     Session(cmd::session::Session),
-    /// Make sites and tokens
+    /// Make sites, tokens, goals and segments
     #[command(subcommand)]
     Admin(cmd::admin::Admin),
 }

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! The server and the command line stand on the same handle. This crate owns the data folder and its lock, the control
-//! store (sites, tokens, salts), and the way of an event from a claim to an answer; it leaves the parts of that way to
+//! store (sites, tokens, goals, segments, salts), and the way of an event from a claim to an answer; it leaves the parts of that way to
 //! `wayfarer-collect`, `wayfarer-lake`, `wayfarer-analysis` and `wayfarer-learn`, and HTTP to `wayfarer-server`.
 //!
 //! Start with [`Wayfarer`].
@@ -37,7 +37,7 @@ mod wayfarer;
 pub use self::{
     care::{Compacted, Erasure, ErasureRequest},
     collect::Sender,
-    control::{Control, Grant, NewToken, Scope, SiteSpec, TokenInfo},
+    control::{Control, Grant, NewToken, Saved, Scope, SiteSpec, TokenInfo},
     error::{Error, ErrorKind, OpenError},
     export::{Export, ExportRequest, Exported},
     import::{ImportEvent, ImportProgress, ImportRequest, Inputs, RejectedLine},
@@ -45,6 +45,6 @@ pub use self::{
     presence::{Presence, Present, Recent},
     wayfarer::{Status, Wayfarer},
 };
-pub use wayfarer_analysis::{Answer, Request};
+pub use wayfarer_analysis::{Answer, Goal, Request, Segment};
 pub use wayfarer_collect::logs::ImportCounts;
 pub use wayfarer_lake::{Check, Person};

@@ -24,7 +24,9 @@ impl Wayfarer {
             .try_acquire()
             .map_err(|_| Error::new(ErrorKind::Busy, "too many reports are waiting"))?;
         let running = limits.running.clone().acquire_owned().await;
-        let context = self.context(self.lake().view(), site.timezone.clone());
+        let mut context = self.context(self.lake().view(), site.timezone.clone());
+        let saved = self.control().all_saved(&site.name);
+        (context.goals, context.segments) = (saved.goals, saved.segments);
         let _cancel = CancelOnDrop(context.hooks.clone());
         let answered = tokio::task::spawn_blocking(move || {
             let _running = running;

@@ -18,6 +18,7 @@ cli-read = { $path } cannot be read ({ $reason }): see to its name and mode
 cli-output = standard output takes no more ({ $reason })
 cli-export-format = { $path } has no ending that says the format: use { $known }
 cli-token-unknown = there is no token { $id }: see `wayfarer admin token list`
+cli-saved-unknown = there is no { $kind } { $name }: see `wayfarer admin { $kind } list`
 cli-no-secret = the secret key is needed: name its file with --secret-key-file
 cli-no-variable = the environment has no variable { $name }: set it, or use --secret-key-file
 cli-session-refused = the value is refused ({ $reason }): check the secret key, its fallbacks and the salt
@@ -48,6 +49,8 @@ cli-demo = Shop:      { $shop }
     Ctrl-C ends it.
 cli-site-added = The site { $site } has its days in { $zone }.
 cli-token-revoked = The token { $id } is good for nothing any more.
+cli-saved = { $name } is saved.
+cli-saved-removed = { $name } is forgotten.
 
 ## command line: fields of reports and lists
 
@@ -63,6 +66,8 @@ field-conflicts = conflicts
 field-conversions = conversions
 field-created-at = made
 field-declined = declined
+field-did = did
+field-did-not = did not
 field-duckdb = DuckDB
 field-duplicates = there already
 field-duration-s = duration
@@ -77,6 +82,7 @@ field-expired = rows too old
 field-expired-rows = rows expired
 field-failed = failed
 field-files = files
+field-filter = filter
 field-folder = folder
 field-hosts = hosts
 field-hot-bytes = memory of hot rows
@@ -108,6 +114,7 @@ field-scope = scope
 field-sealed-rows = rows sealed
 field-seals = seals
 field-seals-failed = seals failed
+field-segment = of segments
 field-site = site
 field-sites = sites
 field-snapshot = snapshot
@@ -126,3 +133,4 @@ field-visitors = visitors
 field-visits = visits
 field-wal-bytes = log
 field-wal-segments = segments of the log
+field-within = within

@@ -18,6 +18,7 @@ cli-read = 无法读取 { $path }（{ $reason }），请检查文件名和权限
 cli-output = 标准输出无法继续写入（{ $reason }）
 cli-export-format = 从 { $path } 的扩展名看不出格式，请使用 { $known }
 cli-token-unknown = 没有令牌 { $id }，请查看 `wayfarer admin token list`
+cli-saved-unknown = 没有 { $name }，请查看 `wayfarer admin { $kind } list`
 cli-no-secret = 需要密钥：用 --secret-key-file 指明存放密钥的文件
 cli-no-variable = 环境中没有变量 { $name }：请设置它，或改用 --secret-key-file
 cli-session-refused = 该值被拒绝（{ $reason }）：请检查密钥、备用密钥和盐值
@@ -45,6 +46,8 @@ cli-demo = 商店：{ $shop }
     按 Ctrl-C 结束。
 cli-site-added = 站点 { $site } 的日期按 { $zone } 计算。
 cli-token-revoked = 令牌 { $id } 已失效。
+cli-saved = 已保存 { $name }。
+cli-saved-removed = 已删除 { $name }。
 
 ## command line: fields of reports and lists
 
@@ -60,6 +63,8 @@ field-conflicts = 冲突
 field-conversions = 转化
 field-created-at = 创建时间
 field-declined = 已谢绝
+field-did = 做过
+field-did-not = 没做过
 field-duckdb = DuckDB
 field-duplicates = 已存在
 field-duration-s = 时长
@@ -74,6 +79,7 @@ field-expired = 过期行数
 field-expired-rows = 过期行数
 field-failed = 失败
 field-files = 文件
+field-filter = 筛选条件
 field-folder = 目录
 field-hosts = 主机名
 field-hot-bytes = 热数据内存
@@ -105,6 +111,7 @@ field-scope = 权限
 field-sealed-rows = 封存行数
 field-seals = 封存次数
 field-seals-failed = 封存失败
+field-segment = 所属分群
 field-site = 站点
 field-sites = 站点数
 field-snapshot = 快照
@@ -123,3 +130,4 @@ field-visitors = 访客
 field-visits = 访问
 field-wal-bytes = 日志大小
 field-wal-segments = 日志分段
+field-within = 时间范围

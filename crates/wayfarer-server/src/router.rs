@@ -7,6 +7,8 @@ use axum::{
     routing::{get, post},
 };
 
+use wayfarer_embedded::{Goal, Segment};
+
 use crate::{Server, access::Owner, api, headers, local, pages};
 
 /// The most bytes of a question through the socket: requests of reports and the like. Files come as streams.
@@ -34,6 +36,8 @@ fn public() -> Router<Server> {
         .route("/script.js", get(api::script::get))
         // for programs that read
         .route("/api/v1/report/{name}", get(api::report::get))
+        .merge(api::saved::routes::<Goal>())
+        .merge(api::saved::routes::<Segment>())
         .route("/api/v1/live", get(api::live::get))
         .route("/healthz", get(api::health::get))
         // for people

@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 use serde_json::{Value, json};
 use wayfarer_event::Text;
 
-use super::{Parameter, Report};
+use super::{Parameter, Report, goals::NO_GOALS};
 use crate::{
     Answer, Context, Error, Request, Row,
     dimension::Dimension,
@@ -58,6 +58,9 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     let mut meta = Row::new();
     meta.insert("by".into(), json!(by));
     meta.insert("keys".into(), json!(total));
+    if dimension == Dimension::Goal && context.goals.is_empty() {
+        meta.insert("note".into(), json!(NO_GOALS));
+    }
     Ok(job.answer(rows, meta))
 }
 
@@ -66,7 +69,7 @@ type Counted = Vec<(Option<Text>, Tally)>;
 /// What is counted under each key that has something to count.
 fn measure(job: &Job<'_>, by: &Dimension, metrics: &[Metric]) -> Result<Counted, Error> {
     let mut plan = Plan::default();
-    let measure = Measure::by(&mut plan, job, metrics, by);
+    let measure = Measure::by(&mut plan, job, metrics, by)?;
     let mut counted = job.walk(plan, &measure)?;
     counted.retain(|(_, tally)| tally.events > 0 || tally.visits.count > 0);
     Ok(counted)

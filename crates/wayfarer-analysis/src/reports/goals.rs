@@ -7,12 +7,12 @@ use super::{Parameter, Report};
 use crate::{
     Answer, Context, Error, Request, Row,
     fold::{Fold, History, MaskSlot, Plan, TestSlot},
-    job::{Job, read},
+    job::{Job, goal_filters},
     metric::ratio,
 };
 
-/// The most goals that are told apart.
-const GOALS: usize = 64;
+/// What is told where there is nothing to reach.
+pub(super) const NO_GOALS: &str = "no goals are set up for this site: `wayfarer admin goal add`";
 
 pub(super) const REPORT: Report = Report {
     name: "goals",
@@ -32,13 +32,7 @@ pub(super) const REPORT: Report = Report {
 fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     let job = Job::new(context, request)?;
     let goals = &context.goals;
-    if goals.len() > GOALS {
-        return Err(Error::TooMany { what: "goals", limit: GOALS });
-    }
-    let mut filters = Vec::with_capacity(goals.len());
-    for goal in goals {
-        filters.extend(read("goals", Some(&goal.filter))?);
-    }
+    let filters = goal_filters(context)?;
     let mut plan = Plan::default();
     plan.visits(context.visits);
     let reach = Reach {
@@ -61,7 +55,7 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     meta.insert("visitors".into(), json!(counted.visitors));
     meta.insert("visits".into(), json!(counted.visits));
     if goals.is_empty() {
-        meta.insert("note".into(), Value::from("no goals are set up for this site"));
+        meta.insert("note".into(), Value::from(NO_GOALS));
     }
     Ok(job.answer(rows.collect(), meta))
 }

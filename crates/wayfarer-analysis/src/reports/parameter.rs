@@ -44,6 +44,7 @@ parameters! {
     Did "did" "EXPR" "Only visitors with such an event; given once for each event that they must have";
     DidNot "did_not" "EXPR" "Only visitors without such an event; given once for each event that they must not have";
     Within "within" "TIME" "How long before the end of the period `did` and `did-not` look back, such as 30d; the period itself by default";
+    Segment "segment" "NAME" "Only what a saved segment chooses; given once for each segment";
     By "by" "DIM" "The dimension to break down by";
     Metrics "metrics" "LIST" "The metrics to give, with commas between";
     Interval "interval" "UNIT" "hour, day, week or month";
@@ -80,13 +81,15 @@ impl Parameter {
         Parameter::Did,
         Parameter::DidNot,
         Parameter::Within,
+        Parameter::Segment,
         Parameter::Bots,
     ];
 
     /// Whether it may be given several times, each time with one more value.
     #[must_use]
     pub fn is_list(self) -> bool {
-        matches!(self, Parameter::Metrics | Parameter::Steps | Parameter::Did | Parameter::DidNot)
+        use Parameter::{Did, DidNot, Metrics, Segment, Steps};
+        matches!(self, Metrics | Steps | Did | DidNot | Segment)
     }
 }
 

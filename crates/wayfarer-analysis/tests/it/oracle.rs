@@ -185,7 +185,7 @@ struct Counts<'a> {
 pub(crate) fn measure(
     world: &World,
     period: Period,
-    selects: fn(&Event) -> bool,
+    selects: impl Fn(&Event) -> bool,
     by: By,
     bots: bool,
 ) -> BTreeMap<Key, Value> {

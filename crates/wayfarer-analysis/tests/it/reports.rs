@@ -5,12 +5,21 @@ use std::collections::BTreeMap;
 use proptest::{prelude::*, sample::select};
 use serde_json::{Value, json};
 use wayfarer_analysis::{Answer, Request, answer};
-use wayfarer_event::Micros;
+use wayfarer_event::{Event, Micros};
 
 use super::{
+    behaviour::Test,
     oracle::{self, By, FILTERS, Filter, Key, Period},
     world::{SITE, World, config, world},
 };
+
+/// The goals of a world that has goals, and what reaches them.
+const GOALS: [Test; 2] = [
+    ("bought", |event| event.name == "purchase"),
+    ("read", |event| {
+        event.name == "page_view" && event.path.as_ref().is_some_and(|path| path.starts_with("/b"))
+    }),
+];
 
 /// All metrics, in the order of the table.
 fn metrics() -> Vec<String> {
@@ -134,6 +143,31 @@ proptest! {
         ordered.sort_by_key(|key| (std::cmp::Reverse(visitors(key)), key.clone()));
         assert_eq!(keys, ordered, "{request:?}");
         for (row, key) in answer.rows.iter().zip(&keys) {
+            assert_metrics(row, &expected[key], &(&request, key));
+        }
+    }
+
+    /// Under a goal counts what would count if the filter also asked for the goal.
+    #[test]
+    fn breakdown_by_goal_is_what_the_definitions_say(
+        mut world in world(), hours in period(), filter in select(&FILTERS[..]),
+    ) {
+        world.goals = true;
+        let (mut request, period) = request("breakdown", &world, hours, filter);
+        request.metrics = metrics();
+        request.by = Some("goal".into());
+        let answer = ask(&world, &request);
+        let mut expected = BTreeMap::new();
+        for (goal, reaches) in GOALS {
+            let reached = |event: &Event| filter.1(event) && reaches(event);
+            let counted = period.map(|period| oracle::measure(&world, period, reached, By::One, false));
+            expected.extend(counted.and_then(|mut one| one.remove(&None)).map(|row| (goal, row)));
+        }
+        let keys: Vec<&str> = answer.rows.iter().map(|row| row["key"].as_str().unwrap()).collect();
+        let mut ordered: Vec<&str> = expected.keys().copied().collect();
+        ordered.sort_by_key(|key| (std::cmp::Reverse(expected[key]["visitors"].as_u64()), *key));
+        assert_eq!(keys, ordered, "{request:?}");
+        for (row, key) in answer.rows.iter().zip(keys) {
             assert_metrics(row, &expected[key], &(&request, key));
         }
     }

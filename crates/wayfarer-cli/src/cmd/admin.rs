@@ -1,10 +1,11 @@
-//! `wayfarer admin`: sites and tokens.
+//! `wayfarer admin`: sites and tokens; goals and segments are in [`super::saved`].
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use wayfarer_embedded::{Scope, SiteSpec};
 use wayfarer_server::local::Folder;
 
+use super::saved::{AddGoal, AddSegment, Of};
 use crate::{
     desk::{Desk, with_folder},
     failure::Failure,
@@ -20,6 +21,12 @@ pub(crate) enum Admin {
     /// Tokens: who may send events, and who may also read
     #[command(subcommand)]
     Token(Token),
+    /// Goals: what is wanted to happen
+    #[command(subcommand)]
+    Goal(Of<AddGoal>),
+    /// Segments: whom and what reports can be narrowed to
+    #[command(subcommand)]
+    Segment(Of<AddSegment>),
 }
 
 /// What is done with sites.
@@ -108,6 +115,8 @@ impl Admin {
                 rows(&desk, &tokens)
             }
             Admin::Token(Token::Revoke { id }) => revoke(&desk, id).await,
+            Admin::Goal(goal) => goal.run(&desk).await,
+            Admin::Segment(segment) => segment.run(&desk).await,
         }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod erase;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod report;
+pub(crate) mod saved;
 pub(crate) mod serve;
 pub(crate) mod session;
 pub(crate) mod status;

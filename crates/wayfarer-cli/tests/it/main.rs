@@ -15,5 +15,6 @@ mod read;
 #[cfg(feature = "demo")]
 mod real;
 mod run;
+mod saved;
 mod session;
 mod usage;

@@ -1,10 +1,11 @@
-//! The control store `wayfarer.sqlite`: which sites there are, who may send and read, and the salts that make visitors
-//! pseudonymous.
+//! The control store `wayfarer.sqlite`: which sites there are, who may send and read, what goals and segments were saved, and
+//! the salts that make visitors pseudonymous.
 //!
 //! One process holds the folder, so what is read with every request (sites, tokens, salts) is kept in memory and the file
-//! is written through. Start with [`Control`]; one file each for [`sites`](Control::sites), tokens and salts.
+//! is written through. Start with [`Control`]; one file each for [`sites`](Control::sites), tokens, what was saved, and salts.
 
 mod salts;
+mod saved;
 mod schema;
 mod sites;
 mod tokens;
@@ -18,6 +19,7 @@ use sqlx::{
 
 pub(crate) use self::salts::SaltBox;
 pub use self::{
+    saved::Saved,
     sites::SiteSpec,
     tokens::{Grant, NewToken, Scope, TokenInfo},
 };
@@ -34,6 +36,7 @@ pub struct Control {
     random: Arc<dyn Random>,
     sites: sites::Sites,
     tokens: tokens::Tokens,
+    saved: saved::AllSaved,
     salts: Arc<SaltBox>,
 }
 
@@ -52,6 +55,7 @@ impl Control {
         Ok(Control {
             sites: sites::Sites::load(&pool).await?,
             tokens: tokens::Tokens::load(&pool).await?,
+            saved: saved::AllSaved::load(&pool).await?,
             salts: Arc::new(salts),
             pool,
             random,

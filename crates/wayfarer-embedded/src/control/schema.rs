@@ -44,6 +44,16 @@ pub(super) const STEPS: &[&str] = &[
     "
     ALTER TABLE site ADD COLUMN keep_days INTEGER;
 ",
+    "
+    CREATE TABLE saved (
+        site TEXT NOT NULL REFERENCES site (name) ON DELETE CASCADE,
+        kind TEXT NOT NULL CHECK (kind IN ('goal', 'segment')),
+        name TEXT NOT NULL,
+        definition TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        PRIMARY KEY (site, kind, name)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Brings the store to the version of `steps`, after a copy of an older one was put beside it.

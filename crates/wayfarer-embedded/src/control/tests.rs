@@ -1,5 +1,6 @@
 use jiff::{Timestamp, civil::date};
 use sqlx::SqlitePool;
+use wayfarer_analysis::{Goal, Segment};
 use wayfarer_collect::Salts;
 use wayfarer_session::SystemRandom;
 
@@ -37,6 +38,72 @@ async fn sites_and_tokens_survive_a_restart() {
     assert_eq!((grant.site.name.as_str(), grant.scope), ("shop", Scope::Server));
     assert!(control.grant(&gone.token).is_none());
     assert!(control.grant("wfs_guess").is_none());
+}
+
+#[tokio::test]
+async fn goals_and_segments_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = open(folder.path()).await;
+    let goal = |filter: &str| Goal { name: "bought".into(), filter: filter.into() };
+    let segment = |name: &str, narrows: &[&str]| Segment {
+        name: name.into(),
+        filter: Some("country = 'DE'".into()),
+        segment: narrows.iter().map(|name| (*name).to_owned()).collect(),
+        ..Segment::default()
+    };
+    let unknown = control.save("s", &goal("name = 'a'"), NOW).await.unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::UnknownSite);
+    for site in ["s", "other"] {
+        control.put_site(&SiteSpec::new(site), NOW).await.unwrap();
+    }
+    control.save("s", &goal("name = 'a'"), NOW).await.unwrap();
+    control.save("s", &goal("name = 'purchase'"), NOW).await.unwrap();
+    control.save("s", &segment("german", &[]), NOW).await.unwrap();
+    control.save("s", &segment("a part", &["german"]), NOW).await.unwrap();
+    for (wrong, word) in [
+        (segment("german", &["a part"]), "leads back to itself"),
+        (segment("b", &["germans"]), "did you mean `german`"),
+        (Segment { name: "b".into(), ..Segment::default() }, "chooses something"),
+    ] {
+        let error = control.save("s", &wrong, NOW).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.to_string().contains(word), "{error}");
+    }
+    let error = control.save("s", &goal("nmae = 'a'"), NOW).await.unwrap_err();
+    assert!(error.to_string().contains("`name`"), "{error}");
+    control.close().await;
+
+    let control = open(folder.path()).await;
+    assert_eq!(control.saved::<Goal>("s").unwrap(), [goal("name = 'purchase'")]);
+    let names = |control: &Control| -> Vec<String> {
+        control.saved::<Segment>("s").unwrap().into_iter().map(|segment| segment.name).collect()
+    };
+    assert_eq!(names(&control), ["a part", "german"]);
+    assert!(control.saved::<Goal>("other").unwrap().is_empty());
+    let error = control.forget::<Segment>("s", "german").await.unwrap_err();
+    assert!(error.to_string().contains("narrowed by `a part`"), "{error}");
+    assert!(control.forget::<Segment>("s", "a part").await.unwrap());
+    assert!(!control.forget::<Segment>("s", "a part").await.unwrap());
+    assert!(control.forget::<Segment>("s", "german").await.unwrap());
+    assert!(!control.forget::<Goal>("other", "bought").await.unwrap());
+    assert!(control.forget::<Goal>("s", "bought").await.unwrap());
+    control.close().await;
+    let control = open(folder.path()).await;
+    assert!(names(&control).is_empty() && control.saved::<Goal>("s").unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_site_has_so_many_goals_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = open(folder.path()).await;
+    control.put_site(&SiteSpec::new("s"), NOW).await.unwrap();
+    let goal = |nth: usize| Goal { name: format!("goal {nth}"), filter: "name = 'a'".into() };
+    for nth in 0..Goal::MOST {
+        control.save("s", &goal(nth), NOW).await.unwrap();
+    }
+    assert!(control.save("s", &goal(0), NOW).await.is_ok());
+    let error = control.save("s", &goal(Goal::MOST), NOW).await.unwrap_err();
+    assert_eq!(error.to_string(), "a site has at most 64 goals");
 }
 
 #[tokio::test]

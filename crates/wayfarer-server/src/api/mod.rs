@@ -5,4 +5,5 @@ pub(crate) mod health;
 pub(crate) mod insights;
 pub(crate) mod live;
 pub(crate) mod report;
+pub(crate) mod saved;
 pub(crate) mod script;

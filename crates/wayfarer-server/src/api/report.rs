@@ -7,14 +7,15 @@ use axum::{
     extract::{Path, Query, State},
 };
 use serde_json::{Map, Value};
+use wayfarer_analysis::Parameter;
 use wayfarer_embedded::{Answer, Request};
 
 use crate::{Server, access::Reader, errors::ApiError};
 
-/// Fields of a request that are numbers.
-const NUMBERS: [&str; 2] = ["limit", "top"];
-/// Fields of a request that are yes or no.
-const FLAGS: [&str; 3] = ["bots", "first_ever", "unbounded"];
+/// Whether the value of a field, as the table of parameters tells it, is of this form: `N` a number, nothing a yes or no.
+fn is(key: &str, form: &str) -> bool {
+    Parameter::ALL.iter().any(|known| known.name() == key && known.value() == form)
+}
 
 pub(crate) async fn get(
     State(server): State<Server>,
@@ -45,12 +46,10 @@ fn request(name: String, pairs: Vec<(String, String)>) -> Result<Request, ApiErr
 fn value(key: &str, values: Vec<String>) -> Result<Value, ApiError> {
     let wrong = |problem: &str| ApiError::bad_request(format!("`{key}` {problem}"));
     match values.as_slice() {
-        [one] if NUMBERS.contains(&key) => {
-            Ok(one.parse::<u64>().map_err(|_| wrong("is no number"))?.into())
-        }
-        [one] if FLAGS.contains(&key) => Ok(Value::Bool(!matches!(one.as_str(), "false" | "0"))),
+        [one] if is(key, "N") => Ok(one.parse::<u64>().map_err(|_| wrong("is no number"))?.into()),
+        [one] if is(key, "") => Ok(Value::Bool(!matches!(one.as_str(), "false" | "0"))),
         [one] => Ok(Value::from(one.as_str())),
-        _ if NUMBERS.contains(&key) || FLAGS.contains(&key) => Err(wrong("stands there twice")),
+        _ if is(key, "N") || is(key, "") => Err(wrong("stands there twice")),
         _ => Ok(Value::from(values)),
     }
 }
@@ -72,13 +71,16 @@ mod tests {
             ("steps", "name in ('b','c')"),
             ("metrics", "visitors,visits"),
             ("limit", "7"),
+            ("step", "2"),
             ("bots", ""),
+            ("dropped", "true"),
         ];
         let request = read(&query).unwrap();
         assert_eq!(request.report, "funnel");
         assert_eq!(request.steps, ["name = 'a'", "name in ('b','c')"]);
         assert_eq!(request.metrics, ["visitors", "visits"]);
         assert_eq!((request.limit, request.bots), (Some(7), true));
+        assert_eq!((request.step, request.dropped), (Some(2), true));
     }
 
     #[test]

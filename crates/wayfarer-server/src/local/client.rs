@@ -17,7 +17,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::{net::UnixStream, sync::mpsc};
 use wayfarer_embedded::{
     Answer, Check, Compacted, Erasure, ErasureRequest, ExportRequest, Exported, ImportCounts,
-    ImportEvent, ImportRequest, Inputs, NewToken, Request, Scope, SiteSpec, Status, TokenInfo,
+    ImportEvent, ImportRequest, Inputs, NewToken, Request, Saved, Scope, SiteSpec, Status,
+    TokenInfo,
 };
 
 use super::{
@@ -113,6 +114,30 @@ impl Client {
     /// When the server says no or does not answer.
     pub async fn revoke_token(&self, id: &str) -> Result<bool, FolderError> {
         self.ask(Method::POST, "/local/tokens/revoke", Some(id)).await
+    }
+
+    /// See [`Folder::saved`](super::Folder::saved).
+    ///
+    /// # Errors
+    /// When the server says no or does not answer.
+    pub async fn saved<T: Saved>(&self, site: &str) -> Result<Vec<T>, FolderError> {
+        self.ask(Method::POST, &format!("/local/{}s/list", T::KIND), Some(site)).await
+    }
+
+    /// See [`Folder::save`](super::Folder::save).
+    ///
+    /// # Errors
+    /// When the server says no or does not answer.
+    pub async fn save<T: Saved>(&self, site: &str, one: &T) -> Result<(), FolderError> {
+        self.ask(Method::POST, &format!("/local/{}s/save", T::KIND), Some(&(site, one))).await
+    }
+
+    /// See [`Folder::forget`](super::Folder::forget).
+    ///
+    /// # Errors
+    /// When the server says no or does not answer.
+    pub async fn forget<T: Saved>(&self, site: &str, name: &str) -> Result<bool, FolderError> {
+        self.ask(Method::POST, &format!("/local/{}s/forget", T::KIND), Some(&(site, name))).await
     }
 
     /// See [`Folder::compact`](super::Folder::compact).

@@ -15,8 +15,8 @@ use std::path::Path;
 use tokio::sync::mpsc;
 use wayfarer_embedded::{
     Answer, Check, Compacted, Erasure, ErasureRequest, Export, ExportRequest, Exported,
-    ImportCounts, ImportEvent, ImportRequest, Inputs, NewToken, OpenError, Options, Request, Scope,
-    SiteSpec, Status, TokenInfo, Wayfarer,
+    ImportCounts, ImportEvent, ImportRequest, Inputs, NewToken, OpenError, Options, Request, Saved,
+    Scope, SiteSpec, Status, TokenInfo, Wayfarer,
 };
 use wayfarer_event::Micros;
 
@@ -257,6 +257,41 @@ impl Folder {
         match self {
             Folder::Open(wayfarer) => Ok(wayfarer.control().revoke_token(id).await?),
             Folder::Remote(client) => client.revoke_token(id).await,
+        }
+    }
+
+    /// The goals or segments of a site.
+    ///
+    /// # Errors
+    /// When there is no such site.
+    pub async fn saved<T: Saved>(&self, site: &str) -> Result<Vec<T>, FolderError> {
+        match self {
+            Folder::Open(wayfarer) => Ok(wayfarer.control().saved(site)?),
+            Folder::Remote(client) => client.saved(site).await,
+        }
+    }
+
+    /// Saves a goal or segment, in the place of the one of its name if there is one.
+    ///
+    /// # Errors
+    /// When there is no such site, or no report could use it.
+    pub async fn save<T: Saved>(&self, site: &str, one: &T) -> Result<(), FolderError> {
+        match self {
+            Folder::Open(wayfarer) => {
+                Ok(wayfarer.control().save(site, one, Micros::from(wayfarer.now())).await?)
+            }
+            Folder::Remote(client) => client.save(site, one).await,
+        }
+    }
+
+    /// Forgets a goal or segment; `false` if there was none of this name.
+    ///
+    /// # Errors
+    /// When there is no such site, or another segment rests on it.
+    pub async fn forget<T: Saved>(&self, site: &str, name: &str) -> Result<bool, FolderError> {
+        match self {
+            Folder::Open(wayfarer) => Ok(wayfarer.control().forget::<T>(site, name).await?),
+            Folder::Remote(client) => client.forget::<T>(site, name).await,
         }
     }
 

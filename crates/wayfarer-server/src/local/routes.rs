@@ -14,8 +14,9 @@ use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use wayfarer_embedded::{
-    Answer, Check, Compacted, Erasure, ErasureRequest, ExportRequest, Exported, ImportCounts,
-    ImportEvent, ImportRequest, NewToken, Request, Scope, SiteSpec, Status, TokenInfo, Wayfarer,
+    Answer, Check, Compacted, Erasure, ErasureRequest, ExportRequest, Exported, Goal, ImportCounts,
+    ImportEvent, ImportRequest, NewToken, Request, Saved, Scope, Segment, SiteSpec, Status,
+    TokenInfo, Wayfarer,
 };
 use wayfarer_event::Micros;
 
@@ -78,6 +79,8 @@ pub(crate) fn routes() -> Router<Server> {
         .route("/local/sites", get(sites).post(put_site))
         .route("/local/tokens", get(tokens).post(create_token))
         .route("/local/tokens/revoke", post(revoke_token))
+        .merge(saved_routes::<Goal>())
+        .merge(saved_routes::<Segment>())
         .route("/local/compact", post(compact))
         .route("/local/check", post(check))
         .route("/local/erase", post(erase))
@@ -125,6 +128,38 @@ async fn revoke_token(
     Json(id): Json<String>,
 ) -> Result<Json<bool>, OwnerError> {
     Ok(Json(server.wayfarer().control().revoke_token(&id).await?))
+}
+
+/// The addresses of goals, or of segments.
+fn saved_routes<T: Saved>() -> Router<Server> {
+    let to = |what: &str| format!("/local/{}s/{what}", T::KIND);
+    Router::new()
+        .route(&to("list"), post(saved::<T>))
+        .route(&to("save"), post(save::<T>))
+        .route(&to("forget"), post(forget::<T>))
+}
+
+async fn saved<T: Saved>(
+    State(server): State<Server>,
+    Json(site): Json<String>,
+) -> Result<Json<Vec<T>>, OwnerError> {
+    Ok(Json(server.wayfarer().control().saved(&site)?))
+}
+
+async fn save<T: Saved>(
+    State(server): State<Server>,
+    Json((site, one)): Json<(String, T)>,
+) -> Result<Json<()>, OwnerError> {
+    let wayfarer = server.wayfarer();
+    wayfarer.control().save(&site, &one, Micros::from(wayfarer.now())).await?;
+    Ok(Json(()))
+}
+
+async fn forget<T: Saved>(
+    State(server): State<Server>,
+    Json((site, name)): Json<(String, String)>,
+) -> Result<Json<bool>, OwnerError> {
+    Ok(Json(server.wayfarer().control().forget::<T>(&site, &name).await?))
 }
 
 async fn compact(State(server): State<Server>) -> Result<Json<Compacted>, OwnerError> {
