@@ -8,7 +8,7 @@
 //!   the server: all that got their key before an instant, of one user or of one session;
 //! - nothing can be listed, and what does not fit into a cookie is an error.
 //!
-//! In django mode a cookie is what Django's `signed_cookies` backend writes, byte for byte.
+//! In django mode a cookie is what Django's `signed_cookies` backend writes and reads.
 
 mod seal;
 
@@ -25,6 +25,7 @@ use crate::{
     error::{BoxError, Error, ErrorKind},
     key::{StoreKey, Subject},
     native::{self, About, Payload},
+    pack::{self, Packer},
     random::Random,
     ticket::CookieKeys,
 };
@@ -104,7 +105,11 @@ impl CookieSessions {
     /// The same with keys to seal by.
     pub(crate) fn native(self, keys: &CookieKeys) -> Result<Carrier, Error> {
         let seal = Seal::new(keys, self.encrypted)?;
-        Ok(Carrier { form: Form::Native(seal), max_bytes: self.max_bytes, epochs: self.epochs })
+        Ok(Carrier {
+            form: Form::Native(seal, Packer::default()),
+            max_bytes: self.max_bytes,
+            epochs: self.epochs,
+        })
     }
 
     /// The same as Django's backend does it. `None`: Django does not do this.
@@ -130,7 +135,7 @@ pub(crate) struct Carrier {
 
 #[derive(Debug)]
 enum Form {
-    Native(Seal),
+    Native(Seal, Packer),
     #[cfg(feature = "django")]
     Django {
         codec: crate::django::DjangoCodec,
@@ -178,7 +183,7 @@ impl fmt::Debug for Carried {
 
 impl Carrier {
     pub(crate) fn is_django(&self) -> bool {
-        !matches!(self.form, Form::Native(_))
+        !matches!(self.form, Form::Native(..))
     }
 
     /// What a cookie of ours holds. Whether it ran out is not judged here.
@@ -188,7 +193,7 @@ impl Carrier {
             return None;
         }
         let (subject, content) = match &self.form {
-            Form::Native(seal) => {
+            Form::Native(seal, _) => {
                 let (subject, content) = open_native(&seal.open(value)?)?;
                 (Some(subject), content)
             }
@@ -220,7 +225,7 @@ impl Carrier {
         now: Timestamp,
     ) -> Result<Arc<[u8]>, Error> {
         match &self.form {
-            Form::Native(_) => native::encode(about, data, now),
+            Form::Native(..) => native::encode(about, data, now),
             #[cfg(feature = "django")]
             Form::Django { codec, .. } => Ok(codec.encode(data.text(), now).into_bytes().into()),
         }
@@ -235,9 +240,9 @@ impl Carrier {
         random: &dyn Random,
     ) -> Result<Carried, Error> {
         let value = match &self.form {
-            Form::Native(seal) => {
+            Form::Native(seal, packer) => {
                 let subject = subject.unwrap_or(Subject::from_bytes([0; 16]));
-                seal.seal(&write_native(subject, content.expires_at, encoded), random)?
+                seal.seal(&write_native(packer, (subject, content.expires_at), encoded), random)?
             }
             #[cfg(feature = "django")]
             Form::Django { .. } => String::from_utf8_lossy(encoded).into_owned(),
@@ -270,8 +275,12 @@ impl Carrier {
 }
 
 /// The end of the session in microseconds, its subject, whether the rest is packed, and the record.
-fn write_native(subject: Subject, expires_at: Timestamp, encoded: &[u8]) -> Vec<u8> {
-    let packed = crate::pack::pack(encoded).filter(|packed| packed.len() < encoded.len());
+fn write_native(
+    packer: &Packer,
+    (subject, expires_at): (Subject, Timestamp),
+    encoded: &[u8],
+) -> Vec<u8> {
+    let packed = packer.pack(encoded).filter(|packed| packed.len() < encoded.len());
     let mut plain = Vec::with_capacity(encoded.len() + 25);
     plain.extend_from_slice(&expires_at.as_microsecond().to_le_bytes());
     plain.extend_from_slice(subject.as_bytes());
@@ -287,7 +296,7 @@ fn open_native(plain: &[u8]) -> Option<(Subject, Content)> {
     let record = match rest.split_first()? {
         (0, record) => record,
         (1, packed) => {
-            unpacked = crate::pack::unpack(packed, UNPACKED_BYTES)?;
+            unpacked = pack::unpack(packed, UNPACKED_BYTES)?;
             unpacked.get(..).filter(|record| record.len() <= UNPACKED_BYTES)?
         }
         _ => return None,

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! json   = Python's json.dumps, ASCII only, without spaces
-//! body   = base64url(json), or "." + base64url(zlib(json)) where that saves two bytes or more
+//! body   = base64url(json), or "." + base64url(zlib(json)) where the JSON has 512 bytes and that saves two or more
 //! value  = body ":" base62(unix seconds)
 //! stored = value ":" base64url(HMAC-SHA256(SHA256(salt + "signer" + SECRET_KEY), value))
 //! ```
-//! What is written here Django 4.2 to 6.1 reads, and the reverse. Start with [`DjangoKeys`] and [`DjangoCodec`]; what its
+//! What is written here Django 4.2 to 6.1 reads, and the reverse. Django packs short sessions too. Start with [`DjangoKeys`] and [`DjangoCodec`]; what its
 //! caches hold is the matter of [`PickleCodec`].
 
 mod pickle;
@@ -29,7 +29,8 @@ use crate::{
     data::Data,
     error::{Error, ErrorKind},
     key::hex,
-    pack, scan,
+    pack::{self, Packer},
+    scan,
 };
 
 /// The salt of sessions in the database, in files and in `cached_db`. A project's own session store under another class
@@ -161,6 +162,7 @@ impl fmt::Debug for Decoded {
 #[derive(Clone, Debug)]
 pub struct DjangoCodec {
     signer: Signer,
+    packer: Packer,
     max_bytes: usize,
 }
 
@@ -170,7 +172,8 @@ impl DjangoCodec {
     /// # Errors
     /// None that these keys can cause; the machinery below names one.
     pub fn new(keys: &DjangoKeys, salt: &str) -> Result<DjangoCodec, Error> {
-        Ok(DjangoCodec { signer: Signer::new(keys.all(), salt)?, max_bytes: 16 << 20 })
+        let signer = Signer::new(keys.all(), salt)?;
+        Ok(DjangoCodec { signer, packer: Packer::default(), max_bytes: 16 << 20 })
     }
 
     /// The same codec, unpacking at most this many bytes.
@@ -185,7 +188,7 @@ impl DjangoCodec {
     #[must_use]
     pub fn encode(&self, json: &str, now: Timestamp) -> String {
         let mut value = String::with_capacity(json.len() * 4 / 3 + 64);
-        match pack::pack(json.as_bytes()) {
+        match self.packer.pack(json.as_bytes()) {
             Some(packed) if packed.len() + 1 < json.len() => {
                 value.push('.');
                 BASE64.encode_string(packed, &mut value);

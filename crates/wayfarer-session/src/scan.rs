@@ -75,7 +75,9 @@ impl Scanner<'_> {
     }
 
     fn space(&mut self) {
-        self.skip_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
     }
 
     fn end(&mut self) -> Option<()> {
@@ -146,7 +148,7 @@ impl Scanner<'_> {
     fn string(&mut self) -> Option<()> {
         self.expect(b'"')?;
         loop {
-            self.skip_while(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
+            self.at += ordinary(self.bytes.get(self.at..).unwrap_or_default());
             match self.peek()? {
                 b'"' => {
                     self.at += 1;
@@ -203,6 +205,28 @@ impl Scanner<'_> {
     }
 }
 
+/// How many bytes there are before the first one that a JSON string cannot hold as it is: a quote, a backslash, a control.
+fn ordinary(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let special = special(u64::from_le_bytes(*word));
+        if special != 0 {
+            let before = special.trailing_zeros() / 8;
+            return number * 8 + usize::try_from(before).unwrap_or_default();
+        }
+    }
+    let special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+    words.len() * 8 + rest.iter().position(special).unwrap_or(rest.len())
+}
+
+/// Marks the high bit of the first special byte of eight, and none before it; the bits after that mean nothing.
+fn special(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
+    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    (below(word, 0x20) | is(b'"') | is(b'\\')) & (ONES << 7)
+}
+
 /// How Python writes `text` inside a JSON string: ASCII only, astral characters as two surrogates.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
@@ -237,7 +261,7 @@ fn escape_unit(unit: u16, out: &mut String) {
 
 /// Whether Python writes `text` inside a JSON string as it is.
 fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| (0x20..0x80).contains(&byte) && byte != b'"' && byte != b'\\')
+    text.is_ascii() && ordinary(text.as_bytes()) == text.len()
 }
 
 /// Whether a name has the one spelling that Python would write.
@@ -315,6 +339,20 @@ mod tests {
             ("a", "2.50e+3"),
         ];
         assert_eq!(parts(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_first_special_byte_is_found_wherever_it_lies() {
+        for length in 0..40 {
+            for (at, byte) in (0..length).flat_map(|at| (0..=255).map(move |byte| (at, byte))) {
+                let mut bytes = vec![b'~'; length];
+                bytes[at] = byte;
+                let special = byte < 0x20 || byte == b'"' || byte == b'\\';
+                assert_eq!(ordinary(&bytes), if special { at } else { length }, "{byte} at {at}");
+            }
+            assert_eq!(ordinary(&vec![0xff; length]), length);
+        }
+        assert_eq!(ordinary(b"!!!\"\x01\\!!!"), 3);
     }
 
     #[test]
