@@ -99,18 +99,18 @@ impl NextPages {
         Ok(model)
     }
 
-    /// Learns from one more event, in the order of arrival. Events of other sites, of bots, and those that the model knows
-    /// already teach nothing. Microseconds, no I/O.
+    /// Learns from one more event, in the order of arrival. Events of other sites and of bots teach nothing but what time it
+    /// is; those that the model knows already, nothing at all. Microseconds, no I/O.
     pub fn observe(&mut self, stored: &Stored) {
         if stored.seq < self.next_seq {
             return;
         }
         self.next_seq = stored.seq.saturating_add(1);
         let event = &stored.event;
+        self.advance(event.received_at.0);
         if event.site != self.site || event.bot_reason.is_some() {
             return;
         }
-        self.advance(event.received_at.0);
         if event.ts.0 < self.clock.saturating_sub(LATE) {
             self.missed += 1;
             return;

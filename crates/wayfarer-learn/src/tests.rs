@@ -244,3 +244,12 @@ fn a_machine_does_not_fill_memory() {
     assert_eq!(model.missed(), 1_000);
     assert_eq!(model.counts.visits(), 0, "a visit of so many events teaches nothing");
 }
+
+#[test]
+fn a_bot_alone_moves_the_window_too() {
+    let mut model = model(&[&["/"][..]]);
+    assert_eq!(model.counts.visits(), 1);
+    let bot = event(&(5, 0, 0, None), START + 36 * Micros::DAY);
+    model.observe(&Stored { event: bot, writer: 1, seq: 100 });
+    assert_eq!(model.counts.visits(), 0, "the visit is older than the window");
+}
