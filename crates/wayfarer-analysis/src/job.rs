@@ -3,11 +3,12 @@
 use std::{ops::RangeInclusive, sync::Arc};
 
 use serde_json::json;
-use wayfarer_event::{Micros, name};
+use wayfarer_event::{Column, Micros, name};
 
 use crate::{
     Answer, Context, Error, Goal, Request, Row, Segment,
     among::Conditions,
+    error::{nearest, suggestion},
     filter::{self, Expr, Field, named},
     fold::{Fold, Plan, Source, Walk, run},
     period::Period,
@@ -159,8 +160,10 @@ pub(crate) fn read(parameter: &'static str, text: Option<&str>) -> Result<Option
 /// The field of an event that `by` names, if it is given.
 pub(crate) fn event_field(request: &Request) -> Result<Option<Field>, Error> {
     let field = |name: &str| {
-        let problem = || Error::parameter("by", format!("names no field `{name}` of an event"));
-        filter::field(name).ok_or_else(problem)
+        filter::field(name).ok_or_else(|| {
+            let meant = suggestion(nearest(name, Column::ALL.iter().map(|column| column.name())));
+            Error::parameter("by", format!("names no field `{name}` of an event{meant}"))
+        })
     };
     request.by.as_deref().map(field).transpose()
 }

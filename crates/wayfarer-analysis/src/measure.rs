@@ -11,7 +11,9 @@ use crate::{
     dimension::Dimension,
     facts::{Facts, FactsReader},
     filter::{Expr, Field},
-    fold::{Cells, Fold, History, KeySlot, MaskSlot, NULL, NumberSlot, Plan, TestSlot, Visit},
+    fold::{
+        Cells, Fold, Groups, History, KeySlot, MaskSlot, NULL, NumberSlot, Plan, TestSlot, Visit,
+    },
     job::{Job, goal_filters, page_view},
     metric::{Metric, Tally, millionths},
     period::Intervals,
@@ -86,16 +88,24 @@ impl Measure {
         metrics: &[Metric],
         dimension: &Dimension,
     ) -> Result<Measure, Error> {
+        let groups = Groups::read("group", &job.request.group)?;
+        if groups.is_some() && matches!(dimension, Dimension::Goal | Dimension::NewReturning) {
+            return Err(Error::parameter("group", "cannot be given for this dimension"));
+        }
+        let grouped = |plan: &mut Plan, field: &Field| plan.grouped(field, groups.as_ref());
+        let path = Field::Column(Column::Path);
         let key = match dimension {
             Dimension::Goal => {
                 let goals = &job.context.goals;
                 let mask = plan.mask(&goal_filters(job.context)?);
                 Key::Goals(mask, goals.iter().map(|goal| Text::from(&goal.name)).collect())
             }
-            Dimension::Event(field) => Key::Event(plan.key(field)),
-            Dimension::Visit(column) => Key::Visit(OfVisit::First(key(plan, *column))),
-            Dimension::Entry => Key::Visit(OfVisit::Entry(key(plan, Column::Path))),
-            Dimension::Exit => Key::Visit(OfVisit::Exit(key(plan, Column::Path))),
+            Dimension::Event(field) => Key::Event(grouped(plan, field)),
+            Dimension::Visit(column) => {
+                Key::Visit(OfVisit::First(grouped(plan, &Field::Column(*column))))
+            }
+            Dimension::Entry => Key::Visit(OfVisit::Entry(grouped(plan, &path))),
+            Dimension::Exit => Key::Visit(OfVisit::Exit(grouped(plan, &path))),
             Dimension::NewReturning => {
                 plan.ever();
                 Key::Visit(OfVisit::NewReturning(key(plan, Column::VisitorKind)))

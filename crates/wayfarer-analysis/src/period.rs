@@ -232,19 +232,25 @@ fn span(text: &str, today: Date) -> Option<(Date, Date, bool)> {
 /// How long the parts of a period are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interval {
+    Minute,
     Hour,
     Day,
     Week,
     Month,
+    Quarter,
+    Year,
 }
 
 impl Interval {
     /// Every interval by its name.
-    pub(crate) const ALL: [(&'static str, Interval); 4] = [
+    pub(crate) const ALL: [(&'static str, Interval); 7] = [
+        ("minute", Interval::Minute),
         ("hour", Interval::Hour),
         ("day", Interval::Day),
         ("week", Interval::Week),
         ("month", Interval::Month),
+        ("quarter", Interval::Quarter),
+        ("year", Interval::Year),
     ];
 
     /// The interval of a request, or another where it names none.
@@ -252,7 +258,8 @@ impl Interval {
         let Some(name) = &request.interval else { return Ok(default) };
         let found = Interval::ALL.iter().find(|(known, _)| known == name);
         found.map(|(_, interval)| *interval).ok_or_else(|| {
-            Error::parameter("interval", format!("is `{name}`: it can be hour, day, week or month"))
+            let names = Interval::ALL.map(|(name, _)| name).join(", ");
+            Error::parameter("interval", format!("is `{name}`: it can be one of {names}"))
         })
     }
 
@@ -261,6 +268,7 @@ impl Interval {
         let date = at.date();
         let zone = at.time_zone().clone();
         match self {
+            Interval::Minute => at.with().second(0).subsec_nanosecond(0).build(),
             Interval::Hour => at.with().minute(0).second(0).subsec_nanosecond(0).build(),
             Interval::Day => at.start_of_day(),
             Interval::Week => {
@@ -268,6 +276,11 @@ impl Interval {
                 date.checked_sub(i64::from(back).days())?.to_zoned(zone)
             }
             Interval::Month => date.first_of_month().to_zoned(zone),
+            Interval::Quarter => {
+                let back = (date.month() - 1) % 3;
+                date.first_of_month().checked_sub(i64::from(back).months())?.to_zoned(zone)
+            }
+            Interval::Year => date.first_of_year().to_zoned(zone),
         }
     }
 
@@ -275,18 +288,23 @@ impl Interval {
     fn next(self, at: &Zoned) -> Result<Zoned, jiff::Error> {
         let zone = at.time_zone().clone();
         match self {
+            Interval::Minute => at.checked_add(1.minute()),
             Interval::Hour => at.checked_add(1.hour()),
             Interval::Day => at.date().tomorrow()?.to_zoned(zone),
             Interval::Week => at.date().checked_add(1.week())?.to_zoned(zone),
             Interval::Month => at.date().checked_add(1.month())?.to_zoned(zone),
+            Interval::Quarter => at.date().checked_add(3.months())?.to_zoned(zone),
+            Interval::Year => at.date().checked_add(1.year())?.to_zoned(zone),
         }
     }
 
     fn label(self, at: &Zoned) -> String {
         match self {
-            Interval::Hour => at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+            Interval::Minute | Interval::Hour => at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
             Interval::Day | Interval::Week => at.date().to_string(),
             Interval::Month => at.strftime("%Y-%m").to_string(),
+            Interval::Quarter => format!("{}-Q{}", at.year(), (at.month() - 1) / 3 + 1),
+            Interval::Year => at.strftime("%Y").to_string(),
         }
     }
 }
@@ -305,7 +323,7 @@ impl Intervals {
         self.labels.len()
     }
 
-    /// How each is called: its day, the Monday of its week, its month, the start of its hour.
+    /// How each is called: its day, the Monday of its week, its month, quarter or year, the start of its hour or minute.
     pub(crate) fn labels(&self) -> &[String] {
         &self.labels
     }
@@ -317,11 +335,12 @@ impl Intervals {
     }
 
     /// The interval that an instant of the period lies in, if it is looked for at or after `place`.
-    pub(crate) fn find(&self, mut place: usize, ts: i64) -> usize {
-        while place + 1 < self.len() && self.starts[place + 1] <= ts {
-            place += 1;
+    pub(crate) fn find(&self, place: usize, ts: i64) -> usize {
+        let later = self.starts.get(place + 1..self.len()).unwrap_or(&[]);
+        match later.first() {
+            Some(next) if *next <= ts => place + later.partition_point(|start| *start <= ts),
+            _ => place,
         }
-        place
     }
 }
 
@@ -384,6 +403,26 @@ mod tests {
         assert_eq!(weeks.len(), 5);
         assert_eq!(weeks.find(0, period.until.0 - 1), 4);
         assert_eq!(weeks.find(0, period.from.0), 0);
+    }
+
+    #[test]
+    fn quarters_and_years_are_cut_by_the_calendar() {
+        let period = period("Europe/Berlin", "2025-12-31T23:30:00Z", "2027-01-01T00:00:00Z");
+        let quarters = period.intervals(Interval::Quarter).unwrap();
+        let labels = ["2026-Q1", "2026-Q2", "2026-Q3", "2026-Q4", "2027-Q1"];
+        assert_eq!(quarters.labels(), labels);
+        assert_eq!(period.intervals(Interval::Year).unwrap().labels(), ["2026", "2027"]);
+        let june = Micros::parse("2026-06-30T21:59:59Z").unwrap().0;
+        assert_eq!([quarters.find(0, june), quarters.find(0, june + Micros::SECOND)], [1, 2]);
+    }
+
+    #[test]
+    fn minutes_go_on_while_clocks_are_put_back() {
+        let autumn = period("Europe/Berlin", "2026-10-25T00:58:30Z", "2026-10-25T01:01:00Z");
+        let minutes = autumn.intervals(Interval::Minute).unwrap();
+        let labels =
+            ["2026-10-25T02:58:00+02:00", "2026-10-25T02:59:00+02:00", "2026-10-25T02:00:00+01:00"];
+        assert_eq!(minutes.labels(), labels);
     }
 
     #[test]

@@ -44,10 +44,13 @@ pub struct Request {
     pub segment: Vec<String>,
     /// The dimension to break down by.
     pub by: Option<String>,
+    /// Rules that make one key of many, such as `/product/*`: `*` stands for anything up to the next `/`, `**` for anything.
+    #[serde(deserialize_with = "list")]
+    pub group: Vec<String>,
     /// The metrics to give, in this order. Empty: those that the report gives by default.
     #[serde(deserialize_with = "list")]
     pub metrics: Vec<String>,
-    /// `hour`, `day`, `week` or `month`.
+    /// `minute`, `hour`, `day`, `week`, `month`, `quarter` or `year`.
     pub interval: Option<String>,
     /// `visitor` or `user`.
     pub unit: Option<String>,
@@ -85,6 +88,8 @@ pub struct Request {
     pub end: Option<String>,
     /// Cohorts by the first start event ever, not the first in the period.
     pub first_ever: bool,
+    /// Cohorts by every interval in which a visitor has a start event.
+    pub recurring: bool,
     /// A visitor counts as back in every period up to the last one in which it came.
     pub unbounded: bool,
     /// How many steps of a path are told.

@@ -1,31 +1,56 @@
-//! The pages of a visit as a sequence: what `paths` and `step-matrix` rest on.
+//! What a visit went through, one after another: what `paths`, `step-matrix` and `transitions` rest on.
 //!
-//! Page views without a path take no part, and repeats in a row are one.
+//! A visit goes through pages. With `by` it goes through another field's values: those of its page views, or with `name` of all
+//! its events. Rules in `group` make one of many. What has no value takes no part.
 
 use wayfarer_event::{Column, Text};
 
 use crate::{
     Error, Request,
     filter::{Expr, Field},
-    fold::{History, KeySlot, NULL, Plan, TestSlot, Visit},
-    job::{page_view, read},
+    fold::{Groups, History, KeySlot, NULL, Plan, TestSlot, Visit},
+    job::{event_field, page_view, read},
 };
 
-/// Reads the pages of visits.
+/// Where a visit can be: which events take it there, and what the place is called.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Places {
+    pub(crate) test: TestSlot,
+    pub(crate) key: KeySlot,
+}
+
+impl Places {
+    /// The places that a request asks for, as far as `events` selects them.
+    pub(crate) fn new(
+        plan: &mut Plan,
+        request: &Request,
+        events: Option<&Expr>,
+    ) -> Result<Places, Error> {
+        let field = event_field(request)?.unwrap_or(Field::Column(Column::Path));
+        let of_pages = field != Field::Column(Column::Name);
+        let tests = events.cloned().into_iter().chain(of_pages.then(page_view)).collect();
+        let groups = Groups::read("group", &request.group)?;
+        Ok(Places {
+            test: plan.test(&Expr::All(tests)),
+            key: plan.grouped(&field, groups.as_ref()),
+        })
+    }
+}
+
+/// Reads the places of visits, repeats in a row as one.
 pub(crate) struct Sequence {
-    page: TestSlot,
-    path: KeySlot,
+    places: Places,
     anchor: Option<TestSlot>,
     backwards: bool,
 }
 
 impl Sequence {
-    /// All pages that `pages` selects: from the first one that the request's `start` selects on, or backwards from the last
+    /// All places that `events` selects: from the first one that the request's `start` selects on, or backwards from the last
     /// one that its `end` selects.
     pub(crate) fn new(
         plan: &mut Plan,
         request: &Request,
-        pages: Option<&Expr>,
+        events: Option<&Expr>,
     ) -> Result<Sequence, Error> {
         let start = read("start", request.start.as_deref())?;
         let end = read("end", request.end.as_deref())?;
@@ -33,31 +58,29 @@ impl Sequence {
             return Err(Error::parameter("end", "cannot be given beside `start`"));
         }
         let backwards = end.is_some();
-        let pages = pages.cloned().into_iter().chain([page_view()]).collect();
         Ok(Sequence {
-            page: plan.test(&Expr::All(pages)),
-            path: plan.key(&Field::Column(Column::Path)),
+            places: Places::new(plan, request, events)?,
             anchor: start.or(end).map(|anchor| plan.test(&anchor)),
             backwards,
         })
     }
 
     /// The field whose codes a sequence is made of.
-    pub(crate) fn path(&self) -> KeySlot {
-        self.path
+    pub(crate) fn key(&self) -> KeySlot {
+        self.places.key
     }
 
-    /// The codes of a visit's pages, from the anchor on. Empty where the visit does not have it.
+    /// The codes of a visit's places, from the anchor on. Empty where the visit does not have it.
     pub(crate) fn read(&self, history: &History<'_>, visit: &Visit) -> Vec<u32> {
-        let (page, path) = (history.test(self.page), history.key(self.path));
+        let (test, key) = (history.test(self.places.test), history.key(self.places.key));
         let mut rows: Vec<usize> =
-            visit.rows.clone().filter(|&row| page[row] && path[row] != NULL).collect();
+            visit.rows.clone().filter(|&row| test[row] && key[row] != NULL).collect();
         if self.backwards {
             rows.reverse();
         }
         let is_anchor = |row: &usize| self.anchor.is_none_or(|anchor| history.test(anchor)[*row]);
         let first = rows.iter().position(is_anchor).unwrap_or(rows.len());
-        let mut pages: Vec<u32> = rows[first..].iter().map(|row| path[*row]).collect();
+        let mut pages: Vec<u32> = rows[first..].iter().map(|row| key[*row]).collect();
         pages.dedup();
         pages
     }

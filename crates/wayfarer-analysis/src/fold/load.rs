@@ -10,7 +10,7 @@ use wayfarer_lake::{Arrival, Block, Values, Visitors};
 
 use super::{
     compile::{Mask, Program},
-    plan::Plan,
+    plan::{Key, Plan},
     words::{NULL, Words},
 };
 use crate::{
@@ -46,7 +46,7 @@ pub(super) struct Loader {
 impl Loader {
     /// A loader for the plan. Gives the plan the columns that only the loader needs.
     pub(super) fn new(plan: &mut Plan, with_bots: bool) -> Loader {
-        let keys = plan.keys.clone().into_iter().map(|field| KeyLoader::new(field, plan)).collect();
+        let keys = plan.keys.clone().into_iter().map(|key| KeyLoader::new(key, plan)).collect();
         let numbers = plan.numbers.clone();
         let numbers = numbers.iter().map(|&column| plan.column(&Field::Column(column))).collect();
         let tests = plan.tests.clone();
@@ -106,7 +106,7 @@ fn with_nulls(mut values: Vec<f64>, nulls: Option<&NullBuffer>) -> Vec<f64> {
 #[derive(Clone, Debug)]
 struct KeyLoader {
     column: usize,
-    field: Field,
+    key: Key,
     /// The code of the task for each code of the dictionary; [`UNSEEN`] before the first row that has it.
     dictionary: Option<(Arc<StringArray>, Vec<u32>)>,
     integers: HashMap<i64, u32>,
@@ -116,8 +116,9 @@ struct KeyLoader {
 const UNSEEN: u32 = u32::MAX;
 
 impl KeyLoader {
-    fn new(field: Field, plan: &mut Plan) -> KeyLoader {
-        KeyLoader { column: plan.column(&field), field, dictionary: None, integers: HashMap::new() }
+    fn new(key: Key, plan: &mut Plan) -> KeyLoader {
+        let column = plan.column(&key.field);
+        KeyLoader { column, key, dictionary: None, integers: HashMap::new() }
     }
 
     fn codes(&mut self, block: &Block, words: &mut Words) -> Result<Vec<u32>, Error> {
@@ -145,7 +146,7 @@ impl KeyLoader {
                 continue;
             };
             if *mapped == UNSEEN {
-                *mapped = code_of(&self.field, dictionary.value(code as usize), words)?;
+                *mapped = self.key.code_in(dictionary.value(code as usize), words)?;
             }
             result.push(*mapped);
         }
@@ -165,7 +166,7 @@ impl KeyLoader {
             } else if let Some(&code) = self.integers.get(value) {
                 result.push(code);
             } else {
-                let code = words.code(&value.to_string())?;
+                let code = self.key.code(&value.to_string(), words)?;
                 self.integers.insert(*value, code);
                 result.push(code);
             }
@@ -174,13 +175,20 @@ impl KeyLoader {
     }
 }
 
-/// The code of a field where `text` is that of its column.
-fn code_of(field: &Field, text: &str, words: &mut Words) -> Result<u32, Error> {
-    match field {
-        Field::Column(_) => words.code(text),
-        Field::Prop(name) => match find_prop(text, name) {
-            None | Some("null") => Ok(NULL),
-            Some(json) => words.code(&prop_text(json)),
-        },
+impl Key {
+    /// The code of a value.
+    fn code(&self, text: &str, words: &mut Words) -> Result<u32, Error> {
+        words.code(self.groups.as_ref().map_or(text, |groups| groups.name(text)))
+    }
+
+    /// The code where `text` is that of its column.
+    fn code_in(&self, text: &str, words: &mut Words) -> Result<u32, Error> {
+        match &self.field {
+            Field::Column(_) => self.code(text, words),
+            Field::Prop(name) => match find_prop(text, name) {
+                None | Some("null") => Ok(NULL),
+                Some(json) => self.code(&prop_text(json), words),
+            },
+        }
     }
 }

@@ -18,6 +18,7 @@
 mod cells;
 mod compile;
 mod cursor;
+mod groups;
 mod history;
 mod hooks;
 mod load;
@@ -31,6 +32,7 @@ mod walk;
 mod words;
 
 pub use cells::{Cells, Stamp};
+pub use groups::Groups;
 pub use history::{History, Visit};
 pub use hooks::Hooks;
 pub use pairs::{NamedPair, Pairs};

@@ -2,6 +2,7 @@
 
 use wayfarer_event::Column;
 
+use super::Groups;
 use crate::{
     VisitRule,
     filter::{Expr, Field},
@@ -23,11 +24,18 @@ pub struct TestSlot(pub(super) usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaskSlot(pub(super) usize);
 
+/// What a key is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Key {
+    pub(super) field: Field,
+    pub(super) groups: Option<Groups>,
+}
+
 /// What the folds of one walk need to see. Nothing else is decoded.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     pub(super) columns: Vec<Column>,
-    pub(super) keys: Vec<Field>,
+    pub(super) keys: Vec<Key>,
     pub(super) numbers: Vec<Column>,
     pub(super) tests: Vec<Expr>,
     pub(super) masks: Vec<Vec<Expr>>,
@@ -39,8 +47,14 @@ pub struct Plan {
 impl Plan {
     /// Asks for a field as a key: each text gets a small number.
     pub fn key(&mut self, field: &Field) -> KeySlot {
+        self.grouped(field, None)
+    }
+
+    /// Asks for a field as a key in which texts that fall under one rule are one.
+    pub fn grouped(&mut self, field: &Field, groups: Option<&Groups>) -> KeySlot {
         self.column(field);
-        KeySlot(place(&mut self.keys, field))
+        let key = Key { field: field.clone(), groups: groups.cloned() };
+        KeySlot(place(&mut self.keys, &key))
     }
 
     /// Asks for a column of numbers.

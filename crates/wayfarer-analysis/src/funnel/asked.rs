@@ -46,6 +46,16 @@ impl Asked {
         })
     }
 
+    /// The step that a request is about, from 1: the last one unless it names another.
+    pub(crate) fn step(&self, request: &Request) -> Result<usize, Error> {
+        let step = request.step.unwrap_or(self.funnel.steps);
+        if (1..=self.funnel.steps).contains(&step) {
+            return Ok(step);
+        }
+        let problem = format!("is {step}: the funnel has {}", self.funnel.steps);
+        Err(Error::parameter("step", problem))
+    }
+
     /// A visitor's rows, as the funnel looks at them.
     pub(crate) fn rows<'a>(&self, history: &History<'a>) -> Rows<'a> {
         let inside = history.inside();

@@ -23,6 +23,7 @@ pub(super) const REPORT: Report = Report {
     parameters: &[
         Parameter::Unit,
         Parameter::By,
+        Parameter::Group,
         Parameter::Metrics,
         Parameter::Limit,
         Parameter::Order,

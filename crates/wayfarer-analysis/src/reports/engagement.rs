@@ -13,7 +13,7 @@ use super::{Parameter, Report};
 use crate::{
     Answer, Context, Error, Request, Row,
     filter::Field,
-    fold::{Cells, Fold, History, KeySlot, NumberSlot, Plan, TestSlot, Visit},
+    fold::{Cells, Fold, Groups, History, KeySlot, NumberSlot, Plan, TestSlot, Visit},
     job::{Job, event_field, page_view},
     metric::ratio,
     order::Order,
@@ -22,7 +22,13 @@ use crate::{
 pub(super) const REPORT: Report = Report {
     name: "engagement",
     doc: "How long people stay with a page, and how far they read it",
-    parameters: &[Parameter::Unit, Parameter::By, Parameter::Limit, Parameter::Order],
+    parameters: &[
+        Parameter::Unit,
+        Parameter::By,
+        Parameter::Group,
+        Parameter::Limit,
+        Parameter::Order,
+    ],
     fields: &[
         ("key", "the value of the field: the path unless `by` says another"),
         ("visits", "visits that start in the period and have an event under it"),
@@ -40,8 +46,10 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     let names: Vec<&str> = REPORT.fields.iter().map(|(name, _)| *name).collect();
     let order = Order::of(request, &names, "active_total_s")?;
     let field = event_field(request)?.unwrap_or(Field::Column(Column::Path));
+    let groups = Groups::read("group", &request.group)?;
     let mut plan = Plan::default();
-    let count = Count::new(&mut plan, &job, &field);
+    let key = plan.grouped(&field, groups.as_ref());
+    let count = Count::new(&mut plan, &job, key);
     let counted = job.walk(plan, &count)?;
     let seen = counted.into_iter().filter(|(_, engaged)| engaged.visits > 0);
     let mut rows: Vec<Row> = seen.map(|(key, engaged)| row(key.as_ref(), &engaged)).collect();
@@ -98,10 +106,10 @@ struct Counted {
 }
 
 impl Count {
-    fn new(plan: &mut Plan, job: &Job<'_>, field: &Field) -> Count {
+    fn new(plan: &mut Plan, job: &Job<'_>, key: KeySlot) -> Count {
         plan.visits(job.context.visits);
         Count {
-            key: plan.key(field),
+            key,
             selected: job.filter.as_ref().map(|filter| plan.test(filter)),
             page_view: plan.test(&page_view()),
             active: plan.number(Column::ActiveMs),

@@ -10,7 +10,7 @@ use super::{Parameter, Report};
 use crate::{
     Answer, Context, Error, Request, Row,
     filter::{Expr, Field, Literal, Op, Test, named},
-    fold::{Fold, History, KeySlot, NULL, Pairs, Plan, Stamp, TestSlot},
+    fold::{Fold, History, KeySlot, Pairs, Plan, Stamp, TestSlot},
     job::Job,
 };
 
@@ -79,14 +79,23 @@ struct Kind {
     last_visit: Stamp,
 }
 
-/// What is known after some visitors. Codes of messages are odd, those of statuses even.
+/// What is known after some visitors.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Counted {
-    kinds: Pairs<Kind>,
+    statuses: Pairs<Kind>,
+    exceptions: Pairs<Kind>,
     #[serde(skip)]
     visitors: u32,
     #[serde(skip)]
     visits: u32,
+}
+
+impl Kind {
+    fn add(&mut self, other: Kind) {
+        self.events += other.events;
+        self.visitors += other.visitors;
+        self.visits += other.visits;
+    }
 }
 
 impl Count {
@@ -111,25 +120,21 @@ impl Count {
         history: &History<'_>,
         row: usize,
     ) -> &'c mut Kind {
-        let error = if history.test(self.is_exception)[row] {
-            history.key(self.message)[row] * 2 + 1
+        let (kinds, error) = if history.test(self.is_exception)[row] {
+            (&mut counted.exceptions, self.message)
         } else {
-            history.key(self.status)[row] * 2
+            (&mut counted.statuses, self.status)
         };
-        let name = |error: u32| {
-            let slot = if error % 2 == 1 { self.message } else { self.status };
-            let unnamed = (error / 2 == NULL).then(|| Text::const_new("exception"));
-            history.words(slot).get(error / 2).cloned().or(unnamed)
-        };
-        let path = |code| history.words(self.path).get(code).cloned();
-        counted.kinds.of((error, history.key(self.path)[row]), (name, path))
+        let codes = [error, self.path].map(|slot| history.key(slot)[row]);
+        let name = |slot| move |code| history.words(slot).get(code).cloned();
+        kinds.of(codes.into(), (name(error), name(self.path)))
     }
 }
 
 impl Fold for Count {
     type State = Counted;
     type Output = Vec<Named>;
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn start(&self) -> Counted {
         Counted::default()
@@ -152,21 +157,22 @@ impl Fold for Count {
                 kind.visits += u64::from(kind.last_visit.first(turn));
             }
         }
-        if counted.kinds.len() > KINDS {
+        if counted.statuses.len() + counted.exceptions.len() > KINDS {
             return Err(Error::TooMany { what: "kinds of errors", limit: KINDS });
         }
         Ok(())
     }
 
     fn merge(&self, counted: &mut Counted, other: Counted) {
-        counted.kinds.merge(other.kinds, |kind, other| {
-            kind.events += other.events;
-            kind.visitors += other.visitors;
-            kind.visits += other.visits;
-        });
+        counted.statuses.merge(other.statuses, Kind::add);
+        counted.exceptions.merge(other.exceptions, Kind::add);
     }
 
     fn finish(&self, counted: Counted) -> Vec<Named> {
-        counted.kinds.into_named()
+        let named = counted.exceptions.into_named().into_iter();
+        let named = named.map(|((message, path), kind)| {
+            ((message.or(Some(Text::const_new("exception"))), path), kind)
+        });
+        named.chain(counted.statuses.into_named()).collect()
     }
 }

@@ -22,6 +22,7 @@ pub(super) const REPORT: Report = Report {
     name: "funnel-visitors",
     doc: "Who reached a step of a funnel, or got no further",
     parameters: &[
+        Parameter::Unit,
         Parameter::Steps,
         Parameter::Window,
         Parameter::Order,
@@ -31,8 +32,8 @@ pub(super) const REPORT: Report = Report {
         Parameter::Limit,
     ],
     fields: &[
-        ("visitor", "who; the latest first"),
-        ("user", "the account it was last known by, if any"),
+        ("visitor", "who; the latest first. By person, null for those with an account"),
+        ("user", "the account it was last known by in the period, and within the window after it"),
         ("began", "when it was at the first step"),
         ("reached", "when it was at the step"),
     ],
@@ -43,29 +44,29 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     let job = Job::new(context, request)?;
     let mut plan = Plan::default();
     let asked = Asked::of(&mut plan, &job)?;
-    let step = request.step.unwrap_or(asked.funnel.steps);
-    if !(1..=asked.funnel.steps).contains(&step) {
-        let problem = format!("is {step}: the funnel has {}", asked.funnel.steps);
-        return Err(Error::parameter("step", problem));
-    }
+    let step = asked.step(request)?;
     let count = Find {
-        asked,
         step,
         dropped: request.dropped,
         user: plan.key(&Field::Column(Column::User)),
+        known: (job.period.from.0, job.period.until.0.saturating_add(asked.funnel.longest())),
+        asked,
         limit: request.limit.unwrap_or(LIMIT.0).min(LIMIT.1),
     };
     let found = job.walk(plan, &count)?;
     let mut meta = Asked::meta(request);
     meta.insert("step".into(), json!(step));
     meta.insert("visitors".into(), json!(found.visitors));
-    let rows = found.latest.into_sorted_vec().into_iter().map(|Reverse(who)| row(&who));
+    let by_person = request.unit.as_deref() == Some("user");
+    let rows = found.latest.into_sorted_vec().into_iter().map(|Reverse(who)| row(&who, by_person));
     Ok(job.answer(rows.collect(), meta))
 }
 
-fn row(who: &Who) -> Row {
+/// A person with an account is no visitor that another report would know.
+fn row(who: &Who, by_person: bool) -> Row {
+    let visitor = (!by_person || who.user.is_none()).then(|| VisitorId(who.visitor).to_string());
     let mut row = Row::new();
-    row.insert("visitor".into(), json!(VisitorId(who.visitor).to_string()));
+    row.insert("visitor".into(), json!(visitor));
     row.insert("user".into(), json!(who.user));
     row.insert("began".into(), json!(Micros(who.began).to_string()));
     row.insert("reached".into(), json!(Micros(who.reached).to_string()));
@@ -79,6 +80,8 @@ struct Find {
     step: usize,
     dropped: bool,
     user: KeySlot,
+    /// At or after the first and before the second: where the account is looked for, however much more was read.
+    known: (i64, i64),
     limit: usize,
 }
 
@@ -123,8 +126,9 @@ impl Fold for Find {
         self.asked.funnel.follow(rows, &mut reached);
         let is_wanted = !self.dropped || reached.len() == self.step;
         let Some(at) = reached.get(self.step - 1).filter(|_| is_wanted) else { return Ok(()) };
-        let users = history.key(self.user).iter().rev();
-        let user = users.filter_map(|code| history.words(self.user).get(*code)).next();
+        let place = |ts: i64| rows.times.partition_point(|time| *time < ts);
+        let users = &history.key(self.user)[place(self.known.0)..place(self.known.1)];
+        let user = users.iter().rev().find_map(|code| history.words(self.user).get(*code));
         found.visitors += 1;
         let who = Who {
             reached: rows.times[at.end],

@@ -8,6 +8,7 @@ mod breakdown;
 mod engagement;
 mod errors;
 mod funnel;
+mod funnel_times;
 mod funnel_visitors;
 mod goals;
 mod lifecycle;
@@ -97,6 +98,7 @@ static REPORTS: &[Report] = &[
     timeline::REPORT,
     goals::REPORT,
     funnel::REPORT,
+    funnel_times::REPORT,
     funnel_visitors::REPORT,
     retention::REPORT,
     paths::REPORT,

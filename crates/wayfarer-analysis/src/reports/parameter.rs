@@ -46,8 +46,9 @@ parameters! {
     Within "within" "TIME" "How long before the end of the period `did` and `did-not` look back, such as 30d; the period itself by default";
     Segment "segment" "NAME" "Only what a saved segment chooses; given once for each segment";
     By "by" "DIM" "The dimension to break down by";
+    Group "group" "RULE" "Count under one key what fits a rule such as /product/* (** also crosses slashes); given once for each rule";
     Metrics "metrics" "LIST" "The metrics to give, with commas between";
-    Interval "interval" "UNIT" "hour, day, week or month";
+    Interval "interval" "UNIT" "minute, hour, day, week, month, quarter or year";
     Unit "unit" "UNIT" "visitor or user";
     Limit "limit" "N" "The most rows to give";
     Order "order" "FIELD" "The field to order by, largest first; -FIELD for smallest first. Of a funnel: sequential, strict, any";
@@ -64,6 +65,7 @@ parameters! {
     Return "return" "EXPR" "The event that counts as coming back";
     End "end" "EXPR" "The event that it leads to";
     FirstEver "first_ever" "" "Cohorts by the first start event ever, not the first in the period";
+    Recurring "recurring" "" "Cohorts by every interval with a start event, not by the first alone";
     Unbounded "unbounded" "" "Who comes back later counts as back in every period before";
     Depth "depth" "N" "How many steps are told";
     Top "top" "N" "How many of the most frequent are told apart";
@@ -88,8 +90,8 @@ impl Parameter {
     /// Whether it may be given several times, each time with one more value.
     #[must_use]
     pub fn is_list(self) -> bool {
-        use Parameter::{Did, DidNot, Metrics, Segment, Steps};
-        matches!(self, Metrics | Steps | Did | DidNot | Segment)
+        use Parameter::{Did, DidNot, Group, Metrics, Segment, Steps};
+        matches!(self, Metrics | Steps | Did | DidNot | Segment | Group)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `paths`: the ways that visits take from a start on, or towards an end, page by page.
 //!
-//! A visit is the sequence of its page views, repeats in a row as one. With `start` it begins at the first page view that
+//! A visit is the sequence of its page views, repeats in a row as one: their paths, or what `by` names; `by name`, of all its
+//! events. Rules in `group` put pages together. With `start` it begins at the first page view that
 //! the filter selects, with `end` it is read backwards from the last one; a visit without such a page view takes no part.
 //! At each position the most frequent pages are told apart and the rest is one node, `(other)`; where a visit has no
 //! further page stands `(exit)`, or backwards `(entry)`. So what comes into a node also leaves it.
@@ -31,6 +32,8 @@ pub(super) const REPORT: Report = Report {
     doc: "The ways that visits take from a start on, or towards an end, page by page",
     parameters: &[
         Parameter::Unit,
+        Parameter::By,
+        Parameter::Group,
         Parameter::Start,
         Parameter::End,
         Parameter::Depth,
@@ -113,7 +116,7 @@ impl Fold for Nodes {
     fn visitor(&self, nodes: &mut Self::State, history: &History<'_>) -> Result<(), Error> {
         for visit in history.visits().filter(|visit| visit.starts_inside) {
             for (cells, page) in nodes.iter_mut().zip(self.sequence.read(history, &visit)) {
-                let name = |code| history.words(self.sequence.path()).get(code).cloned();
+                let name = |code| history.words(self.sequence.key()).get(code).cloned();
                 *cells.of(page, name) += 1;
             }
         }
@@ -182,7 +185,7 @@ impl Steps {
             nodes.resize(page as usize + 1, None);
         }
         *nodes[page as usize].get_or_insert_with(|| {
-            let path = history.words(self.sequence.path()).get(page);
+            let path = history.words(self.sequence.key()).get(page);
             let is_top = path.is_some_and(|path| self.tops[place].contains(path));
             if is_top { page + PAGES } else { OTHER }
         })
@@ -206,7 +209,7 @@ impl Fold for Steps {
     fn visitor(&self, counted: &mut Counted, history: &History<'_>) -> Result<(), Error> {
         counted.visitors += 1;
         let turn = counted.visitors;
-        let words = history.words(self.sequence.path());
+        let words = history.words(self.sequence.key());
         let name = |node| name_of(node, |page| words.get(page).cloned());
         for visit in history.visits().filter(|visit| visit.starts_inside) {
             let pages = self.sequence.read(history, &visit);

@@ -1,9 +1,11 @@
 //! `retention`: who comes back, and when.
 //!
 //! A visitor belongs to the cohort of the interval in which its first start event of the period lies (with `first_ever`:
-//! its first one ever). It is back at offset k when it has a return event in the k-th interval after that one; at offset 0
+//! its first one ever; with `recurring`: to that of every interval in which one lies, from the first one there on). It is back at offset k when it has a return event in the k-th interval after that one; at offset 0
 //! when it has one in the same interval, at or after that start event. With `unbounded` it is back at every offset up to the
 //! last at which it came.
+
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -31,6 +33,7 @@ pub(super) const REPORT: Report = Report {
         Parameter::Return,
         Parameter::Interval,
         Parameter::FirstEver,
+        Parameter::Recurring,
         Parameter::Unbounded,
     ],
     fields: &[
@@ -69,6 +72,8 @@ struct Retain {
     intervals: Intervals,
     /// The first start event of all times counts, whether it lies in the period or before.
     first_ever: bool,
+    /// Every interval with a start event is a cohort of the visitor.
+    recurring: bool,
     unbounded: bool,
 }
 
@@ -85,6 +90,9 @@ impl Retain {
         if job.request.first_ever {
             plan.ever();
         }
+        if job.request.first_ever && job.request.recurring {
+            return Err(Error::parameter("recurring", "cannot be given beside `first_ever`"));
+        }
         let mut test = |parameter, text: Option<&str>| -> Result<Option<TestSlot>, Error> {
             let expr = read(parameter, text)?;
             let both: Vec<Expr> = job.filter.iter().cloned().chain(expr).collect();
@@ -99,6 +107,7 @@ impl Retain {
             kind,
             intervals,
             first_ever: job.request.first_ever,
+            recurring: job.request.recurring,
             unbounded: job.request.unbounded,
         })
     }
@@ -129,6 +138,44 @@ impl Retain {
             }
         }
         rows
+    }
+}
+
+/// An interval in which a visitor did something: the first and the last row with it.
+#[derive(Clone, Copy)]
+struct Seen {
+    place: usize,
+    first: usize,
+    last: usize,
+}
+
+impl Retain {
+    /// The intervals in which a visitor did something, in order.
+    fn seen(&self, history: &History<'_>, rows: Range<usize>, test: Option<TestSlot>) -> Vec<Seen> {
+        let mut seen: Vec<Seen> = Vec::new();
+        let mut place = 0;
+        for row in rows.filter(|row| holds(test, history, *row)) {
+            place = self.intervals.find(place, history.times()[row]);
+            match seen.last_mut() {
+                Some(known) if known.place == place => known.last = row,
+                _ => seen.push(Seen { place, first: row, last: row }),
+            }
+        }
+        seen
+    }
+
+    /// Counts a visitor in one cohort.
+    fn count(&self, (size, back): &mut (u64, Vec<u64>), cohort: &Seen, returns: &[Seen]) {
+        *size += 1;
+        let is_later = |seen: &&Seen| seen.place > cohort.place;
+        let is_same = |seen: &&Seen| seen.place == cohort.place && seen.last >= cohort.first;
+        let mut next = 0;
+        for seen in returns.iter().filter(|seen| is_later(seen) || is_same(seen)) {
+            let offset = seen.place - cohort.place;
+            let newly = if self.unbounded { next } else { offset };
+            back[newly..=offset].iter_mut().for_each(|count| *count += 1);
+            next = offset + 1;
+        }
     }
 }
 
@@ -164,18 +211,13 @@ impl Fold for Retain {
             counted.daily += 1;
             return Ok(());
         }
-        let times = history.times();
-        let cohort = self.intervals.find(0, times[first]);
-        let (size, back) = &mut counted.cohorts[cohort];
-        *size += 1;
-        let (mut place, mut next) = (cohort, cohort);
-        for row in (first..inside.end).filter(|row| holds(self.back, history, *row)) {
-            place = self.intervals.find(place, times[row]);
-            if place >= next {
-                let newly = if self.unbounded { next } else { place };
-                back[newly - cohort..=place - cohort].iter_mut().for_each(|count| *count += 1);
-                next = place + 1;
-            }
+        let mut cohorts = self.seen(history, first..inside.end, self.start);
+        if !self.recurring {
+            cohorts.truncate(1);
+        }
+        let returns = self.seen(history, first..inside.end, self.back);
+        for cohort in cohorts {
+            self.count(&mut counted.cohorts[cohort.place], &cohort, &returns);
         }
         Ok(())
     }

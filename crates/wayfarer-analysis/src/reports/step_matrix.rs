@@ -1,6 +1,6 @@
 //! `step-matrix`: at which page visits are at their first, second, … page, and how two segments differ in that.
 //!
-//! A visit is the sequence of its pages, as in `paths`; with `start` or `end` it is read from there. The filter chooses
+//! A visit is the sequence of its pages, or of what `by` and `group` make of it, as in `paths`; with `start` or `end` it is read from there. The filter chooses
 //! visits: those that have an event which it selects take part, with all their pages; `against` chooses the other segment in
 //! the same way. At each step every visit is somewhere: on one of the pages that are told apart, on `(other)`, or it is over,
 //! `(exit)`; backwards, not begun yet, `(entry)`.
@@ -29,6 +29,8 @@ pub(super) const REPORT: Report = Report {
     doc: "At which page visits are at their first, second, … page, and how two segments differ in that",
     parameters: &[
         Parameter::Unit,
+        Parameter::By,
+        Parameter::Group,
         Parameter::Start,
         Parameter::End,
         Parameter::Depth,
@@ -109,7 +111,7 @@ impl Fold for Count {
     }
 
     fn visitor(&self, counted: &mut Counted, history: &History<'_>) -> Result<(), Error> {
-        let name = |code| history.words(self.sequence.path()).get(code).cloned();
+        let name = |code| history.words(self.sequence.key()).get(code).cloned();
         for visit in history.visits().filter(|visit| visit.starts_inside) {
             let belongs = self.segments(history, &visit).map(u64::from);
             let pages = self.sequence.read(history, &visit);

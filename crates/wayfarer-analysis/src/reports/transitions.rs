@@ -1,15 +1,20 @@
-//! `transitions`: which page comes right after which, inside visits.
+//! `transitions`: which page comes right after which, inside visits, and how two segments differ in that.
+//!
+//! The filter chooses page views, and what comes right after one is the next that it chooses. With `against` there are two
+//! segments, and each filter chooses visits, as in `step-matrix`: those that have an event which it selects take part with
+//! all their pages.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use wayfarer_event::{Column, Text};
+use serde_json::{Value, json};
+use wayfarer_event::Text;
 
 use super::{Parameter, Report};
 use crate::{
     Answer, Context, Error, Request, Row,
-    filter::Field,
-    fold::{Fold, History, KeySlot, NULL, Pairs, Plan, Stamp, TestSlot},
-    job::{Job, page_view},
+    fold::{Fold, History, NULL, Pairs, Plan, Stamp, TestSlot, Visit},
+    job::{Job, read},
+    metric::ratio,
+    sequence::Places,
 };
 
 /// How many pairs of pages one report holds.
@@ -19,52 +24,90 @@ const TOP: usize = 100;
 
 pub(super) const REPORT: Report = Report {
     name: "transitions",
-    doc: "Which page comes right after which, inside visits that start in the period",
-    parameters: &[Parameter::Unit, Parameter::Top],
+    doc: "Which page comes right after which, inside visits that start in the period, and how two segments differ in that",
+    parameters: &[
+        Parameter::Unit,
+        Parameter::By,
+        Parameter::Group,
+        Parameter::Top,
+        Parameter::Against,
+    ],
     fields: &[
         ("from", "the page"),
         ("to", "the page viewed right after it in the same visit"),
         ("count", "how often"),
         ("visitors", "by how many visitors"),
+        ("rate", "with `against`: the share of the segment's transitions, 0-1"),
+        ("against_count", "with `against`: how often in the other segment"),
+        ("against_visitors", "with `against`: by how many visitors there"),
+        ("against_rate", "with `against`: the share of the other segment's transitions, 0-1"),
+        ("difference", "with `against`: `rate` less `against_rate`; the largest come first"),
     ],
     run,
 };
 
 fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     let job = Job::new(context, request)?;
+    let against = read("against", request.against.as_deref())?;
     let mut plan = Plan::default();
     plan.visits(context.visits);
+    let pages = job.filter.as_ref().filter(|_| against.is_none());
     let follow = Follow {
-        page: plan.test(&page_view()),
-        selected: job.filter.as_ref().map(|filter| plan.test(filter)),
-        path: plan.key(&Field::Column(Column::Path)),
+        places: Places::new(&mut plan, request, pages)?,
+        segments: against.as_ref().map(|against| {
+            [job.filter.as_ref(), Some(against)].map(|filter| filter.map(|it| plan.test(it)))
+        }),
     };
     let mut pairs = job.walk(plan, &follow)?;
-    pairs.sort_unstable_by(|a, b| b.1.count.cmp(&a.1.count).then_with(|| a.0.cmp(&b.0)));
+    let totals =
+        [0, 1].map(|nth| pairs.iter().map(|(_, [one, other])| [one, other][nth].count).sum());
+    pairs.sort_unstable_by(|a, b| {
+        weight(&b.1, totals).cmp(&weight(&a.1, totals)).then_with(|| a.0.cmp(&b.0))
+    });
     let mut meta = Row::new();
     meta.insert("pairs".into(), json!(pairs.len()));
-    meta.insert("count".into(), json!(pairs.iter().map(|(_, pair)| pair.count).sum::<u64>()));
+    meta.insert("count".into(), json!(totals[0]));
+    if follow.segments.is_some() {
+        meta.insert("against_count".into(), json!(totals[1]));
+    }
     pairs.truncate(request.top.unwrap_or(TOP));
+    let row = |pair| row(pair, follow.segments.is_some().then_some(totals));
     Ok(job.answer(pairs.iter().map(row).collect(), meta))
 }
 
-/// Two pages, and how often one came after the other.
-type Named = ((Option<Text>, Option<Text>), Pair);
+/// Two pages, and how often one came after the other in each segment.
+type Named = ((Option<Text>, Option<Text>), [Pair; 2]);
 
-fn row(((from, to), pair): &Named) -> Row {
+/// What comes first: the largest difference of shares, in whole numbers, or where it cannot be told the largest count.
+fn weight([one, other]: &[Pair; 2], [total, against]: [u64; 2]) -> (u128, u64) {
+    let part = |pair: &Pair, total: u64| u128::from(pair.count) * u128::from(total);
+    (part(one, against).abs_diff(part(other, total)), one.count + other.count)
+}
+
+fn row(((from, to), [one, other]): &Named, totals: Option<[u64; 2]>) -> Row {
     let mut row = Row::new();
     row.insert("from".into(), json!(from));
     row.insert("to".into(), json!(to));
-    row.insert("count".into(), json!(pair.count));
-    row.insert("visitors".into(), json!(pair.visitors));
+    row.insert("count".into(), json!(one.count));
+    row.insert("visitors".into(), json!(one.visitors));
+    if let Some([total, against]) = totals {
+        let rates = [ratio(one.count as f64, total), ratio(other.count as f64, against)];
+        let difference = rates[0].as_f64().zip(rates[1].as_f64()).map(|(one, other)| one - other);
+        let [rate, against_rate] = rates;
+        row.insert("rate".into(), rate);
+        row.insert("against_count".into(), json!(other.count));
+        row.insert("against_visitors".into(), json!(other.visitors));
+        row.insert("against_rate".into(), against_rate);
+        row.insert("difference".into(), difference.map_or(Value::Null, |rate| json!(rate)));
+    }
     row
 }
 
 /// Counts pairs of pages.
 struct Follow {
-    page: TestSlot,
-    selected: Option<TestSlot>,
-    path: KeySlot,
+    places: Places,
+    /// What chooses the visits of two segments; all visits are of the first where there are no two.
+    segments: Option<[Option<TestSlot>; 2]>,
 }
 
 /// How often one page came after another.
@@ -79,15 +122,25 @@ struct Pair {
 /// What is known after some visitors.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Counted {
-    pairs: Pairs<Pair>,
+    pairs: Pairs<[Pair; 2]>,
     #[serde(skip)]
     visitors: u32,
+}
+
+impl Follow {
+    /// To which of the two segments a visit belongs.
+    fn belongs(&self, history: &History<'_>, visit: &Visit) -> [bool; 2] {
+        let Some(segments) = self.segments else { return [true, false] };
+        segments.map(|segment| {
+            segment.is_none_or(|test| history.test(test)[visit.rows.clone()].contains(&true))
+        })
+    }
 }
 
 impl Fold for Follow {
     type State = Counted;
     type Output = Vec<Named>;
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn start(&self) -> Counted {
         Counted::default()
@@ -95,21 +148,23 @@ impl Fold for Follow {
 
     fn visitor(&self, counted: &mut Counted, history: &History<'_>) -> Result<(), Error> {
         counted.visitors += 1;
-        let (page, path) = (history.test(self.page), history.key(self.path));
-        let selected = self.selected.map(|selected| history.test(selected));
-        let name = |code| history.words(self.path).get(code).cloned();
+        let (is_place, place) = (history.test(self.places.test), history.key(self.places.key));
+        let name = |code| history.words(self.places.key).get(code).cloned();
         for visit in history.visits().filter(|visit| visit.starts_inside) {
+            let belongs = self.belongs(history, &visit);
+            if belongs == [false; 2] {
+                continue;
+            }
             let mut before = NULL;
-            for row in visit.rows {
-                if !page[row] || path[row] == NULL || selected.is_some_and(|rows| !rows[row]) {
-                    continue;
-                }
+            for row in visit.rows.filter(|row| is_place[*row] && place[*row] != NULL) {
                 if before != NULL {
-                    let pair = counted.pairs.of((before, path[row]), (name, name));
-                    pair.count += 1;
-                    pair.visitors += u64::from(pair.last_visitor.first(counted.visitors));
+                    let pairs = counted.pairs.of((before, place[row]), (name, name));
+                    for (pair, _) in pairs.iter_mut().zip(belongs).filter(|(_, belongs)| *belongs) {
+                        pair.count += 1;
+                        pair.visitors += u64::from(pair.last_visitor.first(counted.visitors));
+                    }
                 }
-                before = path[row];
+                before = place[row];
             }
         }
         if counted.pairs.len() > PAIRS {
@@ -119,9 +174,11 @@ impl Fold for Follow {
     }
 
     fn merge(&self, counted: &mut Counted, other: Counted) {
-        counted.pairs.merge(other.pairs, |pair, other| {
-            pair.count += other.count;
-            pair.visitors += other.visitors;
+        counted.pairs.merge(other.pairs, |pairs, others| {
+            for (pair, other) in pairs.iter_mut().zip(others) {
+                pair.count += other.count;
+                pair.visitors += other.visitors;
+            }
         });
     }
 

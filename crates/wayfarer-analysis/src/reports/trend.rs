@@ -18,10 +18,13 @@ const DEFAULT: &[Metric] = &[Metric::Visitors, Metric::Visits, Metric::Pageviews
 
 pub(super) const REPORT: Report = Report {
     name: "trend",
-    doc: "Metrics over time, by hour, day, week or month of the site's time zone, without gaps",
+    doc: "Metrics over time, from minutes to years of the site's time zone, without gaps",
     parameters: &[Parameter::Unit, Parameter::Metrics, Parameter::Interval, Parameter::Compare],
     fields: &[
-        ("t", "the interval: its day, the Monday of its week, its month, or the start of its hour"),
+        (
+            "t",
+            "the interval: its day, the Monday of its week, its month, quarter or year, or the start of its hour or minute",
+        ),
         ("…", "one field for each metric; visitors, visits and pageviews by default"),
         ("previous", "with `compare`: the same of the interval at this place in the period before"),
     ],

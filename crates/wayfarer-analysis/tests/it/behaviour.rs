@@ -77,6 +77,20 @@ fn offset(zone: &jiff::tz::TimeZone, from: Micros, to: Micros, unit: Unit) -> (S
     }
 }
 
+/// The interval so many after the one of this label.
+fn interval(zone: &jiff::tz::TimeZone, label: &str, offset: i64, unit: Unit) -> (Micros, Micros) {
+    let at = |nth: i64| -> Micros {
+        if unit == Unit::Day {
+            let day: jiff::civil::Date = label.parse().unwrap();
+            let day = day.checked_add(jiff::Span::new().days(nth)).unwrap();
+            return day.to_zoned(zone.clone()).unwrap().timestamp().into();
+        }
+        let start: jiff::Timestamp = label.parse().unwrap();
+        start.checked_add(jiff::SignedDuration::from_hours(nth)).unwrap().into()
+    };
+    (at(offset), at(offset + 1))
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -104,13 +118,14 @@ proptest! {
     #[test]
     fn retention_is_what_the_definition_says(
         world in world(), hours in (-3_i64..30, 0_i64..40), start in select(&TESTS[..]), back in select(&TESTS[..]),
-        unit in select(&[Unit::Hour, Unit::Day][..]), first_ever in any::<bool>(), unbounded in any::<bool>(),
+        unit in select(&[Unit::Hour, Unit::Day][..]), unbounded in any::<bool>(),
+        (first_ever, recurring) in select(&[(false, false), (true, false), (false, true)][..]),
     ) {
         let (mut request, period) = request("retention", &world, hours);
         request.start = Some(start.0.into());
         request.returning = Some(back.0.into());
         request.interval = Some(if unit == Unit::Day { "day" } else { "hour" }.into());
-        (request.first_ever, request.unbounded) = (first_ever, unbounded);
+        (request.first_ever, request.unbounded, request.recurring) = (first_ever, unbounded, recurring);
         let answer = ask(&world, &request);
         let zone = world.timezone();
         let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
@@ -124,18 +139,25 @@ proptest! {
                 daily += 1;
                 continue;
             }
-            let (cohort, _) = offset(&zone, first.event.ts, first.event.ts, unit);
-            *sizes.entry(cohort.clone()).or_default() += 1;
-            let place = history.iter().position(|row| row == first).unwrap();
-            let returns = history[place..].iter().filter(|row| is_in(period, row) && back.1(&row.event));
-            let offsets: BTreeSet<i64> =
-                returns.map(|row| offset(&zone, first.event.ts, row.event.ts, unit).1).collect();
-            let offsets: BTreeSet<i64> = match (unbounded, offsets.last()) {
-                (true, Some(last)) => (0..=*last).collect(),
-                _ => offsets,
-            };
-            for offset in offsets {
-                *cells.entry((cohort.clone(), offset)).or_default() += 1;
+            // The first start event of each cohort that the visitor belongs to.
+            let mut cohorts: BTreeMap<String, usize> = BTreeMap::new();
+            for (place, row) in history.iter().enumerate().filter(|(_, row)| is_in(period, row) && start.1(&row.event)) {
+                cohorts.entry(offset(&zone, row.event.ts, row.event.ts, unit).0).or_insert(place);
+            }
+            let (own, _) = offset(&zone, first.event.ts, first.event.ts, unit);
+            cohorts.retain(|cohort, _| recurring || *cohort == own);
+            for (cohort, place) in cohorts {
+                *sizes.entry(cohort.clone()).or_default() += 1;
+                let began = history[place].event.ts;
+                let returns = history[place..].iter().filter(|row| is_in(period, row) && back.1(&row.event));
+                let offsets: BTreeSet<i64> = returns.map(|row| offset(&zone, began, row.event.ts, unit).1).collect();
+                let offsets: BTreeSet<i64> = match (unbounded, offsets.last()) {
+                    (true, Some(last)) => (0..=*last).collect(),
+                    _ => offsets,
+                };
+                for offset in offsets {
+                    *cells.entry((cohort.clone(), offset)).or_default() += 1;
+                }
             }
         }
         assert_eq!(answer.meta["excluded"]["daily_visitors"], json!(daily));
@@ -144,6 +166,12 @@ proptest! {
             assert_eq!(row["size"], json!(sizes[&cohort]), "{request:?}");
             let cell = cells.remove(&(cohort, row["offset"].as_i64().unwrap())).unwrap_or(0);
             assert_eq!(row["visitors"], json!(cell), "{request:?} {row:?}");
+            let cohort = row["cohort"].as_str().unwrap();
+            let whole = [0, row["offset"].as_i64().unwrap()].iter().all(|offset| {
+                let (from, until) = interval(&zone, cohort, *offset, unit);
+                period.0 <= from && until <= period.1 && until <= world.now
+            });
+            assert_eq!(row["complete"], json!(whole), "{request:?} {row:?}");
         }
         // What is left lies in intervals that have not begun yet.
         let told: BTreeSet<&str> = answer.rows.iter().map(|row| row["cohort"].as_str().unwrap()).collect();
@@ -180,6 +208,52 @@ proptest! {
         }).collect();
         expected.sort_by_key(|row| std::cmp::Reverse(row["count"].as_u64()));
         assert_eq!(json!(answer.rows), json!(expected));
+    }
+
+    #[test]
+    fn transitions_of_two_segments_are_what_the_definition_says(
+        world in world(), hours in (-3_i64..30, 0_i64..40), filter in select(&FILTERS[..]), against in select(&TESTS[..]),
+    ) {
+        let (mut request, period) = request("transitions", &world, hours);
+        request.filter = filter.0.map(Into::into);
+        request.against = Some(against.0.into());
+        let answer = ask(&world, &request);
+        type Seen = [(u64, BTreeSet<u64>); 2];
+        let mut pairs: BTreeMap<(String, String), Seen> = BTreeMap::new();
+        let mut totals = [0_u64; 2];
+        for visit in oracle::histories(&world, false).iter().flat_map(|history| oracle::visits(history)) {
+            if !is_in(period, visit[0]) {
+                continue;
+            }
+            let paths: Vec<String> = visit.iter().filter(|row| row.event.name == "page_view")
+                .filter_map(|row| row.event.path.as_ref()).map(ToString::to_string).collect();
+            let belongs = [filter.1, against.1].map(|test| visit.iter().any(|row| test(&row.event)));
+            for (pair, segment) in paths.windows(2).flat_map(|pair| [(pair, 0), (pair, 1)]) {
+                if belongs[segment] {
+                    let seen = pairs.entry((pair[0].clone(), pair[1].clone())).or_default();
+                    seen[segment].0 += 1;
+                    seen[segment].1.insert(visit[0].event.visitor.0);
+                    totals[segment] += 1;
+                }
+            }
+        }
+        assert_eq!([&answer.meta["count"], &answer.meta["against_count"]], [&json!(totals[0]), &json!(totals[1])]);
+        assert_eq!(answer.rows.len(), pairs.len());
+        let mut last = f64::INFINITY;
+        for row in &answer.rows {
+            let key = (row["from"].as_str().unwrap().to_owned(), row["to"].as_str().unwrap().to_owned());
+            let [one, other] = &pairs[&key];
+            assert_eq!((&row["count"], &row["visitors"]), (&json!(one.0), &json!(one.1.len())), "{request:?}");
+            assert_eq!(
+                (&row["against_count"], &row["against_visitors"]), (&json!(other.0), &json!(other.1.len())), "{request:?}"
+            );
+            let rate = |count: u64, total: u64| (total > 0).then(|| count as f64 / total as f64);
+            let difference = rate(one.0, totals[0]).zip(rate(other.0, totals[1])).map(|(one, other)| one - other);
+            assert_eq!(row["difference"].as_f64(), difference);
+            let size = difference.map_or(0.0, f64::abs);
+            assert!(size <= last + 1e-12, "the largest come first");
+            last = size;
+        }
     }
 
     #[test]
@@ -304,8 +378,12 @@ proptest! {
         type Hit = (u64, BTreeSet<u64>, u64);
         let mut kinds: BTreeMap<(String, Option<String>), Hit> = BTreeMap::new();
         let kind = |row: &Stored| {
-            let status = row.event.status.filter(|status| *status >= 400 && filter.1(&row.event))?;
-            Some((status.to_string(), row.event.path.as_ref().map(ToString::to_string)))
+            let props: Value = serde_json::from_str(row.event.props.as_deref().unwrap_or("{}")).unwrap();
+            let error = match row.event.name.as_str() {
+                "exception" => props["message"].as_str().unwrap_or("exception").to_owned(),
+                _ => row.event.status.filter(|status| *status >= 400)?.to_string(),
+            };
+            filter.1(&row.event).then(|| (error, row.event.path.as_ref().map(ToString::to_string)))
         };
         for history in oracle::histories(&world, false) {
             for (row, kind) in history.iter().filter(|row| is_in(period, row)).filter_map(|row| Some((row, kind(row)?))) {

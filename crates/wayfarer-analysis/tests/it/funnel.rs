@@ -76,6 +76,52 @@ fn counts(answer: &Answer, key: &str) -> BTreeMap<(String, u64), u64> {
         .collect()
 }
 
+/// A funnel as it is asked for.
+struct Asked<'a> {
+    steps: &'a [Test],
+    order: &'static str,
+    window: i64,
+    by_step: bool,
+    exclude: Option<Test>,
+}
+
+impl Asked<'_> {
+    fn is_excluded(&self, row: &Stored) -> bool {
+        self.exclude.is_some_and(|test| test.1(&row.event))
+    }
+
+    /// How deep the deepest attempt is that begins with this row.
+    fn deepest(&self, rows: &[&Stored], first: usize) -> usize {
+        if self.is_excluded(rows[first]) {
+            return 0;
+        }
+        let met = |step: &usize| self.steps[*step].1(&rows[first].event);
+        let begin =
+            (0..self.steps.len()).filter(|step| self.order == "any" || *step == 0).filter(met);
+        begin.map(|step| self.go_on(rows, (first, first), 1 << step)).max().unwrap_or(0)
+    }
+
+    /// How deep it gets from its last row on; `met` holds the steps so far as bits.
+    fn go_on(&self, rows: &[&Stored], (first, last): (usize, usize), met: u32) -> usize {
+        let mut deepest = met.count_ones() as usize;
+        for row in last + 1..rows.len() {
+            let since = if self.by_step { last } else { first };
+            let is_late = rows[row].event.ts.0 - rows[since].event.ts.0 > self.window;
+            let is_apart = self.order == "strict" && row > last + 1;
+            if is_late || is_apart || self.is_excluded(rows[row]) {
+                break;
+            }
+            for step in (0..self.steps.len()).filter(|step| met >> step & 1 == 0) {
+                let is_next = self.order == "any" || step == met.count_ones() as usize;
+                if is_next && self.steps[step].1(&rows[row].event) {
+                    deepest = deepest.max(self.go_on(rows, (first, row), met | 1 << step));
+                }
+            }
+        }
+        deepest
+    }
+}
+
 const WINDOWS: [(&str, i64); 3] = [("30m", 30), ("3h", 180), ("2d", 2880)];
 
 proptest! {
@@ -126,6 +172,106 @@ proptest! {
             }
         }
         assert_eq!(counts(&ask(&world, &request), "key"), expected, "{request:?}");
+    }
+
+    #[test]
+    fn a_step_tells_whose_value_counts_for_everybody(
+        world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
+        window in select(&WINDOWS[..]), at in select(&["first", "last", "1", "2", "3"][..]),
+    ) {
+        let at = if at.parse().is_ok_and(|step: usize| step > steps.len()) { "1" } else { at };
+        let (mut request, period) = request("funnel", &world, hours);
+        request.steps = steps.iter().map(|step| step.0.into()).collect();
+        request.window = Some(window.0.into());
+        (request.by, request.attribution) = (Some("channel".into()), Some(at.into()));
+        let window = window.1 * Micros::MINUTE;
+        let mut expected: BTreeMap<(String, u64), u64> = BTreeMap::new();
+        for history in histories(&world, |_| true) {
+            let reached = depth(&history, &steps, window, period);
+            let Some((first, last)) = (reached > 0).then(|| told(&history, &steps[..reached], window, period)).flatten() else {
+                continue;
+            };
+            let row = match at {
+                "first" | "1" => Some(first),
+                "last" => Some(last),
+                step => {
+                    let step: usize = step.parse().unwrap();
+                    (step <= reached).then(|| told(&history, &steps[..step], window, period).unwrap().1)
+                }
+            };
+            let value = row.and_then(|row| history[row].event.channel.clone());
+            for depth in 1..=reached {
+                *expected.entry((json!(value).to_string(), depth as u64)).or_default() += 1;
+            }
+        }
+        assert_eq!(counts(&ask(&world, &request), "key"), expected, "{request:?}");
+    }
+
+    #[test]
+    fn orders_windows_and_exclusions_are_what_the_definition_says(
+        world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
+        window in select(&WINDOWS[..]), by_step in any::<bool>(), exclude in prop::option::of(select(&TESTS[..])),
+        order in select(&["sequential", "strict", "any"][..]),
+    ) {
+        let by_step = by_step && order != "any";
+        let (mut request, period) = request("funnel", &world, hours);
+        request.steps = steps.iter().map(|step| step.0.into()).collect();
+        request.window = Some(format!("{}{}", window.0, if by_step { "/step" } else { "" }));
+        request.exclude = exclude.map(|test| test.0.into());
+        request.order = Some(order.into());
+        let asked = Asked { steps: &steps, order, window: window.1 * Micros::MINUTE, by_step, exclude };
+        let mut expected = vec![0_u64; steps.len()];
+        for history in histories(&world, |_| true) {
+            let starts = (0..history.len()).filter(|row| is_in(period, history[*row]));
+            let reached = starts.map(|first| asked.deepest(&history, first)).max().unwrap_or(0);
+            expected[..reached].iter_mut().for_each(|count| *count += 1);
+        }
+        let answer = ask(&world, &request);
+        let found: Vec<u64> = answer.rows.iter().map(|row| row["visitors"].as_u64().unwrap()).collect();
+        assert_eq!(found, expected, "{request:?}");
+    }
+
+    #[test]
+    fn times_to_convert_are_what_the_definition_says(
+        world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
+        window in select(&WINDOWS[..]), step in 0_usize..3, bars in 1_usize..9,
+    ) {
+        let step = step.min(steps.len() - 1) + 1;
+        let (mut request, period) = request("funnel-times", &world, hours);
+        request.steps = steps.iter().map(|step| step.0.into()).collect();
+        request.window = Some(window.0.into());
+        (request.step, request.limit) = (Some(step), Some(bars));
+        let mut times: Vec<i64> = histories(&world, |_| true)
+            .iter()
+            .filter_map(|history| {
+                let (first, last) = told(history, &steps[..step], window.1 * Micros::MINUTE, period)?;
+                Some(history[last].event.ts.0 - history[first].event.ts.0)
+            })
+            .collect();
+        times.sort_unstable();
+        let answer = ask(&world, &request);
+        assert_eq!(answer.meta["visitors"], json!(times.len()));
+        let mut until = 0;
+        for row in &answer.rows {
+            assert_eq!(row["from_s"], json!(until), "no gaps");
+            let from = until * Micros::SECOND;
+            until = row["until_s"].as_i64().unwrap();
+            let inside = times.iter().filter(|time| (from..until * Micros::SECOND).contains(*time));
+            assert_eq!(row["visitors"], json!(inside.count()), "{request:?}");
+        }
+        assert!(answer.rows.len() <= bars);
+        assert_eq!(times.last().is_some_and(|longest| *longest < until * Micros::SECOND), !times.is_empty());
+        let middle = times.len() / 2;
+        let median = match times.len() % 2 {
+            _ if times.is_empty() => Value::Null,
+            1 => json!(times[middle] as f64 / 1e6),
+            _ => json!((times[middle - 1] + times[middle]) as f64 / 2e6),
+        };
+        assert_eq!(answer.meta["median_s"], median);
+        // The funnel tells the same of its step.
+        (request.report, request.step, request.limit) = ("funnel".into(), None, None);
+        let told = if step == 1 { Value::Null } else { median };
+        assert_eq!(ask(&world, &request).rows[step - 1]["median_s"], told);
     }
 
     #[test]

@@ -111,7 +111,16 @@ fn short_pause() -> impl Strategy<Value = i64> {
 
 fn event() -> impl Strategy<Value = Event> {
     let name = select(
-        &["page_view", "page_view", "page_view", "click", "purchase", "engagement", "session"][..],
+        &[
+            "page_view",
+            "page_view",
+            "page_view",
+            "click",
+            "purchase",
+            "engagement",
+            "session",
+            "exception",
+        ][..],
     );
     let path = prop::option::weighted(0.9, select(&["/", "/a", "/b", "/b/1"][..]));
     let source = prop::option::of(select(&["Google", "Bing"][..]));
@@ -119,7 +128,14 @@ fn event() -> impl Strategy<Value = Event> {
     let bot = prop::option::weighted(0.08, Just("user agent"));
     let props = prop::option::weighted(
         0.4,
-        select(&[r#"{"plan":"pro"}"#, r#"{"plan":"free","n":3}"#, r#"{"n":null,"plan":7}"#][..]),
+        select(
+            &[
+                r#"{"plan":"pro"}"#,
+                r#"{"plan":"free","n":3}"#,
+                r#"{"n":null,"plan":7}"#,
+                r#"{"message":"boom"}"#,
+            ][..],
+        ),
     );
     let more = (
         prop::option::weighted(0.3, 0_u32..12_000),

@@ -1,0 +1,102 @@
+//! Rules that make one text of many: `/product/*` for every product.
+
+use regex::RegexSet;
+use wayfarer_event::Text;
+
+use crate::Error;
+
+/// How many rules one key may have, and how long each may be.
+const RULES: usize = 100;
+const LENGTH: usize = 500;
+
+/// Rules under which texts of a key count as one. A rule is a text in which `*` stands for anything up to the next `/`, and
+/// `**` for anything at all. Of several rules that fit, the first counts; what fits none stays as it is.
+#[derive(Clone, Debug)]
+pub struct Groups {
+    rules: Vec<Text>,
+    patterns: RegexSet,
+}
+
+/// Equal rules group alike.
+impl PartialEq for Groups {
+    fn eq(&self, other: &Groups) -> bool {
+        self.rules == other.rules
+    }
+}
+
+impl Groups {
+    /// Reads rules; `None` where there are none.
+    ///
+    /// # Errors
+    /// When one is empty or too long, or when there are too many. `parameter` names what holds them.
+    pub fn read(parameter: &'static str, rules: &[String]) -> Result<Option<Groups>, Error> {
+        if rules.is_empty() {
+            return Ok(None);
+        }
+        if rules.len() > RULES {
+            return Err(Error::TooMany { what: "rules", limit: RULES });
+        }
+        if rules.iter().any(|rule| rule.is_empty() || rule.len() > LENGTH) {
+            let problem = format!("has a rule that is empty or longer than {LENGTH} bytes");
+            return Err(Error::parameter(parameter, problem));
+        }
+        let patterns = RegexSet::new(rules.iter().map(|rule| pattern(rule)))
+            .map_err(|_| Error::parameter(parameter, "has rules that are too large together"))?;
+        Ok(Some(Groups { rules: rules.iter().map(Text::from).collect(), patterns }))
+    }
+
+    /// The rule that a text falls under, or the text itself.
+    #[must_use]
+    pub fn name<'a>(&'a self, text: &'a str) -> &'a str {
+        let rule = self.patterns.matches(text).iter().next();
+        rule.map_or(text, |rule| self.rules[rule].as_str())
+    }
+}
+
+/// A rule as a regular expression.
+fn pattern(rule: &str) -> String {
+    let escaped = regex::escape(rule);
+    format!("^(?s:{})$", escaped.replace(r"\*\*", ".*").replace(r"\*", "[^/]*"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn groups(rules: &[&str]) -> Groups {
+        let rules: Vec<String> = rules.iter().map(|rule| (*rule).to_owned()).collect();
+        Groups::read("group", &rules).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_star_ends_at_a_slash_and_two_do_not() {
+        let groups = groups(&["/product/*", "/blog/**", "/*.html"]);
+        for (text, name) in [
+            ("/product/7", "/product/*"),
+            ("/product/", "/product/*"),
+            ("/product/7/reviews", "/product/7/reviews"),
+            ("/product", "/product"),
+            ("/blog/2026/05/a", "/blog/**"),
+            ("/a.html", "/*.html"),
+            ("/axhtml", "/axhtml"),
+            ("/en/product/7", "/en/product/7"),
+            ("/blog/a\nb", "/blog/**"),
+        ] {
+            assert_eq!(groups.name(text), name);
+        }
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_counts() {
+        assert_eq!(groups(&["/a/b", "/a/*", "/**"]).name("/a/b"), "/a/b");
+        assert_eq!(groups(&["/**", "/a/*"]).name("/a/b"), "/**");
+    }
+
+    #[test]
+    fn rules_that_cannot_be_are_refused() {
+        let said = |rules: Vec<String>| Groups::read("group", &rules).unwrap_err().to_string();
+        assert!(said(vec![String::new()]).starts_with("`group` has a rule that is empty"));
+        assert!(said(vec!["/a".into(); RULES + 1]).contains("more than 100 rules"));
+        assert_eq!(Groups::read("group", &[]).unwrap(), None);
+    }
+}
