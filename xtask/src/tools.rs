@@ -35,6 +35,8 @@ const PYTHON: &[&str] = &[
     "duckdb==1.5.5",
     "duckdb-extension-ducklake==1.5.5",
     "duckdb-extension-sqlite-scanner==1.5.5",
+    "matplotlib==3.11.2",
+    "pandas==2.3.3",
     "psycopg[binary]==3.3.9",
     "pymemcache==4.0.0",
     "PyMySQL==1.2.4",

@@ -11,6 +11,7 @@ mod folder;
 mod full;
 mod import;
 mod kill;
+mod notebook;
 mod read;
 #[cfg(feature = "demo")]
 mod real;
