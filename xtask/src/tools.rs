@@ -34,6 +34,7 @@ const PYTHON: &[&str] = &[
     "Django==5.2.19",
     "duckdb==1.5.5",
     "duckdb-extension-ducklake==1.5.5",
+    "duckdb-extension-postgres-scanner==1.5.5",
     "duckdb-extension-sqlite-scanner==1.5.5",
     "matplotlib==3.11.2",
     "pandas==2.3.3",

@@ -28,6 +28,18 @@ pub(crate) struct Common {
     /// The data folder [default: ./wayfarer-data]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Common")]
     pub(crate) data: Option<PathBuf>,
+    /// The database in which several nodes share a lake: postgres://…
+    #[arg(long, global = true, value_name = "URL", help_heading = "Common")]
+    pub(crate) catalog: Option<String>,
+    /// The folder for files that these nodes share
+    #[arg(
+        long = "lake-files",
+        global = true,
+        value_name = "DIR",
+        requires = "catalog",
+        help_heading = "Common"
+    )]
+    pub(crate) lake_files: Option<PathBuf>,
     /// A configuration in TOML; every key also as WAYFARER_… in the environment
     #[arg(
         long,

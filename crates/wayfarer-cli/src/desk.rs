@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 use wayfarer_server::{
-    config::Config,
+    config::{Config, catalog},
     local::Folder,
     messages::{Catalogue, Lang},
 };
@@ -39,6 +39,9 @@ impl Desk {
         let data_named = common.data.is_some() || config.data != Config::default().data;
         if let Some(data) = &common.data {
             config.data.clone_from(data);
+        }
+        if let Some(url) = &common.catalog {
+            config.options.lake.catalog = catalog(Some(url), common.lake_files.clone())?;
         }
         Ok(Desk {
             json: common.json,

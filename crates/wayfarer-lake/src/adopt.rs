@@ -41,10 +41,7 @@ const NEEDED: [Column; 4] = [Column::Site, Column::Visitor, Column::Ts, Column::
 impl Compactor {
     /// Takes in what waits, before anybody reads.
     pub(crate) async fn adopt_first(&self) -> Result<u64> {
-        let one_at_a_time = self.merging.lock().await;
-        let adopted = self.adopt().await;
-        drop(one_at_a_time);
-        adopted
+        Ok(self.alone(false, self.adopt()).await?.unwrap_or_default())
     }
 
     /// Takes in what other programs wrote and deleted; says how many files that were. Who calls this holds `merging`.

@@ -14,7 +14,6 @@ use crate::{
     compact::Compactor,
     file::DataFile,
     scan::{Run, Scan},
-    seal::PREFIX,
 };
 
 /// What a check found.
@@ -35,7 +34,10 @@ pub struct Check {
 impl Compactor {
     /// Checks everything, while appends go on. Seals and compactions wait, so that no file is half-made.
     pub(crate) async fn check(&self) -> Result<Check> {
-        let merging = self.merging.lock().await;
+        Ok(self.alone(true, self.check_alone()).await?.unwrap_or_default())
+    }
+
+    async fn check_alone(&self) -> Result<Check> {
         let sealing = self.sealer.sealing.lock().await;
         let mut check = self.check_log().await?;
         let files = Arc::clone(&self.sealer.shared.rows().files);
@@ -58,7 +60,7 @@ impl Compactor {
         let check = tokio::task::spawn_blocking(read)
             .await
             .map_err(|error| Error::because(ErrorKind::Io, "a check was broken off", error))?;
-        drop((sealing, merging));
+        drop(sealing);
         Ok(check)
     }
 
@@ -101,7 +103,7 @@ impl Compactor {
         let names = self.sealer.storage.list(table);
         for name in names.map_err(|error| Error::io("cannot list", table, error))? {
             let waits = scheduled.contains(&format!("main/events/{name}"));
-            if name.starts_with(PREFIX) && !loaded.named.contains(&name) && !waits {
+            if name.starts_with(&self.sealer.ids.own) && !loaded.named.contains(&name) && !waits {
                 check.problems.push(format!("{name} is in no snapshot"));
             }
         }

@@ -73,6 +73,8 @@ impl Request {
 pub(crate) struct Frozen {
     pub(crate) chunks: Vec<Arc<Chunk>>,
     pub(crate) ids: Arc<HotIds>,
+    /// The files of ids in which these ids were all looked for.
+    pub(crate) asked: Vec<Arc<IdFile>>,
     /// One more than the last `seq`.
     pub(crate) end_seq: u64,
 }
@@ -240,25 +242,27 @@ impl Committer {
             drop(rows);
             // The segments so far hold nothing younger than the seal, so they can go after it.
             self.log.close_segment();
-            let ids = self.seen.freeze();
-            self.frozen = Some(Frozen { chunks, ids, end_seq: self.next_seq });
+            let (ids, asked) = self.seen.freeze();
+            self.frozen = Some(Frozen { chunks, ids, asked, end_seq: self.next_seq });
         }
         self.frozen.clone()
     }
 
     fn take_sealed(&mut self, sealed: Sealed) {
         let mut rows = self.shared.rows();
-        rows.snapshot = sealed.snapshot;
+        let snapshot = std::mem::replace(&mut rows.snapshot, sealed.snapshot);
         let before = std::mem::replace(&mut rows.files, sealed.files.into());
         let now: HashSet<u64> = rows.files.iter().map(|file| file.id).collect();
         let gone = before.iter().filter(|file| !now.contains(&file.id));
         self.shared.retire(gone.map(Arc::downgrade));
+        self.shared.hold(snapshot, &before);
         if self.frozen.take_if(|frozen| frozen.end_seq <= sealed.next_seq).is_some() {
             rows.sealing.clear();
             rows.oldest_sealing = None;
-            self.seen.sealed(sealed.id_files);
+            self.seen.sealed();
         }
         drop(rows);
+        self.seen.replace_files(sealed.id_files);
         if let Err(error) = self.log.remove_sealed(sealed.next_seq) {
             tracing::warn!(%error, "a segment of the log stays for now");
         }

@@ -30,6 +30,9 @@ use crate::{
 const MOST_INPUTS: usize = 12;
 /// After so many changes of others in a row, a compaction gives way.
 const MOST_CONFLICTS: u32 = 5;
+/// How long to wait for another node that merges or erases, and how often to ask.
+const PATIENCE: Duration = Duration::from_secs(600);
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// A period's files of one size are merged when there are so many of them, and an ended period's of any size.
 const ENOUGH: usize = 4;
 /// Files are of one size when they are within this factor.
@@ -75,15 +78,78 @@ pub(crate) enum Effort {
 }
 
 impl Compactor {
-    /// Merges until nothing is left to merge, lets old snapshots go and removes their files.
+    /// Merges until nothing is left to merge, lets old snapshots go and removes their files. In the background it leaves that to
+    /// another node, where one is at it.
     pub(crate) async fn compact(&self, effort: Effort) -> Result<Compacted> {
+        let mut done = Compacted::default();
+        loop {
+            let wait = effort == Effort::All;
+            let Some((some, more)) = self.alone(wait, self.compact_alone(effort)).await? else {
+                return Ok(done);
+            };
+            done.merged += some.merged;
+            done.made += some.made;
+            done.rows += some.rows;
+            done.adopted += some.adopted;
+            done.removed += some.removed;
+            if !more {
+                return Ok(done);
+            }
+        }
+    }
+
+    /// Does something as the only one to merge and rewrite, of all tasks and all nodes. `None` when another node is at it, and
+    /// this one is not to wait.
+    ///
+    /// # Errors
+    /// What `work` says; `Busy` when another node does not come to an end.
+    pub(crate) async fn alone<T>(
+        &self,
+        wait: bool,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<Option<T>> {
         let one_at_a_time = self.merging.lock().await;
+        let catalog = &self.sealer.catalog;
+        if !catalog.is_shared() {
+            let done = work.await;
+            drop(one_at_a_time);
+            return done.map(Some);
+        }
+        let mut waited = Duration::ZERO;
+        while !catalog.claim().await? {
+            if !wait {
+                return Ok(None);
+            }
+            if waited >= PATIENCE {
+                let text = "another node merges or erases and does not come to an end";
+                return Err(Error::new(ErrorKind::Busy, text));
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+            waited += ASK_AGAIN;
+        }
+        let done = async {
+            self.sealer.publish().await?;
+            work.await
+        }
+        .await;
+        let released = catalog.release().await;
+        drop(one_at_a_time);
+        let done = done?;
+        released?;
+        Ok(Some(done))
+    }
+
+    /// Says also whether to go on, after others had their turn.
+    async fn compact_alone(&self, effort: Effort) -> Result<(Compacted, bool)> {
         let mut done = Compacted::default();
         let pace = if effort == Effort::Due { Pace::Half } else { Pace::Whole };
-        let mut conflicts = 0;
+        let (mut conflicts, mut more) = (0, false);
         // A strange file that cannot be taken in must not keep the others from being merged.
         let adopted = self.adopt().await;
         while let Some(files) = self.plan(effort) {
+            if more {
+                break;
+            }
             let merged = match self.merge(files, pace).await {
                 // Another program changed the files meanwhile: look again.
                 Err(error) if error.kind() == ErrorKind::Busy && conflicts < MOST_CONFLICTS => {
@@ -97,11 +163,13 @@ impl Compactor {
             done.merged += merged.merged;
             done.made += merged.made;
             done.rows += merged.rows;
+            // Files that come as fast as they are merged must not keep an erasure waiting, here or on another node.
+            let waits = self.sealer.stand_back.load(Ordering::Acquire) > 0;
+            more = waits || self.sealer.catalog.is_shared();
         }
         done.removed = self.expire().await?;
         done.adopted = adopted?;
-        drop(one_at_a_time);
-        Ok(done)
+        Ok((done, more))
     }
 
     fn plan(&self, effort: Effort) -> Option<Vec<Arc<DataFile>>> {
@@ -207,8 +275,7 @@ impl Compactor {
     /// how many snapshots they were.
     pub(crate) async fn expire_all(&self) -> Result<u64> {
         let now: Micros = (self.sealer.clock.0)();
-        let all = now.plus(Micros::DAY);
-        let gone = self.sealer.catalog.expire(all.timestamp(), now.timestamp()).await?;
+        let gone = self.sealer.catalog.expire_all(now.timestamp()).await?;
         self.remove_scheduled(|_| false).await?;
         Ok(gone)
     }

@@ -53,6 +53,9 @@ counters! {
     sealed_rows,
     /// Seals that failed and were tried again.
     seals_failed,
+    /// Events that another node had sealed under the same id, and that this node's seals left out. They were counted as stored
+    /// before.
+    settled,
     /// Merges that were committed.
     merges,
     /// Rows that they wrote again.

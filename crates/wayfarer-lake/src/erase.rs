@@ -8,6 +8,7 @@
 use std::{
     collections::HashSet,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,10 @@ pub struct Erased {
     pub wal_segments: u64,
     /// Old snapshots that were let go at once, with the statistics and files that only they had.
     pub snapshots: u64,
+    /// Other nodes of a shared lake that could not be reached. Their logs may hold such events until they are back, and leave
+    /// them out then; run the erasure again when they are, to reach what only they knew of the person.
+    #[serde(default)]
+    pub away: u64,
     /// When, in microseconds of UTC. What the person did before this is not taken any more.
     pub erased_at: i64,
 }
@@ -71,10 +76,37 @@ impl Found {
     }
 }
 
+/// Holds off merges, and seals that are only due by time, until it is dropped.
+struct StandBack<'a>(&'a Compactor);
+
+impl StandBack<'_> {
+    fn new(compactor: &Compactor) -> StandBack<'_> {
+        compactor.sealer.stand_back.fetch_add(1, Ordering::AcqRel);
+        StandBack(compactor)
+    }
+}
+
+impl Drop for StandBack<'_> {
+    fn drop(&mut self) {
+        self.0.sealer.stand_back.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// How long to wait for another node that is connected, and how often to ask.
+const PATIENCE: Duration = Duration::from_secs(60);
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+
 impl Compactor {
-    /// Erases a person from sites.
+    /// Erases a person from sites. Sealing and merging stand back for it: files that come every few milliseconds would each have
+    /// to be looked through.
     pub(crate) async fn erase(&self, sites: &[String], person: &Person) -> Result<Erased> {
-        let one_at_a_time = self.merging.lock().await;
+        let stand_back = StandBack::new(self);
+        let erased = self.alone(true, self.erase_alone(sites, person)).await;
+        drop(stand_back);
+        Ok(erased?.unwrap_or_default())
+    }
+
+    async fn erase_alone(&self, sites: &[String], person: &Person) -> Result<Erased> {
         // What another program wrote may be of the person as well.
         self.adopt().await?;
         let at: Micros = (self.sealer.clock.0)();
@@ -86,7 +118,7 @@ impl Compactor {
         self.seal_all().await?;
         let targets = Arc::new(self.link(targets).await?);
         self.add_rules(&targets, at).await?;
-        self.seal_all().await?;
+        erased.away = self.seal_all().await?;
         erased.wal_segments -= segments.load(Ordering::Relaxed).min(erased.wal_segments);
         erased.visitors = targets.iter().map(|target| target.visitors.len() as u64).sum();
         let (files, found) = self.find(&targets).await?;
@@ -100,14 +132,13 @@ impl Compactor {
         erased.snapshots = self.expire_all().await?;
         self.sealer.catalog.vacuum().await?;
         self.sync_removals()?;
-        drop(one_at_a_time);
         Ok(erased)
     }
 
     /// Makes rules durable and known to the log's thread.
     async fn add_rules(&self, targets: &[Target], at: Micros) -> Result<()> {
         let rules: Vec<Fingerprint> = targets.iter().flat_map(Target::rules).collect();
-        self.sealer.catalog.add_rules(&rules, at.0).await?;
+        self.sealer.catalog.add_rules(self.sealer.shared.writer, &rules, at.0).await?;
         let (answer, done) = oneshot::channel();
         self.sealer
             .commands
@@ -116,10 +147,28 @@ impl Compactor {
         done.await.map_err(|_| Error::closed())
     }
 
-    /// Seals what is hot, also when the last seal failed and still has older rows.
-    async fn seal_all(&self) -> Result<()> {
+    /// Seals what is hot, also when the last seal failed and still has older rows; and has the other nodes do so. Says how many
+    /// nodes could not be reached.
+    async fn seal_all(&self) -> Result<u64> {
         self.sealer.seal().await?;
-        self.sealer.seal().await
+        self.sealer.seal().await?;
+        if !self.sealer.catalog.is_shared() {
+            return Ok(0);
+        }
+        let mut waited = Duration::ZERO;
+        loop {
+            let (waiting, away) = self.sealer.catalog.silent(self.sealer.shared.writer).await?;
+            if waiting == 0 {
+                self.sealer.publish().await?;
+                return Ok(away);
+            }
+            if waited >= PATIENCE {
+                let text = format!("{waiting} nodes do not seal their rows: look at their logs");
+                return Err(Error::new(ErrorKind::Busy, text));
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+            waited += ASK_AGAIN;
+        }
     }
 
     /// Makes durable that files are gone: a power loss must not bring them back.

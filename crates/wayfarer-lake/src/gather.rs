@@ -27,6 +27,29 @@ pub(crate) struct Sorted {
     dictionaries: HashMap<Column, Unified>,
 }
 
+/// A row that lies in a chunk.
+pub(crate) struct Cell<'a> {
+    chunk: &'a Chunk,
+    row: usize,
+}
+
+impl Cell<'_> {
+    /// The text of a column; `None` where it is null.
+    pub(crate) fn text(&self, column: Column) -> Option<&str> {
+        let Cells::Text { codes, dictionary } = self.chunk.cells(column) else { return None };
+        let code = *codes.get(self.row)? as usize;
+        (code < dictionary.len()).then(|| dictionary.value(code))
+    }
+
+    pub(crate) fn visitor(&self) -> u64 {
+        self.chunk.visitor.get(self.row).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn ts(&self) -> i64 {
+        self.chunk.ts.get(self.row).copied().unwrap_or_default()
+    }
+}
+
 /// Which rows of the chunks to take.
 #[derive(Debug)]
 pub(crate) struct Wanted<'a> {
@@ -107,6 +130,17 @@ impl Sorted {
 
     pub(crate) fn rows(&self) -> usize {
         self.places.len()
+    }
+
+    /// Keeps the rows for which this is true; says how many are left out.
+    pub(crate) fn keep(&mut self, mut keep: impl FnMut(&Cell<'_>) -> bool) -> u64 {
+        let (before, chunks) = (self.places.len(), std::mem::take(&mut self.chunks));
+        self.places.retain(|place| {
+            let chunk = chunks.get(place.chunk as usize);
+            chunk.is_none_or(|chunk| keep(&Cell { chunk, row: place.row as usize }))
+        });
+        self.chunks = chunks;
+        (before - self.places.len()) as u64
     }
 
     /// One column of the rows from `start` to `end`.

@@ -44,6 +44,8 @@ pub(crate) struct Seen {
     hot: HotIds,
     sealing: Arc<HotIds>,
     files: Vec<Arc<IdFile>>,
+    /// The files that were there when the first hot id was taken: every hot id was looked for in these.
+    asked: Vec<Arc<IdFile>>,
 }
 
 impl Seen {
@@ -78,15 +80,20 @@ impl Seen {
         self.hot.insert(id, ids);
     }
 
-    /// Gives the hot ids to a seal; they still count.
-    pub(crate) fn freeze(&mut self) -> Arc<HotIds> {
+    /// Gives the hot ids to a seal, and the files in which they were all looked for; they still count.
+    pub(crate) fn freeze(&mut self) -> (Arc<HotIds>, Vec<Arc<IdFile>>) {
         self.sealing = Arc::new(std::mem::take(&mut self.hot));
-        Arc::clone(&self.sealing)
+        let asked = std::mem::replace(&mut self.asked, self.files.clone());
+        (Arc::clone(&self.sealing), asked)
     }
 
-    /// Takes over the files of a seal that was committed.
-    pub(crate) fn sealed(&mut self, files: Vec<Arc<IdFile>>) {
+    /// Takes over the files that the catalog names now.
+    pub(crate) fn replace_files(&mut self, files: Vec<Arc<IdFile>>) {
         self.files = files;
+    }
+
+    /// What was given to a seal is in files now.
+    pub(crate) fn sealed(&mut self) {
         self.sealing = Arc::default();
     }
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc,
     },
     time::Duration,
@@ -27,6 +27,7 @@ use crate::{
     compact::{Compactor, Effort},
     hot::Hot,
     ids::{Fingerprint, IdFolder, Seen, fingerprint},
+    node::{self, Places},
     rule::Rules,
     seal::{self, Hidden, Sealer},
     state::{Rows, Shared},
@@ -36,6 +37,12 @@ use crate::{
 
 /// After a seal failed it is tried again when this has passed, if nothing asks for it before.
 const SEAL_AGAIN: Duration = Duration::from_secs(1);
+
+/// While somebody is erased, this often is looked whether it is over.
+const STAND_BACK: Duration = Duration::from_millis(20);
+
+/// How often a node says which snapshot it reads.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
 
 /// A lake in a folder. Clones are handles to the same one.
 #[derive(Clone)]
@@ -51,7 +58,7 @@ struct Inner {
     sealer: Arc<Sealer>,
     compactor: Arc<Compactor>,
     commands: mpsc::Sender<Command>,
-    tasks: Mutex<Option<[JoinHandle<()>; 2]>>,
+    tasks: Mutex<Option<Vec<JoinHandle<()>>>>,
 }
 
 /// How the ids that events bring are kept unique. An id counts within its site, whichever way it was taken.
@@ -162,6 +169,18 @@ impl Lake {
         self.inner.sealer.seal().await
     }
 
+    /// Follows what the other nodes of a shared lake did, and does what they ask for. The lake does it by itself, now and then,
+    /// see [`Options::look_after`]; without other nodes it does nothing.
+    ///
+    /// # Errors
+    /// When the catalog cannot be reached.
+    pub async fn keep_up(&self) -> Result<()> {
+        match self.inner.catalog.is_shared() {
+            true => self.inner.sealer.keep_up().await,
+            false => Ok(()),
+        }
+    }
+
     /// Merges all files that can be merged, and removes those that nobody needs any more. The lake does what pays of this
     /// by itself, in the background.
     ///
@@ -203,7 +222,8 @@ impl Lake {
     #[must_use]
     pub fn status(&self) -> Status {
         let now: Micros = (self.inner.sealer.clock.0)();
-        status::of(&self.inner.shared, &self.inner.folder, now)
+        let duckdb = self.inner.catalog.duckdb(&self.inner.compactor.data);
+        status::of(&self.inner.shared, duckdb, now)
     }
 
     /// Stops taking events, seals what is hot, and stops all tasks. A second call does nothing.
@@ -243,25 +263,6 @@ impl fmt::Debug for Lake {
     }
 }
 
-/// Where the parts of a lake lie in its folder.
-struct Places {
-    catalog: PathBuf,
-    table: PathBuf,
-    wal: PathBuf,
-    ids: PathBuf,
-}
-
-impl Places {
-    fn of(folder: &Path) -> Places {
-        Places {
-            catalog: folder.join("lake.sqlite"),
-            table: folder.join("lake/main/events"),
-            wal: folder.join("wal"),
-            ids: folder.join("wal/ids"),
-        }
-    }
-}
-
 /// A lake that is being opened: all is read and recovered, nothing runs yet.
 struct Opening {
     folder: PathBuf,
@@ -277,18 +278,7 @@ impl Opening {
     async fn prepare(folder: &Path, options: Options) -> Result<Opening> {
         let folder = std::path::absolute(folder)
             .map_err(|error| Error::io("cannot find the folder", folder, error))?;
-        let places = Places::of(&folder);
-        for path in [&places.table, &places.wal, &places.ids] {
-            options.storage.create_folder(path).map_err(|e| Error::io("cannot make", path, e))?;
-        }
-        sync_above(&options, &folder)?;
-        // The log's folder is synced with its first segment, before anything lies in the folder of ids.
-        for path in [&folder, &folder.join("lake"), &folder.join("lake/main")] {
-            options.storage.sync_folder(path).map_err(|e| Error::io("cannot sync", path, e))?;
-        }
-        let now = (options.clock)().timestamp();
-        let catalog = Catalog::open(&places.catalog, &options.random, now).await?;
-        let writer = catalog.writer(&options.random).await?;
+        let (catalog, places, writer) = node::open(&folder, &options).await?;
         let loaded = catalog.load(writer).await?;
         let rules = catalog.rules().await?;
         Ok(Opening { folder, options, places, writer, catalog, loaded, rules })
@@ -296,7 +286,8 @@ impl Opening {
 
     fn start(self) -> Result<Lake> {
         let Opening { folder, options, places, writer, catalog, loaded, rules } = self;
-        let ids = Arc::new(IdFolder::new(places.ids, &options));
+        let own = catalog.prefix(writer);
+        let ids = Arc::new(IdFolder::new(places.ids, own, &options));
         seal::remove_orphans(options.storage.as_ref(), &places.table, &ids, &loaded)?;
         let id_files = ids.open(&loaded.id_files)?;
         let mut seen = Seen::new(id_files.clone());
@@ -338,36 +329,29 @@ impl Opening {
             attempts: AtomicU64::new(0),
             sealing: Mutex::new(()),
             published: Mutex::new(id_files),
+            rules: Mutex::default(),
+            stand_back: AtomicUsize::new(0),
         });
         let compactor = Arc::new(Compactor {
             sealer: Arc::clone(&sealer),
-            data: folder.join("lake"),
+            data: places.data,
             days: options.day_files,
             keep_snapshots: options.keep_snapshots,
             merging: Mutex::new(()),
             attempts: AtomicU64::new(0),
         });
-        let tasks = [
+        let mut tasks = vec![
             tokio::spawn(seal_often(Arc::clone(&sealer), notify, options.seal_after)),
             tokio::spawn(compact_often(Arc::clone(&compactor), options.compact_after)),
         ];
+        if catalog.is_shared() {
+            tasks.push(tokio::spawn(keep_up_often(Arc::clone(&sealer), options.look_after)));
+        }
         let tasks = Mutex::new(Some(tasks));
         let batch_bytes = options.batch_bytes;
         let inner =
             Inner { folder, batch_bytes, shared, catalog, sealer, compactor, commands, tasks };
         Ok(Lake { inner: Arc::new(inner) })
-    }
-}
-
-/// Makes the name of the folder durable, in case it is new. Where the folder above may not be opened, somebody else made it
-/// all, long before.
-fn sync_above(options: &Options, folder: &Path) -> Result<()> {
-    let Some(above) = folder.parent() else { return Ok(()) };
-    match options.storage.sync_folder(above) {
-        Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => {
-            Err(Error::io("cannot sync", above, error))
-        }
-        _ => Ok(()),
     }
 }
 
@@ -404,7 +388,12 @@ fn recover_log(
 async fn seal_often(sealer: Arc<Sealer>, enough: Arc<Notify>, after: Duration) {
     let mut wait = after;
     loop {
-        let _ = timeout(wait, enough.notified()).await;
+        let is_enough = timeout(wait, enough.notified()).await.is_ok();
+        if !is_enough && sealer.stand_back.load(Ordering::Acquire) > 0 {
+            // An erasure seals by itself, and every file more is one more for it to look through.
+            wait = STAND_BACK;
+            continue;
+        }
         wait = match sealer.seal().await {
             Ok(()) => after,
             Err(error) if error.kind() == ErrorKind::Closed => return,
@@ -428,6 +417,28 @@ async fn compact_often(compactor: Arc<Compactor>, after: Duration) {
             Err(error) => {
                 compactor.sealer.shared.counters.merges_failed.add(1);
                 tracing::error!(%error, "cannot compact; it is tried again");
+            }
+        }
+    }
+}
+
+/// Follows the other nodes of a shared lake.
+async fn keep_up_often(sealer: Arc<Sealer>, after: Duration) {
+    let mut said = Duration::ZERO;
+    loop {
+        tokio::time::sleep(after).await;
+        said += after;
+        let mut kept = sealer.keep_up().await;
+        if kept.is_ok() && said >= SAY_AGAIN {
+            said = Duration::ZERO;
+            let shared = &sealer.shared;
+            kept = sealer.catalog.say_read(shared.writer, shared.oldest_read()).await;
+        }
+        match kept {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Closed => return,
+            Err(error) => {
+                tracing::warn!(%error, "cannot follow the other nodes; it is tried again");
             }
         }
     }

@@ -12,6 +12,49 @@ pub type Clock = Arc<dyn Fn() -> Micros + Send + Sync>;
 /// Gives random numbers.
 pub type Random = Arc<dyn Fn() -> u64 + Send + Sync>;
 
+/// Where the catalog of a lake is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CatalogAt {
+    /// In the folder, with the data files: the process that has the folder is the only writer.
+    #[default]
+    Folder,
+    /// In PostgreSQL, for several nodes that write to one lake, each with a folder of its own for its log.
+    #[cfg(feature = "postgres")]
+    Postgres(SharedCatalog),
+}
+
+impl CatalogAt {
+    /// The folder that nodes share, where it was named.
+    pub(crate) fn files(&self) -> Option<&std::path::Path> {
+        match self {
+            CatalogAt::Folder => None,
+            #[cfg(feature = "postgres")]
+            CatalogAt::Postgres(shared) => shared.files.as_deref(),
+        }
+    }
+}
+
+/// A catalog in PostgreSQL.
+#[cfg(feature = "postgres")]
+#[derive(Clone, PartialEq, Eq)]
+pub struct SharedCatalog {
+    /// The address of a database, such as `postgres://user:password@host/database`. DuckLake's tables are made in it; one
+    /// database holds one lake. No pooler that hands transactions to changing connections may stand in between.
+    pub url: String,
+    /// The folder of the data files, which every node reaches. It has to be named when the catalog is new, and where a node
+    /// knows it by another name than the first one did.
+    pub files: Option<std::path::PathBuf>,
+}
+
+/// Without the address, which may hold a password.
+#[cfg(feature = "postgres")]
+impl fmt::Debug for SharedCatalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedCatalog").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
 /// How a lake is run. The default fits a server of a few hundred MB.
 ///
 /// ```
@@ -29,6 +72,8 @@ pub struct Options {
     pub random: Random,
     /// Where the log and the Parquet files lie.
     pub storage: Arc<dyn Storage>,
+    /// Where the catalog is, and so who else may write to the lake.
+    pub catalog: CatalogAt,
     /// The most memory for rows that are not in Parquet yet, in bytes. Above it, appends answer
     /// [`Busy`](crate::ErrorKind::Busy).
     pub hot_bytes: usize,
@@ -39,6 +84,8 @@ pub struct Options {
     pub seal_after: Duration,
     /// Small files are merged in the background this often, where it pays.
     pub compact_after: Duration,
+    /// How often a node of a shared lake looks what the others did. Without other nodes it means nothing.
+    pub look_after: Duration,
     /// How many days back, to the start of a month, files are of a day; before that they are of a month.
     pub day_files: u32,
     /// How long files stay on disk that were merged into others, for other programs that still read them.
@@ -61,10 +108,12 @@ impl Default for Options {
             clock: Arc::new(|| jiff::Timestamp::now().into()),
             random: Arc::new(random),
             storage: Arc::new(Disk),
+            catalog: CatalogAt::Folder,
             hot_bytes: 128 << 20,
             seal_bytes: 32 << 20,
             seal_after: Duration::from_secs(10),
             compact_after: Duration::from_secs(30),
+            look_after: Duration::from_secs(1),
             day_files: 35,
             keep_snapshots: Duration::from_secs(600),
             batch_bytes: 32 << 20,
@@ -80,6 +129,7 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("storage", &self.storage)
+            .field("catalog", &self.catalog)
             .field("hot_bytes", &self.hot_bytes)
             .field("seal_bytes", &self.seal_bytes)
             .field("seal_after", &self.seal_after)

@@ -33,7 +33,10 @@ enum Old {
 impl Compactor {
     /// Drops the rows of sites from before a time.
     pub(crate) async fn retain(&self, from: &HashMap<String, Micros>) -> Result<Retained> {
-        let one_at_a_time = self.merging.lock().await;
+        Ok(self.alone(true, self.retain_alone(from)).await?.unwrap_or_default())
+    }
+
+    async fn retain_alone(&self, from: &HashMap<String, Micros>) -> Result<Retained> {
         let mut retained = Retained::default();
         let now: Micros = (self.sealer.clock.0)();
         let from = Arc::new(from.clone());
@@ -65,7 +68,6 @@ impl Compactor {
             self.sealer.catalog.narrow().await?;
         }
         retained.removed = self.expire().await?;
-        drop(one_at_a_time);
         Ok(retained)
     }
 }

@@ -22,19 +22,27 @@ impl Rules {
         self.until.extend(rules.iter().map(|rule| (*rule, until)));
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.until.is_empty()
+    }
+
     /// Whether an event is an erased person's, from before the erasure. A browser may be shared: where a user was erased,
     /// what another user did as the same visitor stays.
     pub(crate) fn decline(&self, event: &Event) -> bool {
+        self.decline_row(&event.site, event.user.as_deref(), event.visitor.0, event.ts.0)
+    }
+
+    /// As [`decline`](Rules::decline), for a row.
+    pub(crate) fn decline_row(&self, site: &str, name: Option<&str>, of: u64, ts: i64) -> bool {
         if self.until.is_empty() {
             return false;
         }
-        let old =
-            |rule: Fingerprint| self.until.get(&rule).is_some_and(|until| event.ts.0 <= *until);
-        let own = match &event.user {
-            Some(name) => user(&event.site, name),
-            None => anonymous(&event.site, event.visitor.0),
+        let old = |rule: Fingerprint| self.until.get(&rule).is_some_and(|until| ts <= *until);
+        let own = match name {
+            Some(name) => user(site, name),
+            None => anonymous(site, of),
         };
-        old(own) || old(visitor(&event.site, event.visitor.0))
+        old(own) || old(visitor(site, of))
     }
 }
 

@@ -5,9 +5,13 @@
 //! point the rows are in the log or in the catalog's files, never in both counts and never in none.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     path::PathBuf,
-    sync::{Arc, atomic::AtomicU64, atomic::Ordering, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+        mpsc,
+    },
 };
 
 use tokio::sync::{Mutex, oneshot};
@@ -15,11 +19,12 @@ use wayfarer_event::Micros;
 
 use crate::{
     Clock, Error, ErrorKind, Random, Result,
-    catalog::{Append, Catalog, Loaded},
+    catalog::{Append, Catalog, Loaded, Others},
     commit::{Command, Frozen, Sealed},
     file::{DataFile, write},
     gather::{Sorted, Wanted},
     ids::{Fingerprint, IdFile, IdFolder},
+    settle::Settling,
     state::Shared,
     storage::Storage,
 };
@@ -45,6 +50,10 @@ pub(crate) struct Sealer {
     pub(crate) sealing: Mutex<()>,
     /// The files of ids, as readers have them. Who holds this is the only one to move readers.
     pub(crate) published: Mutex<Vec<Arc<IdFile>>>,
+    /// How many erasures there are; for them, seals that are only due by time wait.
+    pub(crate) stand_back: AtomicUsize,
+    /// The rules that other nodes added, as far as the log's thread knows them.
+    pub(crate) rules: Mutex<HashMap<Fingerprint, i64>>,
 }
 
 /// A function, which cannot show itself.
@@ -59,8 +68,11 @@ impl<T> std::fmt::Debug for Hidden<T> {
 
 /// The files that a seal wrote.
 struct Made {
-    file: write::Written,
+    /// None when no row was left.
+    file: Option<write::Written>,
     ids: crate::ids::IdChange,
+    /// Rows that another node had sealed under the same id.
+    settled: u64,
 }
 
 impl Sealer {
@@ -75,27 +87,37 @@ impl Sealer {
 
     async fn seal_frozen(&self) -> Result<()> {
         let Some(frozen) = self.freeze().await? else { return Ok(()) };
+        self.catalog.again(|| self.try_to_seal(&frozen)).await
+    }
+
+    /// Seals, unless another node comes between a look into the catalog and the transaction.
+    async fn try_to_seal(&self, frozen: &Frozen) -> Result<()> {
         let loaded = self.catalog.load(self.shared.writer).await?;
         if loaded.next_seq >= frozen.end_seq {
             // The last attempt was committed, though it answered with an error.
             return self.publish().await;
         }
         let now: Micros = (self.clock.0)();
-        let id_files = self.published.lock().await.clone();
-        let made = self.make(&frozen, now, &id_files).await?;
+        let id_files = self.open_id_files(&loaded, &self.published.lock().await)?;
+        let made = self.make(frozen, now, id_files, loaded.others.as_ref()).await?;
         let gone = made.ids.gone.clone();
+        let seen = loaded.others.as_ref().map(|others| {
+            (loaded.id_files.iter().map(|file| file.name.clone()).collect(), others.asked)
+        });
         let append = Append {
             writer: self.shared.writer,
             seqs: (loaded.next_seq, frozen.end_seq),
-            files: vec![made.file],
+            files: made.file.into_iter().collect(),
             id_files: made.ids.added,
             id_files_gone: made.ids.gone,
             now: now.timestamp(),
+            seen,
         };
+        self.append(&append).await?;
         let rows: u64 = append.files.iter().map(|file| file.rows).sum();
-        self.catalog.append(&append).await?;
         self.shared.counters.seals.add(1);
         self.shared.counters.sealed_rows.add(rows);
+        self.shared.counters.settled.add(made.settled);
         self.publish().await?;
         for name in gone {
             // What stays is removed when the lake is opened next.
@@ -104,12 +126,50 @@ impl Sealer {
         Ok(())
     }
 
+    /// Commits a seal. Where another node came first, nothing was changed, and what was written is no part of the lake.
+    async fn append(&self, append: &Append) -> Result<()> {
+        let appended = self.catalog.append(append).await;
+        if appended.as_ref().is_err_and(|error| error.kind() == ErrorKind::Busy) {
+            self.shared.counters.conflicts.add(1);
+            let ids = append.id_files.iter().map(|file| self.ids.folder.join(&file.name));
+            let files = append.files.iter().map(|file| file.path.clone());
+            for path in files.chain(ids) {
+                // What stays goes when the lake is opened next.
+                let _ = self.storage.remove(&path);
+            }
+        }
+        appended
+    }
+
+    /// Follows what the other nodes did, and does what they ask for.
+    pub(crate) async fn keep_up(&self) -> Result<()> {
+        let writer = self.shared.writer;
+        let (snapshot, asked) = self.catalog.head(writer).await?;
+        if asked.is_some() || snapshot != self.shared.rows().snapshot {
+            self.publish().await?;
+        }
+        if let Some(asked) = asked {
+            // Twice, in case the last seal failed and still has older rows.
+            self.seal().await?;
+            self.seal().await?;
+            self.catalog.answer(writer, asked).await?;
+        }
+        Ok(())
+    }
+
     /// Takes ids out of the files of ids; says how many were there.
     pub(crate) async fn forget_ids(&self, ids: &HashSet<Fingerprint>) -> Result<u64> {
         let one_at_a_time = self.sealing.lock().await;
+        let forgotten = self.catalog.again(|| self.try_to_forget(ids)).await;
+        drop(one_at_a_time);
+        forgotten
+    }
+
+    async fn try_to_forget(&self, ids: &HashSet<Fingerprint>) -> Result<u64> {
         let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
         let stem = format!("{PREFIX}{:x}-e{attempt}-{:x}", self.shared.writer, (self.random.0)());
-        let known = self.published.lock().await.clone();
+        let loaded = self.catalog.load(self.shared.writer).await?;
+        let known = self.open_id_files(&loaded, &self.published.lock().await)?;
         let (change, forgotten) = self.ids.forget(&stem, ids, &known)?;
         self.catalog.replace_id_files(&change.added, &change.gone).await?;
         self.publish().await?;
@@ -117,7 +177,6 @@ impl Sealer {
             let path = self.ids.folder.join(name);
             self.storage.remove(&path).map_err(|e| Error::io("cannot remove", &path, e))?;
         }
-        drop(one_at_a_time);
         Ok(forgotten)
     }
 
@@ -128,18 +187,33 @@ impl Sealer {
     }
 
     /// Writes the files, away from the threads that answer requests.
-    async fn make(&self, frozen: &Frozen, now: Micros, known: &[Arc<IdFile>]) -> Result<Made> {
+    async fn make(
+        &self,
+        frozen: &Frozen,
+        now: Micros,
+        known: Vec<Arc<IdFile>>,
+        others: Option<&Others>,
+    ) -> Result<Made> {
         let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
         let writer = self.shared.writer;
         let stem = format!("{PREFIX}{writer:x}-{:x}-{attempt}", frozen.end_seq);
         let path = self.table.join(format!("{stem}.parquet"));
-        let (frozen, known) = (frozen.clone(), known.to_vec());
+        let frozen = frozen.clone();
+        let settling = others.map(Settling::new);
         let (storage, ids) = (Arc::clone(&self.storage), Arc::clone(&self.ids));
         let make = move || {
             let mut sorted = Sorted::new(&frozen.chunks, writer, &Wanted::ALL);
-            let file = write::write(storage.as_ref(), &path, &mut sorted)?;
-            let ids = ids.seal(now, &stem, &frozen.ids, &known)?;
-            Ok(Made { file, ids })
+            let (mut hot, mut settled) = (frozen.ids, 0);
+            if let Some(settling) = settling {
+                settled =
+                    settling.settle(&mut sorted, &mut hot, &frozen.asked, &known, &ids.own)?;
+            }
+            let file = match sorted.rows() {
+                0 => None,
+                _ => Some(write::write(storage.as_ref(), &path, &mut sorted)?),
+            };
+            let ids = ids.seal(now, &stem, &hot, &known)?;
+            Ok(Made { file, ids, settled })
         };
         tokio::task::spawn_blocking(make)
             .await
@@ -149,8 +223,10 @@ impl Sealer {
     /// Shows readers what the catalog holds now.
     pub(crate) async fn publish(&self) -> Result<()> {
         let mut id_files = self.published.lock().await;
-        let loaded = self.catalog.load(self.shared.writer).await?;
-        *id_files = self.open_id_files(&loaded, &id_files)?;
+        let loaded = self.load_with_ids(&mut id_files).await?;
+        if let Some(others) = &loaded.others {
+            self.follow(&others.rules).await?;
+        }
         let known = Arc::clone(&self.shared.rows().files);
         let sealed = Sealed {
             snapshot: loaded.snapshot,
@@ -163,6 +239,41 @@ impl Sealer {
             .send(Command::Sealed(Box::new(sealed), answer))
             .map_err(|_| Error::closed())?;
         done.await.map_err(|_| Error::closed())
+    }
+
+    /// Reads the catalog and opens its files of ids. Another node may have merged one between the two, so it is tried again.
+    async fn load_with_ids(&self, id_files: &mut Vec<Arc<IdFile>>) -> Result<Loaded> {
+        let mut tries = if self.catalog.is_shared() { 5 } else { 1 };
+        loop {
+            let loaded = self.catalog.load(self.shared.writer).await?;
+            tries -= 1;
+            match self.open_id_files(&loaded, id_files) {
+                Ok(open) => {
+                    *id_files = open;
+                    return Ok(loaded);
+                }
+                Err(error) if tries == 0 => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Tells the log's thread the rules that other nodes added.
+    async fn follow(&self, rules: &[(Fingerprint, i64)]) -> Result<()> {
+        let mut known = self.rules.lock().await;
+        let mut fresh: BTreeMap<i64, Vec<Fingerprint>> = BTreeMap::new();
+        for (rule, until) in rules.iter().filter(|(rule, until)| known.get(rule) != Some(until)) {
+            fresh.entry(*until).or_default().push(*rule);
+        }
+        for (until, rules) in fresh {
+            let (answer, done) = oneshot::channel();
+            self.commands
+                .send(Command::Decline(rules.clone(), until, answer))
+                .map_err(|_| Error::closed())?;
+            done.await.map_err(|_| Error::closed())?;
+            known.extend(rules.into_iter().map(|rule| (rule, until)));
+        }
+        Ok(())
     }
 
     /// The files of ids of a snapshot; those that are open already stay so.
@@ -204,7 +315,8 @@ pub(crate) fn remove_orphans(
     let id_files: HashSet<&str> = loaded.id_files.iter().map(|file| file.name.as_str()).collect();
     for (folder, named) in [(table, &data), (ids.folder.as_path(), &id_files)] {
         let names = storage.list(folder).map_err(|e| Error::io("cannot list", folder, e))?;
-        for name in names.iter().filter(|n| n.starts_with(PREFIX) && !named.contains(n.as_str())) {
+        for name in names.iter().filter(|n| n.starts_with(&ids.own) && !named.contains(n.as_str()))
+        {
             let path = folder.join(name);
             tracing::info!(file = %path.display(), "removing a file that no snapshot names");
             storage.remove(&path).map_err(|e| Error::io("cannot remove", &path, e))?;

@@ -38,7 +38,12 @@ pub(crate) struct Shared {
     trouble: Mutex<Option<Error>>,
     /// Files that no new view has, as long as old views do.
     retired: Mutex<Vec<Weak<DataFile>>>,
+    /// Older snapshots, as long as views have them.
+    held: Mutex<Vec<Held>>,
 }
+
+/// A snapshot, and its files for as long as a view has them.
+type Held = (u64, Weak<[Arc<DataFile>]>);
 
 /// The rows of the lake.
 #[derive(Debug)]
@@ -76,6 +81,7 @@ impl Shared {
             counters: Counters::default(),
             trouble: Mutex::new(None),
             retired: Mutex::new(Vec::new()),
+            held: Mutex::new(Vec::new()),
         }
     }
 
@@ -129,6 +135,21 @@ impl Shared {
         let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
         retired.retain(|file| file.strong_count() > 0);
         retired.extend(files);
+    }
+
+    /// Notes a snapshot that is the newest one no longer.
+    pub(crate) fn hold(&self, snapshot: u64, files: &Arc<[Arc<DataFile>]>) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|(_, files)| files.strong_count() > 0);
+        held.push((snapshot, Arc::downgrade(files)));
+    }
+
+    /// The oldest snapshot that a view has, or that a new one would get.
+    pub(crate) fn oldest_read(&self) -> u64 {
+        let newest = self.rows().snapshot;
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = held.iter().filter(|(_, files)| files.strong_count() > 0);
+        read.map(|(snapshot, _)| *snapshot).fold(newest, u64::min)
     }
 
     /// Whether a view still has a file that no new one gets.

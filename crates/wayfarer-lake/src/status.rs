@@ -1,6 +1,6 @@
 //! How the lake is, for people and for metrics.
 
-use std::{path::Path, sync::atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ pub struct Status {
     pub duckdb: String,
 }
 
-pub(crate) fn of(shared: &Shared, folder: &Path, now: Micros) -> Status {
+pub(crate) fn of(shared: &Shared, duckdb: String, now: Micros) -> Status {
     let rows = shared.rows();
     let hot_rows = rows.hot_rows();
     let oldest = rows.oldest_sealing.or(rows.oldest_hot);
@@ -57,15 +57,6 @@ pub(crate) fn of(shared: &Shared, folder: &Path, now: Micros) -> Status {
         snapshot: rows.snapshot,
         counts: shared.counters.counts(),
         trouble: shared.trouble().map(|trouble| trouble.to_string()),
-        duckdb: duckdb_line(folder),
+        duckdb,
     }
-}
-
-/// A relative `DATA_PATH` would be taken from where DuckDB runs, so it is overridden with an absolute one.
-fn duckdb_line(folder: &Path) -> String {
-    let folder = folder.display().to_string().replace('\'', "''");
-    format!(
-        "INSTALL ducklake; INSTALL sqlite; ATTACH 'ducklake:sqlite:{folder}/lake.sqlite' AS lake \
-         (READ_ONLY, DATA_PATH '{folder}/lake/', OVERRIDE_DATA_PATH true);"
-    )
 }

@@ -14,6 +14,8 @@ use crate::{
 
 /// What was in the lake at one moment; each row is there exactly once. Cheap to take and to clone; its files stay on disk
 /// while it lives.
+///
+/// Where several nodes share a lake, the hot rows are this node's own: what another one took is there once it is sealed.
 #[derive(Clone, Debug)]
 pub struct View {
     pub(crate) position: Position,

@@ -14,6 +14,7 @@ use std::{
 use serde::Deserialize;
 use wayfarer_analysis::VisitRule;
 use wayfarer_event::Micros;
+use wayfarer_lake::{CatalogAt, SharedCatalog};
 
 /// A key of the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,16 @@ pub struct Key {
 /// Every key.
 pub const KEYS: &[Key] = &[
     Key { name: "data", default: "./wayfarer-data", doc: "the data folder" },
+    Key {
+        name: "catalog",
+        default: "",
+        doc: "the database in which several nodes share a lake, postgres://…; without it the data folder is the lake",
+    },
+    Key {
+        name: "files",
+        default: "as the catalog says",
+        doc: "the folder for files that these nodes share; named by the first one",
+    },
     Key { name: "listen", default: "127.0.0.1:8080", doc: "address and port to serve on" },
     Key {
         name: "hosts",
@@ -86,6 +97,8 @@ pub const KEYS: &[Key] = &[
 #[serde(default, deny_unknown_fields)]
 struct Raw {
     data: Option<PathBuf>,
+    catalog: Option<String>,
+    files: Option<PathBuf>,
     listen: Option<String>,
     hosts: Option<Vec<String>>,
     proxies: Option<usize>,
@@ -204,7 +217,7 @@ impl Config {
 /// A variable as the file would hold it: paths, addresses and lists are text, all else is as TOML reads it.
 fn value_of(key: &str, text: &str) -> toml::Value {
     match key {
-        "data" | "listen" => toml::Value::String(text.to_owned()),
+        "data" | "catalog" | "files" | "listen" => toml::Value::String(text.to_owned()),
         "hosts" => toml::Value::Array(
             text.split(',')
                 .map(str::trim)
@@ -277,7 +290,25 @@ impl Raw {
         let hot = within("hot_bytes", self.hot_bytes, options.lake.hot_bytes, 1 << 22..=1 << 40)?;
         options.lake.seal_bytes = options.lake.seal_bytes.min(hot / 3);
         options.lake.hot_bytes = hot;
+        options.lake.catalog = catalog(self.catalog.as_deref(), self.files.clone())?;
         Ok(options)
+    }
+}
+
+/// Where the catalog of the lake is: in the data folder, or in the database at an address.
+///
+/// # Errors
+/// When the address is none of a database that nodes can share.
+pub fn catalog(url: Option<&str>, files: Option<PathBuf>) -> Result<CatalogAt, ConfigError> {
+    match url.filter(|url| !url.is_empty()) {
+        Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+            Ok(CatalogAt::Postgres(SharedCatalog { url: url.to_owned(), files }))
+        }
+        Some(_) => Err(wrong("catalog", "is no address such as postgres://user@host/database")),
+        None if files.is_some() => {
+            Err(wrong("files", "is for nodes that share a lake: name their `catalog` as well"))
+        }
+        None => Ok(CatalogAt::Folder),
     }
 }
 
@@ -337,6 +368,8 @@ mod tests {
             let variable = format!("WAYFARER_{}", key.name.to_ascii_uppercase());
             let value = match key.name {
                 "data" => "/tmp/x",
+                "catalog" => "postgres://a@db/lake",
+                "files" => continue,
                 "listen" => "127.0.0.1:1",
                 "hosts" => "a.example, b.example",
                 "hot_bytes" => "8000000",
@@ -354,6 +387,18 @@ mod tests {
     }
 
     #[test]
+    fn nodes_that_share_a_lake_name_its_catalog_and_its_files() {
+        let text = "catalog = \"postgres://a@db/lake\"\nfiles = \"/mnt/lake\"";
+        let config = parse(text, &[("WAYFARER_FILES", "/mnt/other")]).unwrap();
+        let shared = SharedCatalog {
+            url: "postgres://a@db/lake".to_owned(),
+            files: Some("/mnt/other".into()),
+        };
+        assert_eq!(config.options.lake.catalog, CatalogAt::Postgres(shared));
+        assert!(!format!("{config:?}").contains("a@db"), "an address may hold a password");
+    }
+
+    #[test]
     fn a_variable_wins_over_the_file() {
         let config =
             parse("listen = \"127.0.0.1:1\"\nproxies = 1", &[("WAYFARER_LISTEN", "[::1]:2")]);
@@ -367,6 +412,8 @@ mod tests {
         let message = |text| parse(text, &[]).unwrap_err().to_string();
         assert!(message("lisen = 1").contains("lisen"));
         assert!(message("listen = \"here\"").contains("`listen`"));
+        assert!(message("catalog = \"lake.sqlite\"").contains("`catalog`"));
+        assert!(message("files = \"/mnt\"").contains("name their `catalog`"));
         assert!(message("max_posts = 0").contains("between 1 and"));
         assert!(message("max_posts = \"many\"").contains("cannot read"));
         let error = parse("", &[("WAYFARER_MAX_POSTS", "many")]).unwrap_err();

@@ -5,9 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteRow};
-
-use super::{Catalog, EVENTS, failed};
+#[cfg(feature = "postgres")]
+use super::nodes::load_others;
+use super::{
+    Catalog, Dialect, EVENTS, failed,
+    link::{Row, Work},
+    nodes::Others,
+};
 use crate::{Result, file::SiteSpan};
 
 /// The catalog as it is now.
@@ -23,6 +27,8 @@ pub(crate) struct Loaded {
     /// The names of all data files, also of those that only older snapshots have.
     pub(crate) named: HashSet<String>,
     pub(crate) id_files: Vec<IdFileRow>,
+    /// Where several nodes share the catalog.
+    pub(crate) others: Option<Others>,
 }
 
 /// A live data file that another program wrote, or from which it deleted.
@@ -60,81 +66,76 @@ impl Catalog {
     /// Reads the newest snapshot, for this writer.
     pub(crate) async fn load(&self, writer: u64) -> Result<Loaded> {
         let doing = "cannot read the catalog";
-        let mut connection = self.lock().await;
+        let mut link = self.link().await?;
         // One transaction, so that all is of one moment.
-        let mut transaction = connection.begin().await.map_err(failed(doing))?;
-        let loaded = load(&mut transaction, writer).await.map_err(failed(doing))?;
-        transaction.commit().await.map_err(failed(doing))?;
+        let mut work = link.read().await.map_err(failed(doing))?;
+        let loaded = load(&mut work, writer).await.map_err(failed(doing))?;
+        work.commit().await.map_err(failed(doing))?;
         Ok(loaded)
     }
-}
 
-impl Catalog {
     /// The rows and bytes that the table has by its statistics.
     pub(crate) async fn table_counts(&self) -> Result<(u64, u64)> {
-        let mut connection = self.lock().await;
-        let row = sqlx::query(
-            "SELECT record_count, file_size_bytes FROM ducklake_table_stats WHERE table_id = ?",
-        )
-        .bind(EVENTS)
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(failed("cannot read the catalog"))?;
+        let doing = "cannot read the catalog";
+        let mut link = self.link().await?;
+        let mut work = link.read().await.map_err(failed(doing))?;
+        let row = work
+            .row(
+                "SELECT record_count, file_size_bytes FROM ducklake_table_stats
+                 WHERE table_id = $1",
+                &[EVENTS.into()],
+            )
+            .await
+            .map_err(failed(doing))?;
         let Some(row) = row else { return Ok((0, 0)) };
-        let counts = || Ok((unsigned(&row, 0)?, unsigned(&row, 1)?));
-        counts().map_err(failed("cannot read the catalog"))
+        let counts = || Ok((row.count(0)?, row.count(1)?));
+        counts().map_err(failed(doing))
     }
 }
 
 /// The delete files of other programs, by the data file that they belong to.
-async fn load_deletes(
-    connection: &mut SqliteConnection,
-) -> sqlx::Result<HashMap<u64, Vec<String>>> {
-    let rows = sqlx::query(
-        "SELECT data_file_id, path FROM ducklake_delete_file
-         WHERE table_id = ? AND end_snapshot IS NULL",
-    )
-    .bind(EVENTS)
-    .fetch_all(connection)
-    .await?;
+async fn load_deletes(work: &mut Work<'_>) -> sqlx::Result<HashMap<u64, Vec<String>>> {
+    let rows = work
+        .rows(
+            "SELECT data_file_id, path FROM ducklake_delete_file
+             WHERE table_id = $1 AND end_snapshot IS NULL",
+            &[EVENTS.into()],
+        )
+        .await?;
     let mut deletes: HashMap<u64, Vec<String>> = HashMap::new();
     for row in rows {
-        deletes.entry(unsigned(&row, 0)?).or_default().push(row.try_get(1)?);
+        deletes.entry(row.count(0)?).or_default().push(row.text(1)?);
     }
     Ok(deletes)
 }
 
-async fn load(connection: &mut SqliteConnection, writer: u64) -> sqlx::Result<Loaded> {
-    let snapshot: i64 = sqlx::query_scalar("SELECT max(snapshot_id) FROM ducklake_snapshot")
-        .fetch_one(&mut *connection)
+async fn load(work: &mut Work<'_>, writer: u64) -> sqlx::Result<Loaded> {
+    let snapshot = work.row("SELECT max(snapshot_id) FROM ducklake_snapshot", &[]).await?;
+    let snapshot = snapshot.ok_or(sqlx::Error::RowNotFound)?.count(0)?;
+    let own = "SELECT next_seq FROM wayfarer_writer WHERE writer = $1";
+    let next_seq = work.row(own, &[writer.into()]).await?.map(|row| row.count(0)).transpose()?;
+    let mut spans = load_spans(work).await?;
+    let files = work
+        .rows(
+            "SELECT data_file_id, path, record_count, file_size_bytes, crc32c
+             FROM ducklake_data_file LEFT JOIN wayfarer_file USING (data_file_id)
+             WHERE table_id = $1 AND end_snapshot IS NULL ORDER BY data_file_id",
+            &[EVENTS.into()],
+        )
         .await?;
-    let next_seq: Option<i64> =
-        sqlx::query_scalar("SELECT next_seq FROM wayfarer_writer WHERE writer = ?")
-            .bind(writer.cast_signed())
-            .fetch_optional(&mut *connection)
-            .await?;
-    let mut spans = load_spans(connection).await?;
-    let files = sqlx::query(
-        "SELECT data_file_id, path, record_count, file_size_bytes, crc32c
-         FROM ducklake_data_file LEFT JOIN wayfarer_file USING (data_file_id)
-         WHERE table_id = ? AND end_snapshot IS NULL ORDER BY data_file_id",
-    )
-    .bind(EVENTS)
-    .fetch_all(&mut *connection)
-    .await?;
-    let file = |row: &SqliteRow| {
-        let id = unsigned(row, 0)?;
+    let mut file = |row: &Row| {
+        let id = row.count(0)?;
         Ok(FileRow {
             id,
-            path: row.try_get(1)?,
-            rows: unsigned(row, 2)?,
-            bytes: unsigned(row, 3)?,
-            crc: row.try_get(4)?,
+            path: row.text(1)?,
+            rows: row.count(2)?,
+            bytes: row.count(3)?,
+            crc: row.maybe_number(4)?.and_then(|crc| u32::try_from(crc).ok()),
             spans: spans.remove(&id).unwrap_or_default(),
         })
     };
-    let files = files.iter().map(file).collect::<sqlx::Result<Vec<FileRow>>>()?;
-    let mut deletes = load_deletes(connection).await?;
+    let files = files.iter().map(&mut file).collect::<sqlx::Result<Vec<FileRow>>>()?;
+    let mut deletes = load_deletes(work).await?;
     let mut strange = Vec::new();
     let mut usable = Vec::with_capacity(files.len());
     for file in files {
@@ -145,57 +146,52 @@ async fn load(connection: &mut SqliteConnection, writer: u64) -> sqlx::Result<Lo
         }
         usable.extend(ours.then_some(file));
     }
-    let id_files = load_id_files(connection).await?;
-    let named: Vec<String> =
-        sqlx::query_scalar("SELECT path FROM ducklake_data_file").fetch_all(connection).await?;
-    let named = named.into_iter().collect();
-    let next_seq = next_seq.unwrap_or(1).unsigned_abs();
-    let (snapshot, files) = (snapshot.unsigned_abs(), usable);
-    Ok(Loaded { snapshot, next_seq, files, strange, named, id_files })
+    let id_files = load_id_files(work).await?;
+    let named = work.rows("SELECT path FROM ducklake_data_file", &[]).await?;
+    let named = named.iter().map(|row| row.text(0)).collect::<sqlx::Result<HashSet<String>>>()?;
+    let next_seq = next_seq.unwrap_or(1);
+    let others = match work.dialect() {
+        Dialect::Sqlite => None,
+        #[cfg(feature = "postgres")]
+        Dialect::Postgres => Some(load_others(work, writer).await?),
+    };
+    Ok(Loaded { snapshot, next_seq, files: usable, strange, named, id_files, others })
 }
 
-async fn load_spans(
-    connection: &mut SqliteConnection,
-) -> sqlx::Result<HashMap<u64, Vec<SiteSpan>>> {
-    let rows = sqlx::query(
-        "SELECT data_file_id, site, first_row, rows,
-                least_visitor, greatest_visitor, least_ts, greatest_ts
-         FROM wayfarer_span ORDER BY data_file_id, first_row",
-    )
-    .fetch_all(connection)
-    .await?;
+async fn load_spans(work: &mut Work<'_>) -> sqlx::Result<HashMap<u64, Vec<SiteSpan>>> {
+    let rows = work
+        .rows(
+            "SELECT data_file_id, site, first_row, rows,
+                    least_visitor, greatest_visitor, least_ts, greatest_ts
+             FROM wayfarer_span ORDER BY data_file_id, first_row",
+            &[],
+        )
+        .await?;
     let mut spans: HashMap<u64, Vec<SiteSpan>> = HashMap::new();
     for row in rows {
-        let visitor = |at: usize| row.try_get::<i64, _>(at).map(i64::cast_unsigned);
-        spans.entry(unsigned(&row, 0)?).or_default().push(SiteSpan {
-            site: row.try_get(1)?,
-            first_row: unsigned(&row, 2)?,
-            rows: unsigned(&row, 3)?,
+        let visitor = |at: usize| row.number(at).map(i64::cast_unsigned);
+        spans.entry(row.count(0)?).or_default().push(SiteSpan {
+            site: row.text(1)?,
+            first_row: row.count(2)?,
+            rows: row.count(3)?,
             visitors: visitor(4)?..=visitor(5)?,
-            times: row.try_get(6)?..=row.try_get(7)?,
+            times: row.number(6)?..=row.number(7)?,
         });
     }
     Ok(spans)
 }
 
-async fn load_id_files(connection: &mut SqliteConnection) -> sqlx::Result<Vec<IdFileRow>> {
-    let rows =
-        sqlx::query("SELECT name, ledger, ids, newest FROM wayfarer_id_file ORDER BY newest, name")
-            .fetch_all(connection)
-            .await?;
-    let id_file = |row: &SqliteRow| {
+async fn load_id_files(work: &mut Work<'_>) -> sqlx::Result<Vec<IdFileRow>> {
+    let statement = "SELECT name, ledger, ids, newest FROM wayfarer_id_file ORDER BY newest, name";
+    let id_file = |row: &Row| {
         Ok(IdFileRow {
-            name: row.try_get(0)?,
-            ledger: row.try_get(1)?,
-            ids: unsigned(row, 2)?,
-            newest: row.try_get(3)?,
+            name: row.text(0)?,
+            ledger: row.truth(1)?,
+            ids: row.count(2)?,
+            newest: row.number(3)?,
         })
     };
-    rows.iter().map(id_file).collect()
-}
-
-fn unsigned(row: &SqliteRow, at: usize) -> sqlx::Result<u64> {
-    Ok(row.try_get::<i64, _>(at)?.unsigned_abs())
+    work.rows(statement, &[]).await?.iter().map(id_file).collect()
 }
 
 impl FileRow {

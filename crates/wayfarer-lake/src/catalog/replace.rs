@@ -1,11 +1,10 @@
 //! Replaces data files by others with the same rows, lets old snapshots go, and says which files may be removed then.
 
-use sqlx::{Connection, SqliteConnection};
-
 use super::{
-    Catalog, EVENTS,
+    Catalog, Dialect, EVENTS,
     append::{add_file, add_snapshot, next_row_id, next_snapshot},
-    failed, time_text,
+    failed,
+    link::Work,
 };
 use crate::{Error, ErrorKind, Result, file::write::Written};
 
@@ -50,149 +49,192 @@ impl Catalog {
     /// # Errors
     /// When one of the old files is no longer live, so that rows would be doubled; nothing is changed then.
     pub(crate) async fn replace(&self, replace: &Replace) -> Result<()> {
-        let doing = "cannot write the catalog";
-        let mut connection = self.lock().await;
-        let mut transaction =
-            connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed(doing))?;
-        if !swap(&mut transaction, replace).await.map_err(failed(doing))? {
-            let text = "somebody else replaced these files meanwhile";
-            return Err(Error::new(ErrorKind::Busy, text));
+        if self.again(|| self.try_to_replace(replace)).await? {
+            return Ok(());
         }
-        transaction.commit().await.map_err(failed(doing))
+        Err(Error::new(ErrorKind::Busy, "somebody else replaced these files meanwhile"))
     }
 
-    /// Lets go of all snapshots up to `until` but the newest, and schedules the files that only they had for deletion. Says
-    /// how many snapshots they were.
+    async fn try_to_replace(&self, replace: &Replace) -> Result<bool> {
+        let doing = "cannot write the catalog";
+        let mut link = self.link().await?;
+        let mut work = link.write().await.map_err(failed(doing))?;
+        let swapped = swap(&mut work, replace).await.map_err(failed(doing))?;
+        if swapped {
+            work.commit().await.map_err(failed(doing))?;
+        }
+        Ok(swapped)
+    }
+
+    /// Lets go of all snapshots up to `until` but the newest, and of none that another node reads, as far as it said so in the
+    /// last ten minutes. Schedules the files that only they had for deletion, and says how many snapshots they were.
     pub(crate) async fn expire(&self, until: jiff::Timestamp, now: jiff::Timestamp) -> Result<u64> {
+        self.expire_but(until, now, HELD).await
+    }
+
+    /// Lets go of all snapshots but the newest, whoever reads them.
+    pub(crate) async fn expire_all(&self, now: jiff::Timestamp) -> Result<u64> {
+        let until = now.saturating_add(jiff::SignedDuration::from_hours(24)).unwrap_or(now);
+        self.expire_but(until, now, HELD_BY_NOBODY).await
+    }
+
+    async fn expire_but(
+        &self,
+        until: jiff::Timestamp,
+        now: jiff::Timestamp,
+        held: &'static str,
+    ) -> Result<u64> {
         let doing = "cannot expire snapshots";
-        let mut connection = self.lock().await;
-        let mut transaction =
-            connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed(doing))?;
-        let gone = expire(&mut transaction, until, now).await.map_err(failed(doing))?;
-        transaction.commit().await.map_err(failed(doing))?;
+        let mut link = self.link().await?;
+        let mut work = link.write().await.map_err(failed(doing))?;
+        let held = self.is_shared().then_some(held);
+        let gone = expire(&mut work, until, now, held).await.map_err(failed(doing))?;
+        work.commit().await.map_err(failed(doing))?;
         Ok(gone)
     }
 
     /// The files that are scheduled for deletion, relative to the folder of all data.
     pub(crate) async fn scheduled(&self) -> Result<Vec<String>> {
-        let mut connection = self.lock().await;
-        sqlx::query_scalar(
-            "SELECT path FROM ducklake_files_scheduled_for_deletion WHERE path_is_relative = 1",
-        )
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(failed("cannot read the catalog"))
+        let doing = "cannot read the catalog";
+        let mut link = self.link().await?;
+        let mut work = link.read().await.map_err(failed(doing))?;
+        let statement =
+            "SELECT path FROM ducklake_files_scheduled_for_deletion WHERE path_is_relative";
+        let rows = work.rows(statement, &[]).await.map_err(failed(doing))?;
+        rows.iter().map(|row| row.text(0)).collect::<sqlx::Result<_>>().map_err(failed(doing))
     }
 
     /// Forgets files that were scheduled for deletion and are gone.
     pub(crate) async fn forget(&self, paths: &[String]) -> Result<()> {
-        let mut connection = self.lock().await;
-        for path in paths {
-            sqlx::query("DELETE FROM ducklake_files_scheduled_for_deletion WHERE path = ?")
-                .bind(path)
-                .execute(&mut *connection)
-                .await
-                .map_err(failed("cannot write the catalog"))?;
+        let doing = "cannot write the catalog";
+        if paths.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let mut link = self.link().await?;
+        let mut work = link.write().await.map_err(failed(doing))?;
+        for path in paths {
+            let statement = "DELETE FROM ducklake_files_scheduled_for_deletion WHERE path = $1";
+            work.change(statement, &[path.as_str().into()]).await.map_err(failed(doing))?;
+        }
+        work.commit().await.map_err(failed(doing))
     }
 }
 
-async fn swap(connection: &mut SqliteConnection, replace: &Replace) -> sqlx::Result<bool> {
-    let (snapshot, first_file) = next_snapshot(connection).await?;
-    let mut row_id = next_row_id(connection).await?;
-    for gone in &replace.gone {
-        let ended = sqlx::query(
-            "UPDATE ducklake_data_file SET end_snapshot = ?
-             WHERE data_file_id = ? AND end_snapshot IS NULL",
-        )
-        .bind(snapshot)
-        .bind(gone.cast_signed())
-        .execute(&mut *connection)
-        .await?;
-        if ended.rows_affected() != 1 {
+async fn swap(work: &mut Work<'_>, replace: &Replace) -> sqlx::Result<bool> {
+    let (snapshot, first_file) = next_snapshot(work).await?;
+    let mut row_id = next_row_id(work).await?;
+    for &gone in &replace.gone {
+        let ended = work
+            .change(
+                "UPDATE ducklake_data_file SET end_snapshot = $1
+                 WHERE data_file_id = $2 AND end_snapshot IS NULL",
+                &[snapshot.into(), gone.into()],
+            )
+            .await?;
+        if ended != 1 {
             return Ok(false);
         }
-        sqlx::query(
-            "UPDATE ducklake_delete_file SET end_snapshot = ?
-             WHERE data_file_id = ? AND end_snapshot IS NULL",
+        work.change(
+            "UPDATE ducklake_delete_file SET end_snapshot = $1
+             WHERE data_file_id = $2 AND end_snapshot IS NULL",
+            &[snapshot.into(), gone.into()],
         )
-        .bind(snapshot)
-        .bind(gone.cast_signed())
-        .execute(&mut *connection)
         .await?;
     }
     for (file, id) in replace.files.iter().zip(first_file..) {
-        add_file(connection, file, id, snapshot, row_id).await?;
+        add_file(work, file, id, snapshot, row_id).await?;
         row_id += file.rows.cast_signed();
     }
     let (change, message) = replace.reason.texts();
     let changes = format!("{change}:{EVENTS}");
     let files = replace.files.len();
-    add_snapshot(connection, snapshot, files, replace.now, (&changes, message)).await?;
-    measure_table(connection, row_id).await?;
+    add_snapshot(work, snapshot, files, replace.now, (&changes, message)).await?;
+    measure_table(work, row_id).await?;
     Ok(true)
 }
 
 /// Counts the table's rows and bytes again; its row ids moved on.
-async fn measure_table(connection: &mut SqliteConnection, next_row_id: i64) -> sqlx::Result<()> {
-    sqlx::query(
-        "UPDATE ducklake_table_stats SET next_row_id = ?2, (record_count, file_size_bytes) =
-             (SELECT coalesce(sum(record_count), 0), coalesce(sum(file_size_bytes), 0)
-              FROM ducklake_data_file WHERE table_id = ?1 AND end_snapshot IS NULL)
-         WHERE table_id = ?1",
+async fn measure_table(work: &mut Work<'_>, next_row_id: i64) -> sqlx::Result<()> {
+    work.change(
+        "UPDATE ducklake_table_stats SET next_row_id = $2, (record_count, file_size_bytes) =
+             (SELECT CAST(coalesce(sum(record_count), 0) AS BIGINT),
+                     CAST(coalesce(sum(file_size_bytes), 0) AS BIGINT)
+              FROM ducklake_data_file WHERE table_id = $1 AND end_snapshot IS NULL)
+         WHERE table_id = $1",
+        &[EVENTS.into(), next_row_id.into()],
     )
-    .bind(EVENTS)
-    .bind(next_row_id)
-    .execute(connection)
     .await?;
     Ok(())
 }
 
 async fn expire(
-    connection: &mut SqliteConnection,
+    work: &mut Work<'_>,
     until: jiff::Timestamp,
     now: jiff::Timestamp,
+    held: Option<&'static str>,
 ) -> sqlx::Result<u64> {
-    // To the second: how fractions are written differs between programs.
-    let gone = sqlx::query(
-        "DELETE FROM ducklake_snapshot
-         WHERE substr(snapshot_time, 1, 19) <= substr(?, 1, 19)
-             AND snapshot_id < (SELECT max(snapshot_id) FROM ducklake_snapshot)",
-    )
-    .bind(time_text(until))
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(
+    let oldest = match held {
+        Some(held) => work.row(held, &[]).await?.map_or(Ok(None), |row| row.maybe_number(0))?,
+        None => None,
+    };
+    let values = [until.into(), oldest.unwrap_or(i64::MAX).into()];
+    let gone = work.change(expiry(work.dialect()), &values).await?;
+    work.change(
         "INSERT INTO ducklake_files_scheduled_for_deletion
-         SELECT data_file_id, 'main/events/' || path, path_is_relative, ?1
+         SELECT data_file_id, 'main/events/' || path, path_is_relative, $1
          FROM ducklake_data_file
          WHERE end_snapshot <= (SELECT min(snapshot_id) FROM ducklake_snapshot)
-             AND path_is_relative = 1
+             AND path_is_relative
          UNION ALL
-         SELECT delete_file_id, 'main/events/' || path, path_is_relative, ?1
+         SELECT delete_file_id, 'main/events/' || path, path_is_relative, $1
          FROM ducklake_delete_file
          WHERE end_snapshot <= (SELECT min(snapshot_id) FROM ducklake_snapshot)
-             AND path_is_relative = 1",
+             AND path_is_relative",
+        &[now.into()],
     )
-    .bind(time_text(now))
-    .execute(&mut *connection)
     .await?;
-    sqlx::raw_sql(
-        "DELETE FROM ducklake_snapshot_changes
-             WHERE snapshot_id NOT IN (SELECT snapshot_id FROM ducklake_snapshot);
-         DELETE FROM ducklake_data_file
-             WHERE end_snapshot <= (SELECT min(snapshot_id) FROM ducklake_snapshot);
-         DELETE FROM ducklake_delete_file
-             WHERE end_snapshot <= (SELECT min(snapshot_id) FROM ducklake_snapshot);
-         DELETE FROM ducklake_file_column_stats
-             WHERE data_file_id NOT IN (SELECT data_file_id FROM ducklake_data_file);
-         DELETE FROM wayfarer_file
-             WHERE data_file_id NOT IN (SELECT data_file_id FROM ducklake_data_file);
-         DELETE FROM wayfarer_span
-             WHERE data_file_id NOT IN (SELECT data_file_id FROM ducklake_data_file);",
-    )
-    .execute(connection)
-    .await?;
-    Ok(gone.rows_affected())
+    for statement in FORGET_EXPIRED {
+        work.change(statement, &[]).await?;
+    }
+    Ok(gone)
 }
+
+/// The oldest snapshot that a node reads. One that is gone for ten minutes reads nothing any more.
+const HELD: &str =
+    "SELECT min(reads) FROM wayfarer_writer WHERE seen > now() - interval '10 minutes'";
+const HELD_BY_NOBODY: &str = "SELECT CAST(NULL AS BIGINT)";
+
+/// To the second: how fractions are written differs between programs.
+fn expiry(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => {
+            "DELETE FROM ducklake_snapshot
+             WHERE substr(snapshot_time, 1, 19) <= substr($1, 1, 19)
+                 AND snapshot_id < (SELECT max(snapshot_id) FROM ducklake_snapshot)
+                 AND snapshot_id < $2"
+        }
+        #[cfg(feature = "postgres")]
+        Dialect::Postgres => {
+            "DELETE FROM ducklake_snapshot
+             WHERE date_trunc('second', snapshot_time) <= date_trunc('second', $1)
+                 AND snapshot_id < (SELECT max(snapshot_id) FROM ducklake_snapshot)
+                 AND snapshot_id < $2"
+        }
+    }
+}
+
+/// What only snapshots had that are gone.
+const FORGET_EXPIRED: [&str; 6] = [
+    "DELETE FROM ducklake_snapshot_changes
+         WHERE snapshot_id NOT IN (SELECT snapshot_id FROM ducklake_snapshot)",
+    "DELETE FROM ducklake_data_file
+         WHERE end_snapshot <= (SELECT min(snapshot_id) FROM ducklake_snapshot)",
+    "DELETE FROM ducklake_delete_file
+         WHERE end_snapshot <= (SELECT min(snapshot_id) FROM ducklake_snapshot)",
+    "DELETE FROM ducklake_file_column_stats
+         WHERE data_file_id NOT IN (SELECT data_file_id FROM ducklake_data_file)",
+    "DELETE FROM wayfarer_file
+         WHERE data_file_id NOT IN (SELECT data_file_id FROM ducklake_data_file)",
+    "DELETE FROM wayfarer_span
+         WHERE data_file_id NOT IN (SELECT data_file_id FROM ducklake_data_file)",
+];

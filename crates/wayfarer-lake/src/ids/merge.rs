@@ -14,6 +14,8 @@ pub(crate) struct IdFolder {
     pub(crate) folder: PathBuf,
     pub(crate) window_days: u32,
     pub(crate) window_ids: u64,
+    /// Names of files that this writer merges begin with this: where several nodes share the folder, each merges its own.
+    pub(crate) own: String,
 }
 
 /// What a seal changes among the files of ids.
@@ -26,8 +28,9 @@ pub(crate) struct IdChange {
 }
 
 impl IdFolder {
-    pub(crate) fn new(folder: PathBuf, options: &Options) -> IdFolder {
+    pub(crate) fn new(folder: PathBuf, own: String, options: &Options) -> IdFolder {
         IdFolder {
+            own,
             storage: Arc::clone(&options.storage),
             folder,
             window_days: options.window_days,
@@ -105,7 +108,8 @@ impl IdFolder {
         change: &mut IdChange,
     ) -> Result<()> {
         let ledger = ids == Ids::Ledger;
-        let merged = mergeable(&change.files, ledger, now, fresh.len() as u64);
+        let own = change.files.iter().filter(|file| file.row.name.starts_with(&self.own));
+        let merged = mergeable(own, ledger, now, fresh.len() as u64);
         let count = fresh.len() as u64 + merged.iter().map(|file| file.row.ids).sum::<u64>();
         let kind = if ledger { "ledger" } else { "window" };
         let row = IdFileRow { name: format!("{stem}.{kind}"), ledger, ids: count, newest: now.0 };
@@ -155,10 +159,15 @@ impl IdChange {
 
 /// The newest files that are no larger than twice what is merged into them, so that each id is written log n times. A
 /// window's files are merged within a day only: it goes day by day.
-fn mergeable(files: &[Arc<IdFile>], ledger: bool, now: Micros, fresh: u64) -> Vec<Arc<IdFile>> {
+fn mergeable<'a>(
+    files: impl DoubleEndedIterator<Item = &'a Arc<IdFile>>,
+    ledger: bool,
+    now: Micros,
+    fresh: u64,
+) -> Vec<Arc<IdFile>> {
     let mut merged = Vec::new();
     let mut total = fresh;
-    for file in files.iter().rev().filter(|file| file.row.ledger == ledger) {
+    for file in files.rev().filter(|file| file.row.ledger == ledger) {
         let same_day = file.row.newest.div_euclid(Micros::DAY) == now.0.div_euclid(Micros::DAY);
         if file.row.ids > total.saturating_mul(2) || !(ledger || same_day) {
             break;

@@ -8,7 +8,7 @@ use crate::{Options, storage::Disk};
 
 fn folder(path: &Path, window_ids: u64) -> IdFolder {
     let options = Options { window_ids, window_days: 2, ..Options::default() };
-    IdFolder::new(path.to_owned(), &options)
+    IdFolder::new(path.to_owned(), String::new(), &options)
 }
 
 fn hot(ids: impl IntoIterator<Item = u128>, kind: Ids) -> HotIds {

@@ -31,7 +31,8 @@ fn john(n: u64) -> Event {
     Event { visitor: MARY, user: Some("john".into()), ..event_with_id(SITE, 1000 + n) }
 }
 
-fn traces(folder: &Path, needle: &[u8], found: &mut Vec<String>) {
+/// The files below a folder that hold these bytes.
+pub(crate) fn traces(folder: &Path, needle: &[u8], found: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -9,20 +9,23 @@ use std::{
 };
 
 use wayfarer_event::{Event, VisitorId};
-use wayfarer_lake::{Ids, Lake, Options, Person};
+use wayfarer_lake::{CatalogAt, Ids, Lake, Options, Person};
 
 use crate::{
     simulator::Dice,
-    support::{all, event_with_id, open},
+    support::{all, event_with_id, open, shared_catalog},
 };
 
 const SITE: &str = "a.example";
 /// Where the child works; it does nothing when this is not set.
 const FOLDER: &str = "WAYFARER_TEST_CHILD_FOLDER";
+/// The address of the catalog and the folder that nodes share, where the child is one of several.
+const CATALOG: &str = "WAYFARER_TEST_CHILD_CATALOG";
+const FILES: &str = "WAYFARER_TEST_CHILD_FILES";
 /// The number of its first event.
 const FIRST: &str = "WAYFARER_TEST_CHILD_FIRST";
 /// Events of one child.
-const EVENTS: u64 = 1_000_000;
+pub(crate) const EVENTS: u64 = 1_000_000;
 /// People who are known to one child, besides those whom nobody knows.
 const PEOPLE: u64 = 20;
 
@@ -65,6 +68,8 @@ async fn child() {
         compact_after: Duration::from_millis(20),
         keep_snapshots: Duration::ZERO,
         segment_bytes: 20_000,
+        look_after: Duration::from_millis(10),
+        catalog: catalog_of_child(),
         ..Options::default()
     };
     let lake = Lake::open(Path::new(&folder), options).await.unwrap();
@@ -90,6 +95,13 @@ async fn child() {
     std::future::pending::<()>().await;
 }
 
+fn catalog_of_child() -> CatalogAt {
+    match (std::env::var(CATALOG), std::env::var(FILES)) {
+        (Ok(url), Ok(files)) => shared_catalog(&url, Path::new(&files)),
+        _ => CatalogAt::Folder,
+    }
+}
+
 async fn erase_all(lake: Lake, first: u64) {
     for person in first..first + PEOPLE {
         println!("\nerasing {person}");
@@ -102,7 +114,7 @@ async fn erase_all(lake: Lake, first: u64) {
 
 /// What children said before they were killed.
 #[derive(Default)]
-struct Said {
+pub(crate) struct Said {
     acknowledged: BTreeSet<u64>,
     erasing: HashSet<u64>,
     erased: HashSet<u64>,
@@ -111,39 +123,22 @@ struct Said {
 impl Said {
     /// Starts a child, and kills it after so many acknowledged events and so many erasures.
     fn kill_after(&mut self, folder: &Path, first: u64, acknowledged: usize, erased: usize) {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "kill::child", "--nocapture"])
-            .env(FOLDER, folder)
-            .env(FIRST, first.to_string())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        let enough = (self.acknowledged.len() + acknowledged, self.erased.len() + erased);
-        let mut killed = false;
-        for line in out.lines() {
-            // A line may be cut off by the kill; whole ones have a word and a number.
-            let line = line.unwrap();
-            let Some((word, Ok(number))) = line.split_once(' ').map(|(w, n)| (w, n.parse())) else {
-                continue;
-            };
-            match word {
-                "acknowledged" => _ = self.acknowledged.insert(number),
-                "erasing" => _ = self.erasing.insert(number),
-                "erased" => _ = self.erased.insert(number),
-                _ => {}
-            }
-            if self.acknowledged.len() >= enough.0 && self.erased.len() >= enough.1 && !killed {
-                child.kill().unwrap();
-                killed = true;
-            }
-        }
-        assert!(!child.wait().unwrap().success());
-        assert!(killed, "the child ended by itself");
+        self.add(run_and_kill(folder, None, first, (acknowledged, erased)));
+    }
+
+    pub(crate) fn add(&mut self, other: Said) {
+        self.acknowledged.extend(other.acknowledged);
+        self.erasing.extend(other.erasing);
+        self.erased.extend(other.erased);
+    }
+
+    /// How many events were acknowledged, how many erasures were begun, and how many were done.
+    pub(crate) fn counts(&self) -> (usize, usize, usize) {
+        (self.acknowledged.len(), self.erasing.len(), self.erased.len())
     }
 
     /// Compares what the lake holds with what was said.
-    fn check(&self, lake: &Lake) {
+    pub(crate) fn check(&self, lake: &Lake) {
         let mut times: HashMap<u64, usize> = HashMap::new();
         for row in all(&lake.view()) {
             let id = row.event.id.unwrap();
@@ -159,6 +154,46 @@ impl Said {
         let back = times.keys().find(|n| person_of(**n).is_some_and(|p| self.erased.contains(&p)));
         assert_eq!(back, None, "an erased person is back");
     }
+}
+
+/// Starts a child, kills it after so many acknowledged events and so many erasures, and answers what it said. `shared` are the
+/// address of a catalog and the folder that nodes share.
+pub(crate) fn run_and_kill(
+    folder: &Path,
+    shared: Option<(&str, &Path)>,
+    first: u64,
+    (acknowledged, erased): (usize, usize),
+) -> Said {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "kill::child", "--nocapture"]);
+    command.env(FOLDER, folder).env(FIRST, first.to_string()).stdout(Stdio::piped());
+    if let Some((url, files)) = shared {
+        command.env(CATALOG, url).env(FILES, files);
+    }
+    let mut child = command.spawn().unwrap();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    let mut said = Said::default();
+    let mut killed = false;
+    for line in out.lines() {
+        // A line may be cut off by the kill; whole ones have a word and a number.
+        let line = line.unwrap();
+        let Some((word, Ok(number))) = line.split_once(' ').map(|(w, n)| (w, n.parse())) else {
+            continue;
+        };
+        match word {
+            "acknowledged" => _ = said.acknowledged.insert(number),
+            "erasing" => _ = said.erasing.insert(number),
+            "erased" => _ = said.erased.insert(number),
+            _ => {}
+        }
+        if said.acknowledged.len() >= acknowledged && said.erased.len() >= erased && !killed {
+            child.kill().unwrap();
+            killed = true;
+        }
+    }
+    assert!(!child.wait().unwrap().success());
+    assert!(killed, "the child ended by itself");
+    said
 }
 
 #[tokio::test]

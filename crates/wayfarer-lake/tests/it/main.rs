@@ -13,6 +13,7 @@ mod model;
 mod power;
 mod real {
     mod duckdb;
+    mod nodes;
 }
 mod release;
 mod retain;

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use proptest::prelude::*;
 use wayfarer_event::{Column, Micros};
-use wayfarer_lake::{Appended, Ids, Lake, Scan, Stored, Values, own_id};
+use wayfarer_lake::{Appended, Ids, Lake, Options, Scan, Stored, Values, own_id};
 
 use crate::support::{all, event, event_with_id, open, options};
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     /// Events `first..first + count`, with ids where `ids` says so.
     Append {
         site: bool,
@@ -24,7 +24,7 @@ enum Step {
     Close,
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let append = (any::<bool>(), 0u64..60, 1u64..25, any::<Option<bool>>())
         .prop_map(|(site, first, count, ids)| Step::Append { site, first, count, ids });
     let step = prop_oneof![
@@ -74,9 +74,10 @@ impl Model {
     }
 }
 
-async fn check(steps: &[Step]) {
+pub(crate) async fn check(steps: &[Step], options: &Options) {
     let folder = tempfile::tempdir().unwrap();
-    let mut lake = open(folder.path()).await;
+    let open = async || Lake::open(folder.path(), options.clone()).await.unwrap();
+    let mut lake = open().await;
     let mut model = Model::default();
     for step in steps {
         match *step {
@@ -94,11 +95,11 @@ async fn check(steps: &[Step]) {
             }
             Step::Crash => {
                 drop(lake);
-                lake = open(folder.path()).await;
+                lake = open().await;
             }
             Step::Close => {
                 lake.close().await.unwrap();
-                lake = open(folder.path()).await;
+                lake = open().await;
             }
         }
         compare(&lake, &model);
@@ -120,7 +121,7 @@ fn compare(lake: &Lake, model: &Model) {
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
@@ -128,7 +129,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn appends_seals_and_restarts_in_any_order_keep_every_row_once(steps in steps()) {
-        runtime().block_on(check(&steps));
+        runtime().block_on(check(&steps, &options()));
     }
 }
 

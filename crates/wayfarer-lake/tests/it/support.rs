@@ -8,7 +8,7 @@ use std::{
 };
 
 use wayfarer_event::{Event, Micros, VisitorId, VisitorKind};
-use wayfarer_lake::{Lake, Options, Stored, View};
+use wayfarer_lake::{CatalogAt, Lake, Options, SharedCatalog, Stored, View};
 
 /// An event whose fields all follow from `n`, with most columns used.
 pub(crate) fn event(site: &str, n: u64) -> Event {
@@ -49,6 +49,11 @@ pub(crate) fn options() -> Options {
         day_files: 0,
         ..Options::default()
     }
+}
+
+/// A catalog in PostgreSQL.
+pub(crate) fn shared_catalog(url: &str, files: &Path) -> CatalogAt {
+    CatalogAt::Postgres(SharedCatalog { url: url.to_owned(), files: Some(files.to_owned()) })
 }
 
 pub(crate) async fn open(folder: &Path) -> Lake {

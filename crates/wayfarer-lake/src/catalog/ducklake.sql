@@ -1,4 +1,5 @@
--- A DuckLake 1.0 catalog (https://ducklake.select/docs/stable/specification), as DuckDB lays it out in SQLite.
+-- A DuckLake 1.0 catalog (https://ducklake.select/docs/stable/specification), as DuckDB lays it out. SQLite has BIGINT for
+-- BOOLEAN, and VARCHAR for UUID and TIMESTAMPTZ.
 
 CREATE TABLE ducklake_column(
     column_id BIGINT,
@@ -10,7 +11,7 @@ CREATE TABLE ducklake_column(
     column_type VARCHAR,
     initial_default VARCHAR,
     default_value VARCHAR,
-    nulls_allowed BIGINT,
+    nulls_allowed BOOLEAN,
     parent_column BIGINT,
     default_value_type VARCHAR,
     default_value_dialect VARCHAR
@@ -38,7 +39,7 @@ CREATE TABLE ducklake_data_file(
     end_snapshot BIGINT,
     file_order BIGINT,
     path VARCHAR,
-    path_is_relative BIGINT,
+    path_is_relative BOOLEAN,
     file_format VARCHAR,
     record_count BIGINT,
     file_size_bytes BIGINT,
@@ -57,7 +58,7 @@ CREATE TABLE ducklake_delete_file(
     end_snapshot BIGINT,
     data_file_id BIGINT,
     path VARCHAR,
-    path_is_relative BIGINT,
+    path_is_relative BOOLEAN,
     format VARCHAR,
     delete_count BIGINT,
     file_size_bytes BIGINT,
@@ -75,7 +76,7 @@ CREATE TABLE ducklake_file_column_stats(
     null_count BIGINT,
     min_value VARCHAR,
     max_value VARCHAR,
-    contains_nan BIGINT,
+    contains_nan BOOLEAN,
     extra_stats VARCHAR
 );
 
@@ -97,15 +98,15 @@ CREATE TABLE ducklake_file_variant_stats(
     null_count BIGINT,
     min_value VARCHAR,
     max_value VARCHAR,
-    contains_nan BIGINT,
+    contains_nan BOOLEAN,
     extra_stats VARCHAR
 );
 
 CREATE TABLE ducklake_files_scheduled_for_deletion(
     data_file_id BIGINT,
     path VARCHAR,
-    path_is_relative BIGINT,
-    schedule_start VARCHAR
+    path_is_relative BOOLEAN,
+    schedule_start TIMESTAMPTZ
 );
 
 CREATE TABLE ducklake_inlined_data_tables(
@@ -153,7 +154,7 @@ CREATE TABLE ducklake_name_mapping(
     source_name VARCHAR,
     target_field_id BIGINT,
     parent_column BIGINT,
-    is_partition BIGINT
+    is_partition BOOLEAN
 );
 
 CREATE TABLE ducklake_partition_column(
@@ -173,12 +174,12 @@ CREATE TABLE ducklake_partition_info(
 
 CREATE TABLE ducklake_schema(
     schema_id BIGINT PRIMARY KEY,
-    schema_uuid VARCHAR,
+    schema_uuid UUID,
     begin_snapshot BIGINT,
     end_snapshot BIGINT,
     schema_name VARCHAR,
     path VARCHAR,
-    path_is_relative BIGINT
+    path_is_relative BOOLEAN
 );
 
 CREATE TABLE ducklake_schema_versions(
@@ -189,7 +190,7 @@ CREATE TABLE ducklake_schema_versions(
 
 CREATE TABLE ducklake_snapshot(
     snapshot_id BIGINT PRIMARY KEY,
-    snapshot_time VARCHAR,
+    snapshot_time TIMESTAMPTZ,
     schema_version BIGINT,
     next_catalog_id BIGINT,
     next_file_id BIGINT
@@ -222,20 +223,20 @@ CREATE TABLE ducklake_sort_info(
 
 CREATE TABLE ducklake_table(
     table_id BIGINT,
-    table_uuid VARCHAR,
+    table_uuid UUID,
     begin_snapshot BIGINT,
     end_snapshot BIGINT,
     schema_id BIGINT,
     table_name VARCHAR,
     path VARCHAR,
-    path_is_relative BIGINT
+    path_is_relative BOOLEAN
 );
 
 CREATE TABLE ducklake_table_column_stats(
     table_id BIGINT,
     column_id BIGINT,
-    contains_null BIGINT,
-    contains_nan BIGINT,
+    contains_null BOOLEAN,
+    contains_nan BOOLEAN,
     min_value VARCHAR,
     max_value VARCHAR,
     extra_stats VARCHAR
@@ -258,7 +259,7 @@ CREATE TABLE ducklake_tag(
 
 CREATE TABLE ducklake_view(
     view_id BIGINT,
-    view_uuid VARCHAR,
+    view_uuid UUID,
     begin_snapshot BIGINT,
     end_snapshot BIGINT,
     schema_id BIGINT,
@@ -267,34 +268,3 @@ CREATE TABLE ducklake_view(
     "sql" VARCHAR,
     column_aliases VARCHAR
 );
-
-
--- What is Wayfarer's own. DuckDB lets it be, and it is written in the same transactions.
-
--- version: of these tables
-CREATE TABLE wayfarer_meta("key" TEXT PRIMARY KEY, "value" TEXT NOT NULL) WITHOUT ROWID;
--- Every event of the writer with a seq below next_seq is in a data file.
-CREATE TABLE wayfarer_writer(writer INTEGER PRIMARY KEY, next_seq INTEGER NOT NULL);
--- Until when what an erased person did is declined; a person is a fingerprint of 16 bytes.
-CREATE TABLE wayfarer_erased(print BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
--- CRC-32C of a data file.
-CREATE TABLE wayfarer_file(data_file_id INTEGER PRIMARY KEY, crc32c INTEGER NOT NULL);
--- Where the rows of each site lie in a data file. Visitors are 64 bits without a sign, kept as the same bits with one.
-CREATE TABLE wayfarer_span(
-    data_file_id INTEGER NOT NULL,
-    first_row INTEGER NOT NULL,
-    rows INTEGER NOT NULL,
-    site TEXT NOT NULL,
-    least_visitor INTEGER NOT NULL,
-    greatest_visitor INTEGER NOT NULL,
-    least_ts INTEGER NOT NULL,
-    greatest_ts INTEGER NOT NULL,
-    PRIMARY KEY (data_file_id, first_row)
-) WITHOUT ROWID;
--- Files of fingerprints of ids: which there are, and until when their newest id was taken.
-CREATE TABLE wayfarer_id_file(
-    name TEXT PRIMARY KEY,
-    ledger INTEGER NOT NULL,
-    ids INTEGER NOT NULL,
-    newest INTEGER NOT NULL
-) WITHOUT ROWID;
