@@ -3,6 +3,7 @@
 
 mod bench;
 mod demo;
+mod oracles;
 
 use std::time::Instant;
 
@@ -18,7 +19,7 @@ const PROOFS: &[Proof] = &[
     ("loop", the_loop),
     ("sessions", bench::sessions),
     ("lake", bench::lake),
-    ("analysis", bench::analysis),
+    ("analysis", the_analysis),
 ];
 
 /// Runs the proof of this name and writes its figures.
@@ -45,6 +46,14 @@ pub(crate) fn show(name: &str) -> Result<()> {
     println!("{text}");
     eprintln!("written to {}", file.display());
     Ok(())
+}
+
+/// The reports: right, by their oracles, then fast, beside their peers.
+fn the_analysis() -> Result<Value> {
+    let oracles = oracles::analysis()?;
+    let mut figures = bench::analysis()?;
+    figures["oracles"] = oracles;
+    Ok(figures)
 }
 
 fn machine() -> Value {

@@ -23,9 +23,9 @@ pub(crate) enum Scope {
 
 /// How many tests passed and failed.
 #[derive(Clone, Copy, Default)]
-struct Count {
-    passed: u64,
-    failed: u64,
+pub(crate) struct Count {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
 }
 
 /// Provides the tools, runs the tests, prints the count.
@@ -51,7 +51,8 @@ pub(crate) fn test(scope: Scope) -> Result<()> {
     Ok(())
 }
 
-fn count(command: &mut std::process::Command) -> Result<(Count, bool)> {
+/// Runs tests and counts them; also whether the command itself ended well.
+pub(crate) fn count(command: &mut std::process::Command) -> Result<(Count, bool)> {
     let mut child = command.stdout(Stdio::piped()).spawn().context("could not start cargo")?;
     let stdout = child.stdout.take().context("cargo has no stdout")?;
     let mut count = Count::default();

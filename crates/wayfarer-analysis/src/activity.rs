@@ -23,9 +23,9 @@ impl Activity {
         }
     }
 
-    /// Whether the visitor is known for one day only, so that nothing can be said of its coming back.
-    pub(crate) fn is_daily(&self, history: &History<'_>) -> bool {
-        let kind = history.key(self.kind).first().copied();
+    /// Whether the visitor, at this row, is known for one day only, so that nothing can be said of its coming back.
+    pub(crate) fn is_daily(&self, history: &History<'_>, row: usize) -> bool {
+        let kind = history.key(self.kind).get(row).copied();
         let kind = kind.and_then(|code| history.words(self.kind).get(code));
         kind.is_none_or(|kind| kind == VisitorKind::Daily.as_str())
     }
@@ -37,13 +37,12 @@ impl Activity {
         (0..before).any(|row| self.selects(history, row))
     }
 
-    /// The intervals in which the visitor was active, in order, each once.
+    /// The intervals of the period in which the visitor was active, in order, each once. What was read before the period is
+    /// not of it, though it may be of its first interval.
     pub(crate) fn intervals(&self, history: &History<'_>, intervals: &Intervals) -> Vec<usize> {
         let times = history.times();
-        let (start, _) = intervals.bounds(0);
-        let first = times.partition_point(|ts| *ts < start);
         let mut active: Vec<usize> = Vec::new();
-        for row in (first..history.inside().end).filter(|row| self.selects(history, *row)) {
+        for row in history.inside().filter(|row| self.selects(history, *row)) {
             let place = intervals.find(active.last().copied().unwrap_or(0), times[row]);
             if active.last() != Some(&place) {
                 active.push(place);

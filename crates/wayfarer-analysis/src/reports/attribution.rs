@@ -255,7 +255,7 @@ impl Fold for Count {
         if conversions.peek().is_none() {
             return Ok(());
         }
-        if self.activity.is_daily(history) {
+        if self.activity.is_daily(history, 0) {
             counted.daily += 1;
             return Ok(());
         }

@@ -22,7 +22,6 @@ pub(super) const REPORT: Report = Report {
     name: "funnel-visitors",
     doc: "Who reached a step of a funnel, or got no further",
     parameters: &[
-        Parameter::Unit,
         Parameter::Steps,
         Parameter::Window,
         Parameter::Order,
@@ -32,7 +31,7 @@ pub(super) const REPORT: Report = Report {
         Parameter::Limit,
     ],
     fields: &[
-        ("visitor", "who; the latest first. By person, null for those with an account"),
+        ("visitor", "who; the latest first"),
         ("user", "the account it was last known by in the period, and within the window after it"),
         ("began", "when it was at the first step"),
         ("reached", "when it was at the step"),
@@ -57,16 +56,13 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     let mut meta = Asked::meta(request);
     meta.insert("step".into(), json!(step));
     meta.insert("visitors".into(), json!(found.visitors));
-    let by_person = request.unit.as_deref() == Some("user");
-    let rows = found.latest.into_sorted_vec().into_iter().map(|Reverse(who)| row(&who, by_person));
+    let rows = found.latest.into_sorted_vec().into_iter().map(|Reverse(who)| row(&who));
     Ok(job.answer(rows.collect(), meta))
 }
 
-/// A person with an account is no visitor that another report would know.
-fn row(who: &Who, by_person: bool) -> Row {
-    let visitor = (!by_person || who.user.is_none()).then(|| VisitorId(who.visitor).to_string());
+fn row(who: &Who) -> Row {
     let mut row = Row::new();
-    row.insert("visitor".into(), json!(visitor));
+    row.insert("visitor".into(), json!(VisitorId(who.visitor).to_string()));
     row.insert("user".into(), json!(who.user));
     row.insert("began".into(), json!(Micros(who.began).to_string()));
     row.insert("reached".into(), json!(Micros(who.reached).to_string()));

@@ -95,7 +95,7 @@ impl Fold for Count {
         if history.inside().is_empty() {
             return Ok(());
         }
-        if self.activity.is_daily(history) {
+        if self.activity.is_daily(history, 0) {
             counted.daily += 1;
             return Ok(());
         }

@@ -67,10 +67,11 @@ impl Fold for Count {
     }
 
     fn visitor(&self, counted: &mut Counted, history: &History<'_>) -> Result<(), Error> {
-        if history.inside().is_empty() {
+        let inside = history.inside();
+        if inside.is_empty() {
             return Ok(());
         }
-        if self.activity.is_daily(history) {
+        if self.activity.is_daily(history, inside.start) {
             counted.daily += 1;
             return Ok(());
         }

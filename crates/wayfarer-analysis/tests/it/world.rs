@@ -53,7 +53,10 @@ pub(crate) const RULE: VisitRule = VisitRule { gap: 30 * MINUTE, cap: 90 * MINUT
 /// How many cases a property is tried on: `WAYFARER_CASES`, or one hundred.
 pub(crate) fn config() -> Config {
     let cases = std::env::var("WAYFARER_CASES").ok().and_then(|cases| cases.parse().ok());
-    Config { cases: cases.unwrap_or(100), failure_persistence: None, ..Config::default() }
+    let cases: u32 = cases.unwrap_or(100);
+    // Some properties are about half of the worlds only.
+    let max_global_rejects = cases.saturating_mul(4).max(1024);
+    Config { cases, max_global_rejects, failure_persistence: None, ..Config::default() }
 }
 
 /// A night in which clocks are put forward, one in which they are put back, and a plain one.
