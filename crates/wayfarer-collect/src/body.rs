@@ -60,6 +60,13 @@ pub fn parse_body(
     if lines_only {
         return by_line(text);
     }
+    // What is sent most, read without a look at what it is.
+    if let Ok(batch) = serde_json::from_str::<Batch<'_>>(text) {
+        return in_batch(batch);
+    }
+    if let Ok(event) = event(text) {
+        return Ok(vec![Ok(event)]);
+    }
     match serde_json::from_str::<&RawValue>(text) {
         Ok(value) => one_value(value.get()),
         // Lines of which none can be read are more likely one damaged object than many damaged events.
@@ -80,17 +87,27 @@ fn is_lines(content_type: Option<&str>) -> Result<bool, BodyError> {
     }
 }
 
-/// A body that is one JSON value: an event, or an object around many.
+/// An object around many events.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Batch<'a> {
+    #[serde(borrow)]
+    events: Vec<&'a RawValue>,
+}
+
+fn in_batch(batch: Batch<'_>) -> Result<Vec<Result<RawEvent, Reject>>, BodyError> {
+    match batch.events.len() {
+        0 => Err(BodyError::Empty),
+        count if count > MAX_EVENTS => Err(BodyError::TooMany),
+        _ => Ok(batch.events.into_iter().map(|value| event(value.get())).collect()),
+    }
+}
+
+/// A body that is one JSON value: an event, or an object around many that cannot be read.
 fn one_value(text: &str) -> Result<Vec<Result<RawEvent, Reject>>, BodyError> {
     #[derive(Deserialize)]
     struct Probe {
         events: Option<serde::de::IgnoredAny>,
-    }
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Batch<'a> {
-        #[serde(borrow)]
-        events: Vec<&'a RawValue>,
     }
     let is_batch = serde_json::from_str::<Probe>(text).is_ok_and(|probe| probe.events.is_some());
     if !is_batch {
@@ -98,11 +115,7 @@ fn one_value(text: &str) -> Result<Vec<Result<RawEvent, Reject>>, BodyError> {
     }
     let batch: Batch<'_> =
         serde_json::from_str(text).map_err(|error| BodyError::NotJson(reason(&error)))?;
-    match batch.events.len() {
-        0 => Err(BodyError::Empty),
-        count if count > MAX_EVENTS => Err(BodyError::TooMany),
-        _ => Ok(batch.events.into_iter().map(|value| event(value.get())).collect()),
-    }
+    in_batch(batch)
 }
 
 /// One event a line; empty lines are passed over and not counted.

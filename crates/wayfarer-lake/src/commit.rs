@@ -217,8 +217,8 @@ impl Committer {
         let hot_bytes = rows.hot.bytes();
         drop(rows);
         self.next_seq = group.next_seq;
-        if listened {
-            self.shared.listeners.send(&live);
+        if !live.is_empty() {
+            self.shared.listeners.send(live);
         }
         self.measure();
         if hot_bytes >= self.seal_bytes {

@@ -115,8 +115,14 @@ impl Listeners {
     }
 
     /// Hands events to everybody. They are cut so that one group never exceeds what may wait.
-    pub(crate) fn send(&self, events: &[Stored]) {
-        let groups: Vec<Arc<[Stored]>> = events.chunks(self.most.max(1)).map(Arc::from).collect();
+    pub(crate) fn send(&self, mut events: Vec<Stored>) {
+        let most = self.most.max(1);
+        let mut groups: Vec<Arc<[Stored]>> = Vec::new();
+        while events.len() > most {
+            let rest = events.split_off(most);
+            groups.push(std::mem::replace(&mut events, rest).into());
+        }
+        groups.push(events.into());
         for queue in self.lock().iter().filter_map(Weak::upgrade) {
             for group in &groups {
                 queue.push(group, self.most);

@@ -8,7 +8,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use wayfarer_event::Text;
 
-use crate::{lesson::Lesson, paths::Paths};
+use crate::{
+    lesson::{Growth, Lesson},
+    paths::Paths,
+};
 
 /// How many days the window has.
 pub(crate) const DAYS: i64 = 30;
@@ -41,6 +44,17 @@ impl Day {
         }
         for step in &lesson.steps {
             less(&mut self.steps, step, 1);
+        }
+    }
+
+    /// Adds counts whose codes are ours.
+    fn grow(&mut self, more: &Day) {
+        self.visits += more.visits;
+        for (page, count) in &more.pages {
+            *self.pages.entry(*page).or_default() += count;
+        }
+        for (step, count) in &more.steps {
+            *self.steps.entry(*step).or_default() += count;
         }
     }
 
@@ -93,6 +107,20 @@ impl Counts {
     pub(crate) fn learn(&mut self, lesson: &Lesson, paths: &Paths) {
         self.days.entry(lesson.day).or_default().learn(lesson);
         self.apply(&one(lesson), paths, |count, change| count + change);
+    }
+
+    /// Counts in what a visit teaches more than before.
+    pub(crate) fn grow(&mut self, growth: &Growth, paths: &Paths) {
+        let more = Day {
+            visits: u64::from(growth.begins),
+            pages: growth.page.map(|page| (page, 1)).into_iter().collect(),
+            steps: growth.step.map(|step| (step, 1)).into_iter().collect(),
+        };
+        if more == Day::default() {
+            return;
+        }
+        self.days.entry(growth.day).or_default().grow(&more);
+        self.apply(&more, paths, |count, change| count + change);
     }
 
     /// Counts a lesson out that was counted in before, unless its day is out of the window.

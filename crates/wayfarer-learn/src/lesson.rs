@@ -36,6 +36,48 @@ impl Lesson {
     }
 }
 
+/// What one event adds to what its visit teaches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Growth {
+    /// The day of the visit, counted from 1970 in UTC.
+    pub(crate) day: i64,
+    /// It is the visit's first page: only now it teaches anything.
+    pub(crate) begins: bool,
+    /// A page that the visit had not had before.
+    pub(crate) page: Option<u32>,
+    /// A step that it had not taken before.
+    pub(crate) step: Option<(u32, u32)>,
+}
+
+impl Growth {
+    /// The event teaches nothing new.
+    pub(crate) fn nothing(start: i64) -> Growth {
+        Growth { day: day(start), begins: false, page: None, step: None }
+    }
+
+    /// The event is the first of a visit.
+    pub(crate) fn first(start: i64, page: Option<u32>) -> Growth {
+        Growth { begins: page.is_some(), page, ..Growth::nothing(start) }
+    }
+
+    /// The event comes after those of a visit that had these pages, in order.
+    pub(crate) fn next(
+        start: i64,
+        mut before: impl DoubleEndedIterator<Item = u32> + Clone,
+        page: Option<u32>,
+    ) -> Growth {
+        let Some(page) = page else { return Growth::nothing(start) };
+        let Some(last) = before.clone().next_back() else {
+            return Growth::first(start, Some(page));
+        };
+        let steps = before.clone().zip(before.clone().skip(1));
+        let step = (last, page);
+        let is_new = last != page && !steps.into_iter().any(|taken| taken == step);
+        let page = (!before.any(|other| other == page)).then_some(page);
+        Growth { page, step: is_new.then_some(step), ..Growth::nothing(start) }
+    }
+}
+
 /// The day of an instant, counted from 1970 in UTC.
 pub(crate) fn day(ts: i64) -> i64 {
     ts.div_euclid(Micros::DAY)

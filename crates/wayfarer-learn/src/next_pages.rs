@@ -13,7 +13,7 @@ use crate::{
     counts::{Counts, DAYS},
     lesson::day,
     paths::Paths,
-    recent::{Moment, Recent},
+    recent::{Change, Moment, Recent},
     train::Train,
 };
 
@@ -181,12 +181,20 @@ impl NextPages {
             self.missed += 1;
             return;
         };
-        for lesson in &change.unlearn {
-            self.counts.unlearn(lesson, &self.paths);
-        }
         let first_day = day(self.clock) - DAYS + 1;
-        for lesson in change.learn.iter().filter(|lesson| lesson.day >= first_day) {
-            self.counts.learn(lesson, &self.paths);
+        match change {
+            Change::Grown(growth) if growth.day >= first_day => {
+                self.counts.grow(&growth, &self.paths);
+            }
+            Change::Grown(_) => {}
+            Change::Replaced { unlearn, learn } => {
+                for lesson in &unlearn {
+                    self.counts.unlearn(lesson, &self.paths);
+                }
+                for lesson in learn.iter().filter(|lesson| lesson.day >= first_day) {
+                    self.counts.learn(lesson, &self.paths);
+                }
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Learning from the lake: the fold that counts the lessons of every visit of the window, and keeps the latest visits.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 use wayfarer_analysis::{
@@ -10,7 +10,12 @@ use wayfarer_analysis::{
 };
 use wayfarer_event::Column;
 
-use crate::{counts::Day, lesson::Lesson, paths::Paths, recent::Moment};
+use crate::{
+    counts::Day,
+    lesson::Lesson,
+    paths::Paths,
+    recent::{ALL_EVENTS, Moment},
+};
 
 /// Counts what visits teach.
 pub(crate) struct Train {
@@ -27,9 +32,31 @@ pub(crate) struct Learnt {
     pub(crate) paths: Paths,
     pub(crate) days: BTreeMap<i64, Day>,
     pub(crate) open: Vec<(u64, Vec<Moment>)>,
+    /// How many events of `open` there are.
+    open_events: usize,
     /// What the codes of this task's paths are here.
     #[serde(skip)]
     codes: Vec<Option<Option<u32>>>,
+}
+
+impl Learnt {
+    /// Keeps the events of a visitor whose visit may go on. Where they are many more than a model keeps, those of the
+    /// visitors who were quiet longest go: it would let go of the same.
+    fn keep_open(&mut self, visitor: u64, moments: Vec<Moment>) {
+        self.open_events += moments.len();
+        self.open.push((visitor, moments));
+        if self.open_events <= 2 * ALL_EVENTS {
+            return;
+        }
+        let last = |moments: &[Moment]| moments.last().map(|moment| moment.ts);
+        self.open.sort_unstable_by_key(|(visitor, moments)| Reverse((last(moments), *visitor)));
+        let mut events = 0;
+        self.open.retain(|(_, moments)| {
+            events += moments.len();
+            events <= ALL_EVENTS
+        });
+        self.open_events = self.open.iter().map(|(_, moments)| moments.len()).sum();
+    }
 }
 
 impl Train {
@@ -85,7 +112,7 @@ impl Fold for Train {
             }
         }
         if !open.is_empty() {
-            learnt.open.push((history.visitor().0, open));
+            learnt.keep_open(history.visitor().0, open);
         }
         Ok(())
     }
@@ -100,11 +127,30 @@ impl Fold for Train {
                 moment.page =
                     moment.page.and_then(|page| ours.get(page as usize).copied().flatten());
             }
-            learnt.open.push((visitor, moments));
+            learnt.keep_open(visitor, moments);
         }
     }
 
     fn finish(&self, learnt: Learnt) -> Learnt {
         learnt
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn training_keeps_no_more_open_visits_than_a_model_does() {
+        let mut learnt = Learnt::default();
+        for visitor in 0..1000 {
+            let ts = visitor as i64;
+            learnt.keep_open(visitor, vec![Moment { ts, seq: 0, page: None }; 4000]);
+            assert!(learnt.open_events <= 2 * ALL_EVENTS);
+        }
+        let kept: Vec<u64> = learnt.open.iter().map(|(visitor, _)| *visitor).collect();
+        assert_eq!(learnt.open_events, kept.len() * 4000);
+        let latest = 1000 - (ALL_EVENTS / 4000) as u64..1000;
+        assert!(latest.into_iter().all(|visitor| kept.contains(&visitor)));
     }
 }
