@@ -34,7 +34,7 @@ impl Groups {
             return Ok(None);
         }
         if rules.len() > RULES {
-            return Err(Error::TooMany { what: "rules", limit: RULES });
+            return Err(Error::parameter(parameter, format!("has more than {RULES} rules")));
         }
         if rules.iter().any(|rule| rule.is_empty() || rule.len() > LENGTH) {
             let problem = format!("has a rule that is empty or longer than {LENGTH} bytes");
@@ -96,7 +96,7 @@ mod tests {
     fn rules_that_cannot_be_are_refused() {
         let said = |rules: Vec<String>| Groups::read("group", &rules).unwrap_err().to_string();
         assert!(said(vec![String::new()]).starts_with("`group` has a rule that is empty"));
-        assert!(said(vec!["/a".into(); RULES + 1]).contains("more than 100 rules"));
+        assert_eq!(said(vec!["/a".into(); RULES + 1]), "`group` has more than 100 rules");
         assert_eq!(Groups::read("group", &[]).unwrap(), None);
     }
 }
