@@ -1,12 +1,6 @@
 //! The clickstream: made by the generator, read from its Parquet file, put into a lake through the lake's own door.
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs::File, path::PathBuf, process::Command, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use arrow_array::{
@@ -26,6 +20,9 @@ pub(crate) const SITE: &str = "shop";
 /// How many events go into the lake at once.
 const BATCH: usize = 5_000;
 
+/// The most events of a stream; of more, it is taken several times.
+const LARGEST: u64 = 20_000_000;
+
 /// How many files lie there that were not merged yet.
 const SMALL_FILES: u64 = 50;
 
@@ -42,14 +39,15 @@ pub(crate) struct Loaded {
 
 /// The file with the clickstream; it is made if it is not there.
 pub(crate) fn clickstream(arguments: &Arguments) -> Result<PathBuf> {
-    let file = clicks_file(&arguments.folder, arguments.rows);
+    let (rows, _) = stream(arguments);
+    let file = clicks_file(&arguments.folder, rows);
     if file.exists() {
         return Ok(file);
     }
     let script = arguments.scripts.join("clickstream.py");
     let status = Command::new(&arguments.python)
         .arg(&script)
-        .arg(arguments.rows.to_string())
+        .arg(rows.to_string())
         .arg(&file)
         .status()
         .with_context(|| format!("could not run {}", script.display()))?;
@@ -68,22 +66,33 @@ pub(crate) fn options() -> Options {
     }
 }
 
+/// The file of the stream that a lake of so many events is made of, and how many times it is taken.
+fn stream(arguments: &Arguments) -> (u64, u64) {
+    let copies = arguments.rows.div_ceil(LARGEST).max(1);
+    (arguments.rows / copies, copies)
+}
+
 /// Puts every row into the lake, and checks that they are all there.
 ///
 /// The lake is left as it lives: nine tenths of the rows in files of a day or a month, then [`SMALL_FILES`] that nobody has
 /// merged yet, and the last of a tenth in memory.
-pub(crate) async fn load(lake: &Lake, clicks: &Path, rows: u64) -> Result<Loaded> {
+pub(crate) async fn load(lake: &Lake, arguments: &Arguments) -> Result<Loaded> {
+    let (clicks, rows) = (clickstream(arguments)?, arguments.rows);
+    let (_, copies) = stream(arguments);
     let file =
-        File::open(clicks).with_context(|| format!("could not open {}", clicks.display()))?;
+        File::open(&clicks).with_context(|| format!("could not open {}", clicks.display()))?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH).build()?;
     let watch = Stopwatch::start();
     let mut events = 0;
     let compacted = rows / 10 * 9;
     let (mut next_seal, each) = (compacted, (rows - compacted) / (SMALL_FILES + 1));
     for batch in reader {
-        let batch = Columns::of(&batch?)?.events();
-        events += batch.len() as u64;
-        append(lake, batch).await?;
+        let columns = Columns::of(&batch?)?;
+        for copy in 0..copies {
+            let batch = columns.events(copy);
+            events += batch.len() as u64;
+            append(lake, batch).await?;
+        }
         if events >= next_seal && events + each <= rows {
             lake.seal().await?;
             if next_seal == compacted {
@@ -139,15 +148,16 @@ impl Columns {
         })
     }
 
-    fn events(&self) -> Vec<Event> {
-        (0..self.ts.len()).map(|row| self.event(row)).collect()
+    /// The events, of other visitors in each copy.
+    fn events(&self, copy: u64) -> Vec<Event> {
+        (0..self.ts.len()).map(|row| self.event(row, copy << 48)).collect()
     }
 
-    fn event(&self, row: usize) -> Event {
+    fn event(&self, row: usize, visitors: u64) -> Event {
         let user = Some(self.user.value(row)).filter(|user| *user != 0);
         Event {
             site: Text::const_new(SITE),
-            visitor: VisitorId(spread(self.visitor.value(row) as u64)),
+            visitor: VisitorId(spread(self.visitor.value(row) as u64 | visitors)),
             visitor_kind: VisitorKind::FirstParty,
             user: user.map(|user| Text::from(user.to_string())),
             name: self.event.value(row).into(),

@@ -1,13 +1,14 @@
-//! Wayfarer's reports beside chDB and DuckDB: the same clickstream, the same questions, in one run.
+//! Wayfarer's reports beside chDB and DuckDB: the same clickstream, the same questions, in one run; and how they grow.
 //!
 //! The generator of the clickstream and the peers' queries are two scripts outside of this project (`clickstream.py` and
-//! `peers.py`, in the folder that `--scripts` names); they are run as they are. The rows go into a lake through its public
-//! door, and the questions are asked through `wayfarer_analysis::answer`, as the server asks them: nothing is cached
-//! between two of them.
+//! `peers.py`, in the folder that `--scripts` names). The rows go into a lake through its public door, and the questions are
+//! asked through `wayfarer_analysis::answer`: no answer is kept between two of them.
 //!
-//! Start with [`run`].
+//! Start with [`run`]; `beside` has the peers, `growth` what more events and more steps cost.
 
+mod beside;
 mod compare;
+mod growth;
 mod load;
 mod peers;
 mod question;
@@ -15,17 +16,12 @@ mod question;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use clap::Parser;
-use serde::Serialize;
+use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
-use wayfarer_bench_measure::{Sample, Stopwatch, Table, machine, median, memory};
-use wayfarer_lake::Lake;
+use wayfarer_bench_measure::machine;
+use wayfarer_lake::{Lake, Options};
 
-use crate::{
-    compare::Verdict,
-    peers::{Peer, PeerAnswer},
-    question::Question,
-};
+use crate::peers::Peer;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -37,9 +33,18 @@ struct Arguments {
     /// How many events the clickstream has.
     #[arg(long, default_value_t = 2_000_000)]
     rows: u64,
-    /// How often each question is asked; the first time is told apart, the others' median counts.
+    /// What to measure.
+    #[arg(long, num_args = 1.., value_delimiter = ',', default_value = "beside")]
+    parts: Vec<Part>,
+    /// How often each question is asked while the lake is warm: the median counts.
     #[arg(long, default_value_t = 4)]
     rounds: u32,
+    /// How much memory decoded columns may take, in MB; those of `beside` only.
+    #[arg(long, default_value_t = 512)]
+    resident: usize,
+    /// The sizes of `size`, in events. Beyond `--rows`, its stream is taken several times, with other visitors each time.
+    #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = [200_000, 2_000_000])]
+    sizes: Vec<u64>,
     /// How many threads a report may use. The peers take two.
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -75,135 +80,88 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// One question: what it took us and the peers, and whether the answers are the same.
-#[derive(Debug, Serialize)]
-struct Row {
-    question: &'static str,
-    report: &'static str,
-    differs: Option<&'static str>,
-    cold_s: f64,
-    warm_s: f64,
-    cpu_s: f64,
-    peers: Vec<PeerRow>,
-}
-
-#[derive(Debug, Serialize)]
-struct PeerRow {
-    peer: Peer,
-    best_s: f64,
-    /// Their time over ours, warm.
-    times: f64,
-    verdict: Verdict,
+/// A part of the bench.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The seven questions beside the peers, cold and warm.
+    Beside,
+    /// The same without anything kept in memory, over lakes of several sizes, each in a process of its own.
+    Size,
+    /// Funnels of 2 to 32 steps, without anything kept in memory.
+    Steps,
+    /// The seven questions of one size: what `size` starts.
+    Alone,
 }
 
 fn run(arguments: &Arguments, runtime: &tokio::runtime::Runtime) -> Result<Value> {
-    let clicks = load::clickstream(arguments)?;
-    let temporary;
-    let folder = match &arguments.lake {
-        Some(folder) => folder.as_path(),
-        None => {
-            let builder = tempfile::Builder::new().prefix("bench-analysis-").to_owned();
-            temporary = builder.tempdir_in(&arguments.folder)?;
-            temporary.path()
-        }
-    };
-    let lake = runtime.block_on(Lake::open(folder, load::options()))?;
-    let loaded = match lake.view().rows(None) {
-        0 => Some(runtime.block_on(load::load(&lake, &clicks, arguments.rows))?),
-        _ => None,
-    };
-    eprintln!("{}", serde_json::to_string(&(&loaded, lake.status()))?);
-    let mut rows = Vec::new();
-    let mut answers = Vec::new();
-    for question in question::present() {
-        let (row, answer) = ask(&lake, question, arguments)?;
-        rows.push(row);
-        answers.push(answer);
-    }
-    let peak = memory(std::process::id())?;
-    runtime.block_on(lake.close())?;
-    for peer in &arguments.peers {
-        let theirs = peers::run(*peer, arguments, &clicks)?;
-        for (row, ours) in rows.iter_mut().zip(&answers) {
-            row.peers.extend(beside(*peer, row.question, row.warm_s, &theirs, ours));
-        }
-    }
-    println!("{}", table(&rows));
-    Ok(json!({
+    let mut figures = json!({
         "machine": machine(),
         "rows": arguments.rows,
         "threads": arguments.threads,
-        "loaded": loaded,
-        "memory": peak,
-        "questions": rows,
         "not_there_yet": question::absent(),
-    }))
-}
-
-fn ask(lake: &Lake, question: &'static Question, arguments: &Arguments) -> Result<(Row, Value)> {
-    let mut samples: Vec<Sample> = Vec::new();
-    let mut told = Value::Null;
-    for _ in 0..arguments.rounds.max(2) {
-        let watch = Stopwatch::start();
-        let answer = question.ask(lake, arguments.threads)?;
-        samples.push(watch.stop(1, 0));
-        told = answer;
+    });
+    for part in &arguments.parts {
+        let (name, told) = match part {
+            Part::Beside => ("beside", beside::run(arguments, runtime)?),
+            Part::Size => ("size", growth::sizes(arguments)?),
+            Part::Steps => ("steps", growth::steps(arguments, runtime)?),
+            Part::Alone => ("alone", growth::alone(arguments, runtime)?),
+        };
+        figures[name] = told;
     }
-    let (cold, warm) = samples.split_first().context("no round was run")?;
-    let row = Row {
-        question: question.name,
-        report: question.report,
-        differs: question.differs,
-        cold_s: cold.wall_ns / 1e9,
-        warm_s: median(warm.iter().map(|sample| sample.wall_ns)) / 1e9,
-        cpu_s: median(warm.iter().map(|sample| sample.cpu_ns)) / 1e9,
-        peers: Vec::new(),
-    };
-    Ok((row, told))
+    Ok(figures)
 }
 
-fn beside(
-    peer: Peer,
-    question: &str,
-    warm_s: f64,
-    theirs: &[PeerAnswer],
-    ours: &Value,
-) -> Option<PeerRow> {
-    let theirs = theirs.iter().find(|theirs| theirs.question == question)?;
-    Some(PeerRow {
-        peer,
-        best_s: theirs.best_s,
-        times: theirs.best_s / warm_s,
-        verdict: compare::verdict(ours, &theirs.rows),
-    })
+/// A folder with the lake of so many events, which is made if it is not there.
+struct Place {
+    folder: PathBuf,
+    _temporary: Option<tempfile::TempDir>,
 }
 
-fn table(rows: &[Row]) -> String {
-    let head =
-        ["question", "report", "cold s", "warm s", "cpu s", "peer", "best s", "times", "answers"];
-    let mut table = Table::new(&head);
-    for row in rows {
-        let ours = [
-            row.question.to_owned(),
-            row.report.to_owned(),
-            format!("{:.3}", row.cold_s),
-            format!("{:.3}", row.warm_s),
-            format!("{:.3}", row.cpu_s),
-        ];
-        if row.peers.is_empty() {
-            table.row(ours.to_vec());
+impl Place {
+    /// Where the arguments want the lake.
+    fn of(arguments: &Arguments) -> Result<Place> {
+        if let Some(folder) = &arguments.lake {
+            return Ok(Place { folder: folder.clone(), _temporary: None });
         }
-        for peer in &row.peers {
-            let theirs = [
-                peer.peer.name().to_owned(),
-                format!("{:.3}", peer.best_s),
-                format!("{:.1}", peer.times),
-                peer.verdict.to_string(),
-            ];
-            table.row(ours.iter().cloned().chain(theirs).collect());
-        }
+        let builder = tempfile::Builder::new().prefix("bench-analysis-").to_owned();
+        let temporary = builder.tempdir_in(&arguments.folder)?;
+        Ok(Place { folder: temporary.path().to_owned(), _temporary: Some(temporary) })
     }
-    table.to_string()
+
+    /// Opens the lake, and fills it if it is empty. It must be dropped, not closed: its hot rows come back from the log.
+    fn open(
+        &self,
+        arguments: &Arguments,
+        runtime: &tokio::runtime::Runtime,
+        resident_bytes: usize,
+    ) -> Result<Lake> {
+        let options = Options { resident_bytes, ..load::options() };
+        let lake = runtime.block_on(Lake::open(&self.folder, options))?;
+        if lake.view().rows(None) == 0 {
+            let loaded = runtime.block_on(load::load(&lake, arguments))?;
+            eprintln!("{}", serde_json::to_string(&(&loaded, lake.status()))?);
+        }
+        Ok(lake)
+    }
+
+    /// Lets the system forget what it read of the lake's files, so that they come from the disk again.
+    fn forget(&self) -> Result<()> {
+        let mut folders = vec![self.folder.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let file = std::fs::File::open(&path)?;
+                file.sync_all()?;
+                rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The file of a clickstream of so many events.

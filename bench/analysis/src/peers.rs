@@ -1,13 +1,18 @@
-//! The peers: their script is loaded as a module and run as it is; only what it prints is taken as JSON.
+//! The peers: their script is loaded as a module and loads its tables as it does; the questions are then handed to it one by
+//! one, each with a range of days, so that peers and we take turns.
 
-use std::{path::Path, process::Command};
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use serde_json::{Deserializer, Value};
+use serde_json::{Deserializer, Value, json};
 
-use crate::Arguments;
+use crate::{Arguments, question::Days};
 
 /// An engine that people would reach for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -32,7 +37,9 @@ impl Peer {
 /// What a peer answered to one question, and how fast.
 #[derive(Debug)]
 pub(crate) struct PeerAnswer {
-    pub(crate) question: String,
+    /// How long the first of three times took.
+    pub(crate) first_s: f64,
+    /// The least of the three.
     pub(crate) best_s: f64,
     /// Rows of cells.
     pub(crate) rows: Value,
@@ -40,54 +47,103 @@ pub(crate) struct PeerAnswer {
 
 #[derive(Deserialize)]
 struct Line {
-    question: String,
     seconds: Vec<f64>,
     /// chDB prints rows one after the other.
     text: Option<String>,
     rows: Option<Value>,
+    /// Where the peer cannot answer.
+    absent: Option<bool>,
 }
 
-/// Loads the script as a module and lets it tell in JSON what it would print.
+/// Loads the script as a module, and gives it questions as they are asked in place of its list. What it would print is told
+/// in JSON.
 const DRIVER: &str = r#"
 import json, os, sys
 folder, peer, clicks = sys.argv[1:]
 sys.path.insert(0, folder)
 import peers
 
+def tell(answer):
+    print(json.dumps(answer, default=str), file=out, flush=True)
+
 def show(name, question, seconds, rows):
     told = {"text": rows} if isinstance(rows, str) else {"rows": [list(row) for row in rows]}
-    print(json.dumps({"question": question, "seconds": seconds, **told}, default=str), file=out, flush=True)
+    tell({"seconds": seconds, **told})
+
+class Asked(dict):
+    def items(self):
+        for line in sys.stdin:
+            asked = json.loads(line)
+            if asked["question"] not in self:
+                tell({"seconds": [], "absent": True})
+                continue
+            table = f"(SELECT * FROM ev WHERE ts >= '{asked['from']}' AND ts < '{asked['until']}') AS ev"
+            yield asked["question"], self[asked["question"]].replace("FROM ev", "FROM " + table)
 
 # The engines draw on file 1 themselves: what they draw goes to stderr.
 out = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 peers.show = show
+peers.CH, peers.DK = Asked(peers.CH), Asked(peers.DK)
 {"chdb": peers.chdb_run, "duckdb": peers.duck_run}[peer](clicks)
 "#;
 
-/// Lets a peer answer all its questions.
-pub(crate) fn run(peer: Peer, arguments: &Arguments, clicks: &Path) -> Result<Vec<PeerAnswer>> {
-    let output = Command::new(&arguments.python)
-        .args(["-c", DRIVER])
-        .arg(&arguments.scripts)
-        .args([peer.name()])
-        .arg(clicks.canonicalize()?)
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .with_context(|| format!("could not run {}", peer.name()))?;
-    ensure!(output.status.success(), "{} ended with {}", peer.name(), output.status);
-    String::from_utf8(output.stdout)?.lines().map(read).collect()
+/// A peer that has loaded its table and waits for questions.
+pub(crate) struct Running {
+    pub(crate) peer: Peer,
+    child: Child,
+    questions: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
 }
 
-fn read(line: &str) -> Result<PeerAnswer> {
-    let line: Line =
-        serde_json::from_str(line).with_context(|| format!("the peer printed {line}"))?;
+impl Running {
+    /// Starts a peer. It loads its table before it answers.
+    pub(crate) fn start(peer: Peer, arguments: &Arguments, clicks: &Path) -> Result<Running> {
+        let mut child = Command::new(&arguments.python)
+            .args(["-c", DRIVER])
+            .arg(&arguments.scripts)
+            .args([peer.name()])
+            .arg(clicks.canonicalize()?)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("could not run {}", peer.name()))?;
+        let questions = child.stdin.take();
+        let answers = BufReader::new(child.stdout.take().context("it has no output")?);
+        Ok(Running { peer, child, questions, answers })
+    }
+
+    /// Asks a question three times in a row; `None` where the peer has no such question.
+    pub(crate) fn ask(&mut self, question: &str, days: &Days) -> Result<Option<PeerAnswer>> {
+        let asked = json!({ "question": question, "from": days.from(), "until": days.until() });
+        let questions = self.questions.as_mut().context("it was told to end")?;
+        writeln!(questions, "{asked}")?;
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        read(&line).with_context(|| format!("{} printed {line:?}", self.peer.name()))
+    }
+
+    /// Lets it end, and waits for that.
+    pub(crate) fn end(mut self) -> Result<()> {
+        self.questions = None;
+        let status = self.child.wait()?;
+        ensure!(status.success(), "{} ended with {status}", self.peer.name());
+        Ok(())
+    }
+}
+
+fn read(line: &str) -> Result<Option<PeerAnswer>> {
+    let line: Line = serde_json::from_str(line)?;
+    if line.absent.is_some() {
+        return Ok(None);
+    }
     let rows = match line.text {
         Some(text) => Value::Array(
             Deserializer::from_str(&text).into_iter::<Value>().collect::<Result<_, _>>()?,
         ),
         None => line.rows.unwrap_or_default(),
     };
+    let first_s = line.seconds.first().copied().unwrap_or(f64::INFINITY);
     let best_s = line.seconds.into_iter().fold(f64::INFINITY, f64::min);
-    Ok(PeerAnswer { question: line.question, best_s, rows })
+    Ok(Some(PeerAnswer { first_s, best_s, rows }))
 }

@@ -10,6 +10,46 @@ use wayfarer_lake::Lake;
 
 use crate::load::SITE;
 
+/// The first day of the stream, in microseconds.
+const FIRST: i64 = 1_767_225_600_000_000;
+/// How many days the stream has.
+const DAYS: i64 = 90;
+
+/// A range of whole days of the stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Days {
+    first: i64,
+    after: i64,
+}
+
+impl Days {
+    /// Another range in each round, of nearly the whole stream: from the first day on, then from the second to the last but
+    /// one, and so on.
+    pub(crate) fn of_round(round: u32) -> Days {
+        let cut = i64::from(round % 4);
+        Days { first: cut, after: DAYS - cut }
+    }
+
+    fn day(day: i64) -> String {
+        Micros(FIRST + day * Micros::DAY).to_string().chars().take(10).collect()
+    }
+
+    /// The first day.
+    pub(crate) fn from(&self) -> String {
+        Days::day(self.first)
+    }
+
+    /// The last day.
+    fn to(&self) -> String {
+        Days::day(self.after - 1)
+    }
+
+    /// The day after the last.
+    pub(crate) fn until(&self) -> String {
+        Days::day(self.after)
+    }
+}
+
 /// A question that we and the peers answer.
 pub(crate) struct Question {
     /// As the peers' script calls it.
@@ -45,11 +85,11 @@ const QUESTIONS: &[Question] = &[
     },
     Question {
         name: "sessions",
-        report: "overview",
-        request: || json!({}),
+        report: "trend",
+        request: || json!({ "metrics": ["visits", "visit_duration_s"], "interval": "month" }),
         // The third figure of the peers, visits of one event, is no bounce by our definition.
-        shape: |rows| rows_of(rows, &["visits", "visit_duration_s"]),
-        differs: None,
+        shape: visits_of_months,
+        differs: Some("a visit at the edge of the range is whole, theirs is cut"),
     },
     Question {
         name: "funnel",
@@ -110,17 +150,33 @@ impl Question {
         reports().iter().any(|report| report.name() == self.report)
     }
 
-    /// Asks it, and gives the answer in the peers' shape.
-    pub(crate) fn ask(&self, lake: &Lake, threads: usize) -> Result<Value> {
-        let mut request: Request = serde_json::from_value((self.request)())?;
-        request.report = self.report.to_owned();
-        request.site = SITE.to_owned();
-        // Half a year after the first click of the stream: all of it is past.
-        let now = Micros(1_767_225_600_000_000 + 180 * 86_400_000_000);
-        let mut context = Context::new(lake.view(), TimeZone::UTC, now);
-        context.threads = threads;
-        Ok((self.shape)(&answer(&context, &request)?.rows))
+    /// Asks it of a range of days, and gives the answer in the peers' shape.
+    pub(crate) fn ask(&self, lake: &Lake, threads: usize, days: &Days) -> Result<Value> {
+        let mut request = (self.request)();
+        request["from"] = json!(days.from());
+        request["to"] = json!(days.to());
+        Ok((self.shape)(&ask(lake, threads, self.report, request)?))
     }
+}
+
+/// Asks a funnel of so many steps, which take turns through those of the shop.
+pub(crate) fn funnel(lake: &Lake, threads: usize, steps: usize, days: &Days) -> Result<()> {
+    let steps: Vec<&str> = STEPS.iter().copied().cycle().take(steps).collect();
+    let request = json!({ "steps": steps, "window": "7d", "from": days.from(), "to": days.to() });
+    ask(lake, threads, "funnel", request)?;
+    Ok(())
+}
+
+/// Asks a report of the stream's site.
+fn ask(lake: &Lake, threads: usize, report: &str, request: Value) -> Result<Vec<Row>> {
+    let mut request: Request = serde_json::from_value(request)?;
+    request.report = report.to_owned();
+    request.site = SITE.to_owned();
+    // Half a year after the first click of the stream: all of it is past.
+    let now = Micros(FIRST + 180 * Micros::DAY);
+    let mut context = Context::new(lake.view(), TimeZone::UTC, now);
+    context.threads = threads;
+    Ok(answer(&context, &request)?.rows)
 }
 
 fn rows_of(rows: &[Row], fields: &[&str]) -> Value {
@@ -129,6 +185,15 @@ fn rows_of(rows: &[Row], fields: &[&str]) -> Value {
         fields.iter().map(cell).collect::<Vec<_>>()
     };
     json!(rows.iter().map(cells).collect::<Vec<_>>())
+}
+
+/// Visits and their mean length of all months together.
+fn visits_of_months(rows: &[Row]) -> Value {
+    let number = |row: &Row, field: &str| row.get(field).and_then(Value::as_f64).unwrap_or(0.0);
+    let visits: f64 = rows.iter().map(|row| number(row, "visits")).sum();
+    let seconds: f64 =
+        rows.iter().map(|row| number(row, "visits") * number(row, "visit_duration_s")).sum();
+    json!([[visits, seconds / visits.max(1.0)]])
 }
 
 /// One row for each country with a figure for each step, in the order of countries.

@@ -3,6 +3,8 @@
 //! Events that the filter selects are counted where they lie in the period. Visits are counted where they start in it and
 //! have at least one selected event; what is told of them (bounce, duration, …) is told of the visit as a whole.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 use wayfarer_event::{Column, Text, VisitorKind};
 
@@ -186,33 +188,91 @@ impl Measure {
         &self,
         counted: &mut Counted,
         history: &History<'_>,
-        rows: std::ops::Range<usize>,
+        rows: Range<usize>,
         of_visit: Option<u32>,
     ) {
-        let mut interval = 0;
-        for row in rows {
-            if !self.selects(history, row) {
-                continue;
+        match &self.key {
+            Key::One | Key::Visit(_) => {
+                self.together(counted, history, rows, of_visit.unwrap_or(0));
             }
-            let code = match &self.key {
-                Key::Time(intervals) => {
-                    interval = intervals.find(interval, history.times()[row]);
-                    interval as u32
+            Key::Time(intervals) => self.by_interval(counted, history, rows, intervals),
+            Key::Event(slot) => {
+                let codes = history.key(*slot);
+                for row in rows.filter(|row| self.selects(history, *row)) {
+                    self.event(counted, history, row, codes[row]);
                 }
-                Key::Goals(mask, _) => {
+            }
+            Key::Goals(mask, _) => {
+                for row in rows.filter(|row| self.selects(history, *row)) {
                     for goal in bits(history.mask(*mask)[row]) {
                         self.event(counted, history, row, goal);
                     }
-                    continue;
                 }
-                _ => self.event_code(history, row, of_visit),
-            };
-            self.event(counted, history, row, code);
+            }
+        }
+    }
+
+    /// Counts the selected events among these rows, each under its interval.
+    fn by_interval(
+        &self,
+        counted: &mut Counted,
+        history: &History<'_>,
+        mut rows: Range<usize>,
+        intervals: &Intervals,
+    ) {
+        let times = history.times();
+        let mut interval = 0;
+        while !rows.is_empty() {
+            interval = intervals.find(interval, times[rows.start]);
+            let (_, end) = intervals.bounds(interval);
+            let more = times[rows.start + 1..rows.end].iter().take_while(|ts| **ts < end).count();
+            let same = rows.start..rows.start + 1 + more;
+            rows.start = same.end;
+            self.together(counted, history, same, interval as u32);
+        }
+    }
+
+    /// Counts the selected events among these rows, all under one key.
+    fn together(
+        &self,
+        counted: &mut Counted,
+        history: &History<'_>,
+        rows: Range<usize>,
+        code: u32,
+    ) {
+        let selected = self.selected.map(|selected| &history.test(selected)[rows.clone()]);
+        // How many of the selected rows a test selects, too.
+        let both = |test: TestSlot| {
+            let truths = &history.test(test)[rows.clone()];
+            match selected {
+                None => truths.iter().map(|truth| u64::from(*truth)).sum::<u64>(),
+                Some(selected) => {
+                    truths.iter().zip(selected).map(|(one, other)| u64::from(one & other)).sum()
+                }
+            }
+        };
+        let events = selected.map_or(rows.len() as u64, |selected| {
+            selected.iter().map(|truth| u64::from(*truth)).sum()
+        });
+        if events == 0 {
+            return;
+        }
+        let turn = counted.visitors;
+        let tally = self.cell(counted, history, code);
+        tally.events += events;
+        tally.pageviews += both(self.page_view);
+        tally.visitors += u64::from(tally.last_visitor.first(turn));
+        if self.goal.is_some_and(|goal| both(goal) > 0) {
+            tally.converted += u64::from(tally.last_converted.first(turn));
+        }
+        if let Some(money) = self.money {
+            for row in rows.filter(|row| self.selects(history, *row)) {
+                earn(tally, history, money, row);
+            }
         }
     }
 
     /// Counts an event under a key.
-    #[inline]
     fn event(&self, counted: &mut Counted, history: &History<'_>, row: usize, code: u32) {
         let turn = counted.visitors;
         let tally = self.cell(counted, history, code);
@@ -222,12 +282,8 @@ impl Measure {
         if self.goal.is_some_and(|goal| history.test(goal)[row]) {
             tally.converted += u64::from(tally.last_converted.first(turn));
         }
-        if let Some((value, currency)) = self.money {
-            let value = history.number(value)[row];
-            if !value.is_nan() {
-                let currency = history.words(currency).get(history.key(currency)[row]);
-                tally.earn(currency, millionths(value));
-            }
+        if let Some(money) = self.money {
+            earn(tally, history, money, row);
         }
     }
 
@@ -258,13 +314,6 @@ impl Measure {
 
     fn selects(&self, history: &History<'_>, row: usize) -> bool {
         self.selected.is_none_or(|selected| history.test(selected)[row])
-    }
-
-    fn event_code(&self, history: &History<'_>, row: usize, of_visit: Option<u32>) -> u32 {
-        match &self.key {
-            Key::Event(slot) => history.key(*slot)[row],
-            _ => of_visit.unwrap_or(0),
-        }
     }
 
     fn visit_code(
@@ -307,6 +356,16 @@ impl Measure {
                 history.words(*slot).get(code).cloned()
             }
         })
+    }
+}
+
+/// Adds the money of a row, if it has any.
+fn earn(tally: &mut Tally, history: &History<'_>, money: (NumberSlot, KeySlot), row: usize) {
+    let (value, currency) = money;
+    let value = history.number(value)[row];
+    if !value.is_nan() {
+        let currency = history.words(currency).get(history.key(currency)[row]);
+        tally.earn(currency, millionths(value));
     }
 }
 

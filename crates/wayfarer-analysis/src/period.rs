@@ -339,6 +339,7 @@ impl Intervals {
         let later = self.starts.get(place + 1..self.len()).unwrap_or(&[]);
         match later.first() {
             Some(next) if *next <= ts => place + later.partition_point(|start| *start <= ts),
+            // Mostly an event lies in the interval of the one before.
             _ => place,
         }
     }

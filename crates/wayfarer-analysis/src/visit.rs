@@ -29,7 +29,9 @@ impl VisitRule {
     /// Whether an event at `ts` belongs to the visit that started at `start` and had its latest event at `last`.
     #[must_use]
     pub fn continues(&self, start: i64, last: i64, ts: i64) -> bool {
-        ts.saturating_sub(last) <= self.gap && ts.saturating_sub(start) <= self.cap
+        // Times ascend, so their distance is never negative, and fits where a signed number would not.
+        let within = |from: i64, most: i64| ts.wrapping_sub(from) as u64 <= most.max(0) as u64;
+        within(last, self.gap) && within(start, self.cap)
     }
 
     /// Cuts one visitor's times, in order, into visits: ranges of places, none empty.
@@ -37,15 +39,11 @@ impl VisitRule {
         let rule = *self;
         let mut start = 0;
         std::iter::from_fn(move || {
-            let &first = times.get(start)?;
-            let mut last = first;
-            let rest = times.get(start + 1..)?;
-            let more = rest.iter().take_while(|ts| {
-                let goes_on = rule.continues(first, last, **ts);
-                last = **ts;
-                goes_on
-            });
-            let visit = start..start + 1 + more.count();
+            let rest = times.get(start..)?;
+            let &first = rest.first()?;
+            let goes_on = |pair: &[i64]| rule.continues(first, pair[0], pair[1]);
+            let more = rest.windows(2).position(|pair| !goes_on(pair)).unwrap_or(rest.len() - 1);
+            let visit = start..start + 1 + more;
             start = visit.end;
             Some(visit)
         })

@@ -9,7 +9,7 @@ use arrow_array::{Array, StringArray};
 use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
 use wayfarer_event::Column;
 
-use crate::{Result, file::read::Arrivals, gather::Wanted};
+use crate::{Result, file::read::Arrivals, gather::Wanted, resident::Placed};
 
 /// Some rows as columns; all columns are equally long.
 #[derive(Clone, Debug)]
@@ -51,10 +51,28 @@ enum Order {
     },
     /// In a row group that can be asked, from a row of it on; or just these rows of it.
     Later {
-        group: Arc<Arrivals>,
+        group: Lookup,
         first: usize,
         picked: Option<Arc<[u32]>>,
     },
+}
+
+/// Who can tell when a row arrived.
+#[derive(Clone, Debug)]
+enum Lookup {
+    /// A row group, of its rows.
+    Group(Arc<Arrivals>),
+    /// What is in memory, of the rows of one block.
+    Memory(Arc<Placed>),
+}
+
+impl Lookup {
+    fn of(&self, row: usize) -> Result<(u64, u64)> {
+        match self {
+            Lookup::Group(group) => group.of(row),
+            Lookup::Memory(placed) => placed.of(row),
+        }
+    }
 }
 
 /// The values of one column.
@@ -220,6 +238,13 @@ impl FromIterator<u64> for Visitors {
     }
 }
 
+impl From<Vec<VisitorRun>> for Visitors {
+    /// From ascending visitors, each with the place after its last row.
+    fn from(runs: Vec<VisitorRun>) -> Visitors {
+        Visitors { runs: runs.into() }
+    }
+}
+
 impl Visitors {
     /// From the visitor of each row.
     pub(crate) fn of(visitors: &[u64]) -> Visitors {
@@ -302,7 +327,12 @@ impl Arrival {
 
     /// The order of the rows of a row group from one on, which is read when it is asked for.
     pub(crate) fn later(group: Arc<Arrivals>, first: usize) -> Arrival {
-        Arrival(Order::Later { group, first, picked: None })
+        Arrival(Order::Later { group: Lookup::Group(group), first, picked: None })
+    }
+
+    /// The order of the rows of a block from memory, which is looked up when it is asked for.
+    pub(crate) fn in_memory(placed: Arc<Placed>) -> Arrival {
+        Arrival(Order::Later { group: Lookup::Memory(placed), first: 0, picked: None })
     }
 
     /// The `seq` and the writer of a row. It may have to read them first. Blocking.
@@ -330,7 +360,7 @@ impl Arrival {
                 Order::Known { seq: seq.slice(start, rows), writer: writer.slice(start, rows) }
             }
             Order::Later { group, first, picked } => Order::Later {
-                group: Arc::clone(group),
+                group: group.clone(),
                 first: if picked.is_some() { *first } else { first + start },
                 picked: picked
                     .as_ref()
@@ -350,7 +380,7 @@ impl Arrival {
                     None => row,
                 };
                 let picked = Some(rows.iter().map(place).collect());
-                Order::Later { group: Arc::clone(group), first: *first, picked }
+                Order::Later { group: group.clone(), first: *first, picked }
             }
         })
     }

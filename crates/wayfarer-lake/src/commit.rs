@@ -256,6 +256,7 @@ impl Committer {
         let gone = before.iter().filter(|file| !now.contains(&file.id));
         self.shared.retire(gone.map(Arc::downgrade));
         self.shared.hold(snapshot, &before);
+        self.shared.resident.keep(&now);
         if self.frozen.take_if(|frozen| frozen.end_seq <= sealed.next_seq).is_some() {
             rows.sealing.clear();
             rows.oldest_sealing = None;

@@ -303,7 +303,7 @@ impl Opening {
         };
         let log = recover_log(&options, &places.wal, writer, &mut rows, &mut seen)?;
         let next_seq = rows.next_seq;
-        let shared = Arc::new(Shared::new(writer, rows, options.hot_bytes, options.live_events));
+        let shared = Arc::new(Shared::new(writer, rows, &options));
         let notify = Arc::new(Notify::new());
         let commands = Committer {
             shared: Arc::clone(&shared),

@@ -31,6 +31,7 @@ mod node;
 mod options;
 mod period;
 mod person;
+mod resident;
 mod retain;
 mod rule;
 mod scan;

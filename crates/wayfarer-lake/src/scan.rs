@@ -14,6 +14,7 @@ use crate::{
     file::{DataFile, SiteSpan, read::FileRun},
     gather::{Sorted, Wanted},
     hot::Chunk,
+    resident::ResidentRun,
 };
 
 /// Rows of a block of hot rows.
@@ -68,6 +69,7 @@ pub struct Run {
 #[derive(Debug)]
 enum Source {
     File(Box<FileRun>),
+    Memory(Box<ResidentRun>),
     Hot(Box<HotRun>),
 }
 
@@ -81,6 +83,10 @@ impl Run {
         Run { source: Source::Hot(Box::new(hot)), wanted: scan.wanted(), last: None }
     }
 
+    pub(crate) fn of_memory(run: ResidentRun, scan: &Scan) -> Run {
+        Run { source: Source::Memory(Box::new(run)), wanted: scan.wanted(), last: None }
+    }
+
     /// The next rows, or `None` at the end. Blocks are not empty. Blocking: it reads and decodes.
     ///
     /// # Errors
@@ -89,6 +95,7 @@ impl Run {
         loop {
             let block = match &mut self.source {
                 Source::File(run) => run.next_block()?,
+                Source::Memory(run) => return Ok(run.next_block()),
                 Source::Hot(run) => return Ok(run.next_block()),
             };
             let Some(block) = block else { return Ok(None) };

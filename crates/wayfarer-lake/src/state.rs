@@ -12,11 +12,12 @@ use std::{
 };
 
 use crate::{
-    Error, ErrorKind, Result, View,
+    Error, ErrorKind, Options, Result, View,
     counters::Counters,
     file::DataFile,
     hot::{Chunk, Hot},
     live::Listeners,
+    resident::Resident,
     view::Position,
 };
 
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     retired: Mutex<Vec<Weak<DataFile>>>,
     /// Older snapshots, as long as views have them.
     held: Mutex<Vec<Held>>,
+    pub(crate) resident: Arc<Resident>,
 }
 
 /// A snapshot, and its files for as long as a view has them.
@@ -67,14 +69,16 @@ impl Rows {
 }
 
 impl Shared {
-    pub(crate) fn new(writer: u64, rows: Rows, most_bytes: usize, live_events: usize) -> Shared {
+    pub(crate) fn new(writer: u64, rows: Rows, options: &Options) -> Shared {
+        let live = rows.files.iter().map(|file| file.id).collect();
         Shared {
             writer,
+            resident: Arc::new(Resident::new(options.resident_bytes, live)),
             hot_bytes: AtomicUsize::new(rows.hot.bytes()),
             rows: Mutex::new(rows),
-            listeners: Listeners::new(live_events),
+            listeners: Listeners::new(options.live_events),
             waiting_bytes: AtomicUsize::new(0),
-            most_bytes,
+            most_bytes: options.hot_bytes,
             wal_segments: AtomicU64::new(0),
             wal_bytes: AtomicU64::new(0),
             closed: AtomicBool::new(false),
@@ -99,6 +103,7 @@ impl Shared {
             writer: self.writer,
             files: Arc::clone(&rows.files),
             chunks: chunks.into(),
+            resident: Arc::clone(&self.resident),
         }
     }
 

@@ -7,8 +7,9 @@ use wayfarer_event::{Column, Micros};
 
 use crate::{
     Export, Result, Run, Scan, Selection,
-    file::{DataFile, SiteSpan},
+    file::DataFile,
     hot::{Cells, Chunk},
+    resident::{Group, Resident},
     scan::HotRun,
 };
 
@@ -22,6 +23,7 @@ pub struct View {
     pub(crate) writer: u64,
     pub(crate) files: Arc<[Arc<DataFile>]>,
     pub(crate) chunks: Arc<[Arc<Chunk>]>,
+    pub(crate) resident: Arc<Resident>,
 }
 
 /// Where a view stands. Two views of one lake with equal positions hold the same rows.
@@ -77,31 +79,52 @@ impl View {
         sealed.chain(hot).sum()
     }
 
-    /// The rows of a scan as sorted runs, those of earlier times first. Files and row groups that cannot hold such rows are not read.
+    /// The rows of a scan as sorted runs, those of earlier times first. What is in memory is not read again; files and row
+    /// groups that cannot hold such rows are not read.
     ///
     /// # Errors
     /// None now; reading may have to look into files before the first block one day.
     pub fn runs(&self, scan: &Scan) -> Result<Vec<Run>> {
-        let wanted = scan.wanted();
-        let mut files = Vec::new();
-        for file in self.files.iter() {
-            let Some(span) = file.span(&scan.site) else { continue };
-            let visitors = span.visitors.start() <= wanted.visitors.end()
-                && span.visitors.end() >= wanted.visitors.start();
-            let times = wanted.overlaps(*span.times.start(), *span.times.end());
-            if visitors && times {
-                files.push((file, span));
+        let mut runs = Vec::new();
+        for group in Group::all(&self.files, &scan.site) {
+            let mut files = group.wanted(scan).peekable();
+            let Some((_, first)) = files.peek() else { continue };
+            if let Some(run) = self.resident.run(&group, scan) {
+                runs.push((*first.times.start(), Run::of_memory(run, scan)));
+                continue;
             }
+            let run =
+                |file: &Arc<_>, span: &_| Run::of_file(Arc::clone(file), Clone::clone(span), scan);
+            runs.extend(files.map(|(file, span)| (*span.times.start(), run(file, span))));
         }
-        files.sort_by_key(|(_, span)| *span.times.start());
-        let run = |(file, span): (&Arc<DataFile>, &SiteSpan)| {
-            Run::of_file(Arc::clone(file), span.clone(), scan)
-        };
-        let mut runs: Vec<Run> = files.into_iter().map(run).collect();
+        runs.sort_by_key(|(start, _)| *start);
+        let mut runs: Vec<Run> = runs.into_iter().map(|(_, run)| run).collect();
         if !self.chunks.is_empty() {
             runs.push(Run::of_hot(HotRun::new(self.chunks.to_vec(), self.writer, scan), scan));
         }
         Ok(runs)
+    }
+
+    /// Decodes what a scan asks for and keeps it in memory, for this scan and those to come, as far as
+    /// [`Options::resident_bytes`](crate::Options::resident_bytes) allows. What is there already is not read again. It works
+    /// on so many threads, and stops early when `goes_on` says no. Blocking.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or is damaged.
+    pub fn prepare(
+        &self,
+        scan: &Scan,
+        threads: usize,
+        goes_on: &(dyn Fn() -> bool + Sync),
+    ) -> Result<()> {
+        let groups = Group::all(&self.files, &scan.site);
+        self.resident.prepare(&groups, scan, threads, goes_on)
+    }
+
+    /// How much memory decoded rows take, of all views of this lake together, in bytes.
+    #[must_use]
+    pub fn resident_bytes(&self) -> usize {
+        self.resident.bytes()
     }
 
     /// Every row, or those of one site, in the order (site, visitor, ts, seq, writer). Blocking.

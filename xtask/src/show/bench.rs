@@ -50,14 +50,23 @@ fn survive() -> Result<Value> {
     Ok(json!({ "kill_rounds": rounds, "power_loss_seeds": seeds, "lost": 0, "doubled": 0 }))
 }
 
-/// Analysis: the reports beside chDB and DuckDB.
+/// Analysis: the reports beside chDB and DuckDB, cold and warm; then what more events and more steps cost.
+///
+/// `WAYFARER_SHOW_PARTS` names the parts to run (`beside,size,steps`), `WAYFARER_SHOW_LAKE` a folder that keeps the lake for the
+/// next time.
 pub(crate) fn analysis() -> Result<Value> {
     let Some(scripts) = shared("bench").filter(|folder| folder.join("peers.py").exists()) else {
         bail!("the peers' queries are not there: ../shared/bench/clickstream.py and peers.py");
     };
     let (python, rows) = (tools::bench_python()?, size("2000000", "20000000"));
     let (scripts, python) = (scripts.to_string_lossy(), python.to_string_lossy());
-    bench("analysis", &["--rows", rows, "--scripts", &scripts, "--python", &python])
+    let parts = std::env::var("WAYFARER_SHOW_PARTS").unwrap_or("beside,size,steps".into());
+    let sizes = size("200000,2000000", "2000000,20000000,100000000");
+    let lake = std::env::var("WAYFARER_SHOW_LAKE").ok();
+    let mut arguments = vec!["--rows", rows, "--scripts", &scripts, "--python", &python];
+    arguments.extend(["--parts", &parts, "--sizes", sizes]);
+    arguments.extend(lake.iter().flat_map(|lake| ["--lake", lake]));
+    bench("analysis", &arguments)
 }
 
 fn size(short: &'static str, full: &'static str) -> &'static str {

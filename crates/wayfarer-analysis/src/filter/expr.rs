@@ -74,13 +74,28 @@ pub enum Test {
     IsNull,
 }
 
+/// Patterns are equal when they are written alike.
+impl PartialEq for Test {
+    fn eq(&self, other: &Test) -> bool {
+        match (self, other) {
+            (Test::Compare(op, literal), Test::Compare(other_op, other)) => {
+                (op, literal) == (other_op, other)
+            }
+            (Test::In(literals), Test::In(others)) => literals == others,
+            (Test::Matches(pattern), Test::Matches(other)) => pattern.as_str() == other.as_str(),
+            (Test::IsNull, Test::IsNull) => true,
+            _ => false,
+        }
+    }
+}
+
 /// A filter: a condition on one event.
 ///
 /// The logic has three values, as in SQL: a test of a field that is null is neither true nor false but unknown, `not` of
 /// unknown is unknown, and an event is selected only where the whole is true. So `country != 'DE'` and
 /// `not country = 'DE'` both leave out events whose country is not known; `country is null or country != 'DE'` takes them.
 /// `is null` is always true or false.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
     /// A test of one field.
     Test(Field, Test),

@@ -78,6 +78,20 @@ impl Cursor {
         }
     }
 
+    /// How many rows of visitors before the bound are in memory and not taken yet.
+    pub(super) fn rows_before(&self, bound: Option<u64>) -> usize {
+        let mut rows = 0;
+        for (nth, block) in self.blocks.iter().enumerate() {
+            let runs = block.visitors.runs();
+            let end =
+                bound.map_or(runs.len(), |bound| runs.partition_point(|run| run.visitor < bound));
+            let rows_until = |run: usize| run.checked_sub(1).map_or(0, |last| runs[last].end);
+            let begun = if nth == 0 { self.at.1 } else { 0 };
+            rows += rows_until(end.max(begun)) - rows_until(begun);
+        }
+        rows as usize
+    }
+
     /// Takes the rows of all visitors before the bound. The blocks stay until [`ahead`](Cursor::ahead) is called again.
     pub(super) fn take<'a>(
         &'a mut self,

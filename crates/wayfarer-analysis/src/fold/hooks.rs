@@ -34,9 +34,15 @@ impl Hooks {
         self.shared.rows.load(Ordering::Relaxed)
     }
 
+    /// Whether the caller gave up.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.shared.cancelled.load(Ordering::Relaxed)
+    }
+
     /// Counts the rows of a block; fails when the caller gave up.
     pub(super) fn block(&self, rows: usize) -> Result<(), Error> {
-        if self.shared.cancelled.load(Ordering::Relaxed) {
+        if self.is_cancelled() {
             return Err(Error::Cancelled);
         }
         self.shared.rows.fetch_add(rows as u64, Ordering::Relaxed);

@@ -107,7 +107,7 @@ fn with_nulls(mut values: Vec<f64>, nulls: Option<&NullBuffer>) -> Vec<f64> {
 struct KeyLoader {
     column: usize,
     key: Key,
-    /// The code of the task for each code of the dictionary; [`UNSEEN`] before the first row that has it.
+    /// The code of the task for each code of the dictionary, [`UNSEEN`] before the first row that has it; and that of null.
     dictionary: Option<(Arc<StringArray>, Vec<u32>)>,
     integers: HashMap<i64, u32>,
 }
@@ -136,21 +136,27 @@ impl KeyLoader {
         words: &mut Words,
     ) -> Result<Vec<u32>, Error> {
         let known = self.dictionary.take().filter(|(known, _)| Arc::ptr_eq(known, dictionary));
-        let (_, map) = self.dictionary.insert(
-            known.unwrap_or_else(|| (Arc::clone(dictionary), vec![UNSEEN; dictionary.len()])),
-        );
-        let mut result = Vec::with_capacity(codes.len());
-        for &code in codes {
-            let Some(mapped) = map.get_mut(code as usize) else {
-                result.push(NULL);
-                continue;
-            };
-            if *mapped == UNSEEN {
-                *mapped = self.key.code_in(dictionary.value(code as usize), words)?;
-            }
-            result.push(*mapped);
+        let (_, map) = self.dictionary.insert(known.unwrap_or_else(|| {
+            let mut map = vec![UNSEEN; dictionary.len()];
+            map.push(NULL);
+            (Arc::clone(dictionary), map)
+        }));
+        // The place after the last text stands for null, whose code is greater than all.
+        let null = map.len() - 1;
+        let mapped = |map: &[u32]| -> Vec<u32> {
+            codes.iter().map(|&code| map[(code as usize).min(null)]).collect()
+        };
+        let result = mapped(map);
+        if !result.contains(&UNSEEN) {
+            return Ok(result);
         }
-        Ok(result)
+        for &code in codes {
+            let code = code as usize;
+            if code < null && map[code] == UNSEEN {
+                map[code] = self.key.code_in(dictionary.value(code), words)?;
+            }
+        }
+        Ok(mapped(map))
     }
 
     fn integers(

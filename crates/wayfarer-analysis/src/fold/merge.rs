@@ -14,7 +14,7 @@ use crate::Error;
 
 /// About how many rows are gathered at once: so few that they stay in the processor's cache.
 const BATCH_ROWS: usize = 32 << 10;
-/// How many rows of one run are taken at once at the least.
+/// How many rows of the longest run are taken at once at the least.
 const LEAST_ROWS: usize = 256;
 
 /// Walks over the visitors of several runs.
@@ -65,8 +65,7 @@ impl Merge {
         if self.cursors.is_empty() {
             return Ok(None);
         }
-        let rows = (BATCH_ROWS / self.cursors.len()).max(LEAST_ROWS);
-        let bound = self.cursors.iter().filter_map(|cursor| cursor.bound(rows)).min();
+        let bound = self.bound();
         let mut sources = Vec::new();
         self.batch.segments.clear();
         for cursor in &mut self.cursors {
@@ -77,6 +76,20 @@ impl Merge {
         self.batch.gather(&sources);
         self.batch.settle(&sources, task.site)?;
         Ok(Some(&self.batch))
+    }
+
+    /// The visitor before which there are about [`BATCH_ROWS`] rows, of all runs together. The longest run sets the pace: an
+    /// equal share for each would make thousands of small batches of one large file beside many small ones.
+    fn bound(&self) -> Option<u64> {
+        let mut rows = BATCH_ROWS;
+        loop {
+            let bound = self.cursors.iter().filter_map(|cursor| cursor.bound(rows)).min();
+            let taken: usize = self.cursors.iter().map(|cursor| cursor.rows_before(bound)).sum();
+            if taken <= 2 * BATCH_ROWS || rows == LEAST_ROWS {
+                return bound;
+            }
+            rows = (rows * BATCH_ROWS / taken).max(LEAST_ROWS);
+        }
     }
 }
 

@@ -15,19 +15,16 @@ pub type NamedPair = (Option<Text>, Option<Text>);
 pub struct Pairs<T> {
     ones: Cells<()>,
     others: Cells<()>,
-    cells: Vec<((u32, u32), T)>,
-    #[serde(skip)]
-    places: HashMap<(u32, u32), usize>,
+    #[serde(
+        with = "listed",
+        bound(serialize = "T: Serialize", deserialize = "T: Deserialize<'de>")
+    )]
+    cells: HashMap<(u32, u32), T>,
 }
 
 impl<T> Default for Pairs<T> {
     fn default() -> Pairs<T> {
-        Pairs {
-            ones: Cells::default(),
-            others: Cells::default(),
-            cells: Vec::new(),
-            places: HashMap::new(),
-        }
+        Pairs { ones: Cells::default(), others: Cells::default(), cells: HashMap::new() }
     }
 }
 
@@ -38,16 +35,27 @@ impl<T: Default> Pairs<T> {
         codes: (u32, u32),
         names: (impl Fn(u32) -> Option<Text>, impl Fn(u32) -> Option<Text>),
     ) -> &mut T {
-        let place = match self.places.entry(codes) {
-            Entry::Occupied(known) => *known.get(),
+        match self.cells.entry(codes) {
+            Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
                 self.ones.of(codes.0, names.0);
                 self.others.of(codes.1, names.1);
-                self.cells.push((codes, T::default()));
-                *new.insert(self.cells.len() - 1)
+                new.insert(T::default())
             }
-        };
-        &mut self.cells[place].1
+        }
+    }
+
+    /// What is known of each pair.
+    pub fn cells(&self) -> impl Iterator<Item = &T> {
+        self.cells.values()
+    }
+
+    /// Lets go of all pairs but so many of the greatest, and of those that equal the least of these.
+    pub fn keep_greatest<S: Ord>(&mut self, most: usize, size: impl Fn(&T) -> S) {
+        let mut sizes: Vec<S> = self.cells.values().map(&size).collect();
+        let Some(last) = most.checked_sub(1).filter(|last| *last < sizes.len()) else { return };
+        let (_, least, _) = sizes.select_nth_unstable_by(last, |a, b| b.cmp(a));
+        self.cells.retain(|_, cell| size(cell) >= *least);
     }
 
     /// How many pairs there are.
@@ -64,11 +72,6 @@ impl<T: Default> Pairs<T> {
 
     /// Takes the cells of another state: those of equal texts become one.
     pub fn merge(&mut self, other: Pairs<T>, mut both: impl FnMut(&mut T, T)) {
-        // A state that came as bytes has no places.
-        if self.places.len() < self.cells.len() {
-            let codes = self.cells.iter().map(|(codes, _)| *codes);
-            self.places = codes.zip(0..).collect();
-        }
         let ones = self.ones.places(&names(other.ones));
         let others = self.others.places(&names(other.others));
         for ((one, another), cell) in other.cells {
@@ -79,12 +82,13 @@ impl<T: Default> Pairs<T> {
 }
 
 impl<T> Pairs<T> {
-    /// The pairs by their texts.
+    /// The pairs by their texts, in an order that is the same in every run.
     pub fn into_named(self) -> Vec<(NamedPair, T)> {
         let (ones, others) = (names(self.ones), names(self.others));
         let name = |names: &[Option<Text>], code: u32| names.get(code as usize).cloned().flatten();
-        let named = self
-            .cells
+        let mut cells: Vec<_> = self.cells.into_iter().collect();
+        cells.sort_unstable_by_key(|(codes, _)| *codes);
+        let named = cells
             .into_iter()
             .map(|((one, other), cell)| ((name(&ones, one), name(&others, other)), cell));
         named.collect()
@@ -93,4 +97,25 @@ impl<T> Pairs<T> {
 
 fn names(cells: Cells<()>) -> Vec<Option<Text>> {
     cells.into_iter().map(|(name, ())| name).collect()
+}
+
+/// Cells as a list, which serialises everywhere.
+mod listed {
+    use hashbrown::HashMap;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    type Cells<T> = HashMap<(u32, u32), T>;
+
+    pub(super) fn serialize<S: Serializer, T: Serialize>(
+        cells: &Cells<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(cells)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+        deserializer: D,
+    ) -> Result<Cells<T>, D::Error> {
+        Ok(Vec::<((u32, u32), T)>::deserialize(deserializer)?.into_iter().collect())
+    }
 }

@@ -68,8 +68,7 @@ impl Plan {
         for field in expr.fields() {
             self.column(field);
         }
-        self.tests.push(expr.clone());
-        TestSlot(self.tests.len() - 1)
+        TestSlot(place(&mut self.tests, expr))
     }
 
     /// Asks which of these filters select a row: the first as the lowest bit. Filters after the 64th are not asked.

@@ -3,6 +3,8 @@
 use wayfarer_event::Micros;
 use wayfarer_lake::{Block, Error, Position, Run, Scan, View};
 
+use super::Hooks;
+
 /// Something that holds rows in the order (visitor, ts, seq, writer), in one run or several. A [`View`] of a lake is one.
 ///
 /// It must not change while a report reads it: two scans see the same rows.
@@ -12,6 +14,16 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// When it cannot be read.
     fn runs(&self, scan: &Scan) -> Result<Vec<Box<dyn Blocks>>, Error>;
+
+    /// Makes ready for a scan that several threads are about to share, a range of visitors each. What it does holds for later
+    /// scans, too; by default it does nothing.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    fn prepare(&self, scan: &Scan, threads: usize, hooks: &Hooks) -> Result<(), Error> {
+        let _ = (scan, threads, hooks);
+        Ok(())
+    }
 
     /// The first and the last `ts` of a site, both included; `None` when it has no rows.
     fn time_range(&self, site: &str) -> Option<(Micros, Micros)>;
@@ -33,6 +45,10 @@ impl Source for View {
     fn runs(&self, scan: &Scan) -> Result<Vec<Box<dyn Blocks>>, Error> {
         let runs = View::runs(self, scan)?;
         Ok(runs.into_iter().map(|run| Box::new(run) as Box<dyn Blocks>).collect())
+    }
+
+    fn prepare(&self, scan: &Scan, threads: usize, hooks: &Hooks) -> Result<(), Error> {
+        View::prepare(self, scan, threads, &|| !hooks.is_cancelled())
     }
 
     fn time_range(&self, site: &str) -> Option<(Micros, Micros)> {

@@ -50,6 +50,7 @@ pub struct Walk<'a> {
 /// # Errors
 /// When the lake cannot be read, its rows are out of order, the answer outgrows its bounds, or the caller cancelled.
 pub fn run<F: Fold>(walk: &Walk<'_>, fold: &F) -> Result<F::Output, Error> {
+    walk.prepare()?;
     let parts = split(&walk.visitors, walk.threads);
     let states = thread::scope(|scope| {
         let (first, rest) = parts.split_first().unzip();
@@ -111,6 +112,33 @@ impl Walk<'_> {
         }
     }
 
+    /// Lets the source make ready for a walk over everybody. One over few visitors reads what it needs.
+    fn prepare(&self) -> Result<(), Error> {
+        if self.visitors != (0..=u64::MAX) {
+            return Ok(());
+        }
+        let mut plan = self.plan.clone();
+        Loader::new(&mut plan, self.bots);
+        let scan = self.scan(&plan, self.edge(self.look_back()), self.visitors.clone());
+        let prepared = self.source.prepare(&scan, self.threads, self.hooks);
+        prepared.map_err(|source| self.failed(source))
+    }
+
+    /// What is read, from the edge on.
+    fn scan(&self, plan: &Plan, edge: Option<Micros>, visitors: RangeInclusive<u64>) -> Scan {
+        Scan {
+            site: self.site.to_owned(),
+            columns: plan.columns.clone(),
+            from: edge,
+            until: Some(self.until()),
+            visitors,
+        }
+    }
+
+    fn failed(&self, source: wayfarer_lake::Error) -> Error {
+        Error::Lake { site: self.site.to_owned(), source }
+    }
+
     fn look_back(&self) -> i64 {
         self.plan.visits.map_or(0, |rule| rule.gap.saturating_mul(FIRST_LOOK_BACK))
     }
@@ -170,16 +198,8 @@ impl<F: Fold> Pass<'_, F> {
         loader: &Loader,
         visitors: RangeInclusive<u64>,
     ) -> Result<Vec<Cursor>, Error> {
-        let scan = Scan {
-            site: self.walk.site.to_owned(),
-            columns: plan.columns.clone(),
-            from: self.edge,
-            until: Some(self.walk.until()),
-            visitors,
-        };
-        let runs = self.walk.source.runs(&scan);
-        let runs =
-            runs.map_err(|source| Error::Lake { site: self.walk.site.to_owned(), source })?;
+        let scan = self.walk.scan(plan, self.edge, visitors);
+        let runs = self.walk.source.runs(&scan).map_err(|source| self.walk.failed(source))?;
         Ok(runs.into_iter().map(|run| Cursor::new(run, loader.clone())).collect())
     }
 

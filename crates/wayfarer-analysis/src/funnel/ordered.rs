@@ -9,9 +9,24 @@ struct Attempt {
     last: usize,
 }
 
+/// So many places are made ready for a visitor at the least; for most funnels they are enough.
+const FEW: usize = 8;
+
 pub(super) fn follow(funnel: &Funnel, rows: Rows<'_>, reached: &mut Vec<Reached>) {
-    let mut attempts: [Option<Attempt>; STEPS] = [None; STEPS];
-    let steps = funnel.steps.min(STEPS);
+    if funnel.steps <= FEW {
+        follow_in(funnel, rows, reached, &mut [None; FEW]);
+    } else {
+        follow_in(funnel, rows, reached, &mut [None; STEPS]);
+    }
+}
+
+fn follow_in(
+    funnel: &Funnel,
+    rows: Rows<'_>,
+    reached: &mut Vec<Reached>,
+    attempts: &mut [Option<Attempt>],
+) {
+    let steps = funnel.steps.min(attempts.len());
     // How many places may hold an attempt: the others need not be looked at.
     let mut deepest = 0;
     for (row, &mask) in rows.masks.iter().enumerate() {
@@ -26,7 +41,7 @@ pub(super) fn follow(funnel: &Funnel, rows: Rows<'_>, reached: &mut Vec<Reached>
         // From the last step down, so that a row takes an attempt one step on, not two.
         for step in (0..(deepest + 1).min(steps)).rev() {
             let meets = mask >> step & 1 == 1;
-            let next = if meets { take(funnel, rows, &attempts, step, row) } else { None };
+            let next = if meets { take(funnel, rows, attempts, step, row) } else { None };
             if let Some(attempt) = next {
                 if step == reached.len() {
                     reached.push(Reached { start: attempt.start, end: row });
@@ -44,7 +59,7 @@ pub(super) fn follow(funnel: &Funnel, rows: Rows<'_>, reached: &mut Vec<Reached>
 fn take(
     funnel: &Funnel,
     rows: Rows<'_>,
-    attempts: &[Option<Attempt>; STEPS],
+    attempts: &[Option<Attempt>],
     step: usize,
     row: usize,
 ) -> Option<Attempt> {

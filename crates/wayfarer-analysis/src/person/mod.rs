@@ -23,7 +23,7 @@ use wayfarer_lake::{Block, Error as LakeError, Position, Scan};
 use self::{gather::Gathered, links::Links};
 use crate::{
     Context, Error, Request,
-    fold::{Blocks, Source},
+    fold::{Blocks, Hooks, Source},
 };
 
 /// Events by person. A [`Source`] over another.
@@ -67,6 +67,10 @@ impl Source for ByPerson {
         }
         runs.push(Box::new(self.gathered(scan)?.run(&scan.visitors)));
         Ok(runs)
+    }
+
+    fn prepare(&self, scan: &Scan, threads: usize, hooks: &Hooks) -> Result<(), LakeError> {
+        self.inner.prepare(scan, threads, hooks)
     }
 
     fn time_range(&self, site: &str) -> Option<(Micros, Micros)> {

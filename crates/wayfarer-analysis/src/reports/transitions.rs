@@ -58,19 +58,23 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
             [job.filter.as_ref(), Some(against)].map(|filter| filter.map(|it| plan.test(it)))
         }),
     };
-    let mut pairs = job.walk(plan, &follow)?;
+    let top = request.top.unwrap_or(TOP);
+    let mut counted = job.walk(plan, &follow)?.pairs;
+    let all = counted.len();
     let totals =
-        [0, 1].map(|nth| pairs.iter().map(|(_, [one, other])| [one, other][nth].count).sum());
+        [0, 1].map(|nth| counted.cells().map(|[one, other]| [one, other][nth].count).sum());
+    counted.keep_greatest(top, |pair| weight(pair, totals));
+    let mut pairs = counted.into_named();
     pairs.sort_unstable_by(|a, b| {
         weight(&b.1, totals).cmp(&weight(&a.1, totals)).then_with(|| a.0.cmp(&b.0))
     });
     let mut meta = Row::new();
-    meta.insert("pairs".into(), json!(pairs.len()));
+    meta.insert("pairs".into(), json!(all));
     meta.insert("count".into(), json!(totals[0]));
     if follow.segments.is_some() {
         meta.insert("against_count".into(), json!(totals[1]));
     }
-    pairs.truncate(request.top.unwrap_or(TOP));
+    pairs.truncate(top);
     let row = |pair| row(pair, follow.segments.is_some().then_some(totals));
     Ok(job.answer(pairs.iter().map(row).collect(), meta))
 }
@@ -139,7 +143,7 @@ impl Follow {
 
 impl Fold for Follow {
     type State = Counted;
-    type Output = Vec<Named>;
+    type Output = Counted;
     const VERSION: u32 = 2;
 
     fn start(&self) -> Counted {
@@ -182,7 +186,7 @@ impl Fold for Follow {
         });
     }
 
-    fn finish(&self, counted: Counted) -> Self::Output {
-        counted.pairs.into_named()
+    fn finish(&self, counted: Counted) -> Counted {
+        counted
     }
 }

@@ -64,6 +64,49 @@ pub(super) fn damaged(file: &DataFile, error: ParquetError) -> Error {
     Error::because(ErrorKind::Corrupt, format!("cannot read {}", file.path.display()), error)
 }
 
+/// Hands over one column of a site's rows in a file, some thousand rows at a time. A row group of which the statistics know
+/// all comes at once.
+pub(crate) fn each_part(
+    file: &DataFile,
+    span: &SiteSpan,
+    column: Column,
+    take: &mut dyn FnMut(Values) -> Result<()>,
+) -> Result<()> {
+    let footer = file.footer()?;
+    let (mut end, mut known) = (0_u64, None);
+    for (index, group) in footer.metadata().row_groups().iter().enumerate() {
+        let start = end;
+        end += group.num_rows().unsigned_abs();
+        let (first, last) = (start.max(span.first_row), end.min(span.first_row + span.rows));
+        if first >= last {
+            continue;
+        }
+        let rows = (first - start) as usize..(last - start) as usize;
+        if let Some(constant) = constant(group, column) {
+            take(constant.values(rows.len()))?;
+            continue;
+        }
+        let leaves = leaf(footer, column).into_iter().collect();
+        for batch in open(file, index, leaves, (rows, BLOCK_ROWS))? {
+            let batch = batch.map_err(|error| damaged(file, error.into()))?;
+            let part = batch.columns().first().and_then(|array| values(array, &mut known));
+            take(part.ok_or_else(|| foreign(file, column))?)?;
+        }
+    }
+    Ok(())
+}
+
+/// How many rows of a file have a value in a column, as far as its statistics tell: all where they do not.
+pub(crate) fn known_rows(file: &DataFile, column: Column) -> Result<u64> {
+    let known = |group: &RowGroupMetaData| {
+        let rows = group.num_rows().unsigned_abs();
+        let chunk = group.columns().iter().find(|c| c.column_path().string() == column.name());
+        let nulls = chunk.map(|c| c.statistics().and_then(Statistics::null_count_opt));
+        rows.saturating_sub(nulls.map_or(rows, Option::unwrap_or_default))
+    };
+    Ok(file.footer()?.metadata().row_groups().iter().map(known).sum())
+}
+
 /// The blocks of one site's rows in one file.
 #[derive(Debug)]
 pub(crate) struct FileRun {
@@ -262,7 +305,7 @@ pub(crate) struct Arrivals {
 }
 
 impl Arrivals {
-    fn new(file: Arc<DataFile>, group: usize) -> Arrivals {
+    pub(crate) fn new(file: Arc<DataFile>, group: usize) -> Arrivals {
         Arrivals { file, group, known: OnceLock::new() }
     }
 

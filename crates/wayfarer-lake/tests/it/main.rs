@@ -16,6 +16,7 @@ mod real {
     mod nodes;
 }
 mod release;
+mod resident;
 mod retain;
 mod simulator;
 mod support;

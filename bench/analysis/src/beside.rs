@@ -1,0 +1,217 @@
+//! The seven questions beside the peers: they and we take turns, with another range of days in each round.
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use wayfarer_bench_measure::{Sample, Stopwatch, Table, median, memory};
+
+use crate::{
+    Arguments, Place,
+    compare::{self, Verdict},
+    load,
+    peers::{Peer, Running},
+    question::{self, Days, Question},
+};
+
+/// One question: what it took us and the peers, and whether the answers are the same.
+#[derive(Debug, Serialize)]
+struct Row {
+    question: &'static str,
+    report: &'static str,
+    differs: Option<&'static str>,
+    /// In a process that never read the lake, with its files on the disk.
+    cold_s: f64,
+    /// The first time with the files in the system's memory, but nothing decoded.
+    first_s: f64,
+    warm_s: f64,
+    warm_cpu_s: f64,
+    peers: Vec<PeerRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct PeerRow {
+    peer: Peer,
+    /// The very first time.
+    first_s: f64,
+    /// The median over the rounds of the best of three.
+    best_s: f64,
+    /// Their time over ours: warm, and before anything was decoded.
+    times_warm: f64,
+    times_first: f64,
+    /// What comparing the answers of all rounds came to: the first that differ, if any do.
+    verdict: Verdict,
+}
+
+/// What was measured of one question in the rounds.
+#[derive(Default)]
+struct Measured {
+    cold_s: f64,
+    first_s: f64,
+    warm: Vec<Sample>,
+    peers: Vec<(Peer, Vec<(f64, f64)>, Vec<Verdict>)>,
+}
+
+pub(crate) fn run(arguments: &Arguments, runtime: &Runtime) -> Result<Value> {
+    let clicks = load::clickstream(arguments)?;
+    let place = Place::of(arguments)?;
+    drop(place.open(arguments, runtime, 0)?);
+    let mut peers = Vec::new();
+    for &peer in &arguments.peers {
+        let mut running = Running::start(peer, arguments, &clicks)?;
+        // It has loaded its table when it answers.
+        running.ask("nothing", &Days::of_round(0))?;
+        peers.push(running);
+    }
+    let mut measured = Vec::new();
+    for question in question::present() {
+        let cold_s = unread(&place, arguments, runtime, question, true)?;
+        let first_s = unread(&place, arguments, runtime, question, false)?;
+        measured.push((question, Measured { cold_s, first_s, ..Measured::default() }));
+    }
+    let lake = place.open(arguments, runtime, arguments.resident << 20)?;
+    for round in 0..=arguments.rounds.max(1) {
+        let days = Days::of_round(round);
+        for (question, measured) in &mut measured {
+            let (sample, ours) = ask(&lake, question, arguments, &days)?;
+            // The first time decodes.
+            if round > 0 {
+                measured.warm.push(sample);
+            }
+            for running in &mut peers {
+                beside(running, measured, question, &days, &ours)?;
+            }
+        }
+    }
+    let resident = lake.view().resident_bytes();
+    let peak = memory(std::process::id())?;
+    drop(lake);
+    peers.into_iter().try_for_each(Running::end)?;
+    let rows: Vec<Row> = measured.into_iter().map(row).collect();
+    println!("{}", table(&rows));
+    Ok(json!({
+        "resident_bytes": resident,
+        "memory": peak,
+        "rounds": arguments.rounds,
+        "questions": rows,
+    }))
+}
+
+/// Asks a question of a lake that was just opened.
+fn unread(
+    place: &Place,
+    arguments: &Arguments,
+    runtime: &Runtime,
+    question: &Question,
+    forget: bool,
+) -> Result<f64> {
+    let lake = place.open(arguments, runtime, arguments.resident << 20)?;
+    if forget {
+        place.forget()?;
+    }
+    let (sample, _) = ask(&lake, question, arguments, &Days::of_round(0))?;
+    Ok(sample.wall_ns / 1e9)
+}
+
+/// Asks us.
+pub(crate) fn ask(
+    lake: &wayfarer_lake::Lake,
+    question: &Question,
+    arguments: &Arguments,
+    days: &Days,
+) -> Result<(Sample, Value)> {
+    let watch = Stopwatch::start();
+    let answer = question.ask(lake, arguments.threads, days)?;
+    Ok((watch.stop(1, 0), answer))
+}
+
+/// Asks a peer the same.
+fn beside(
+    running: &mut Running,
+    measured: &mut Measured,
+    question: &Question,
+    days: &Days,
+    ours: &Value,
+) -> Result<()> {
+    let Some(theirs) = running.ask(question.name, days)? else { return Ok(()) };
+    let verdict = compare::verdict(ours, &theirs.rows);
+    let place = measured.peers.iter().position(|(peer, ..)| *peer == running.peer);
+    let place = place.unwrap_or_else(|| {
+        measured.peers.push((running.peer, Vec::new(), Vec::new()));
+        measured.peers.len() - 1
+    });
+    let (_, times, verdicts) = measured.peers.get_mut(place).context("it was just put there")?;
+    times.push((theirs.first_s, theirs.best_s));
+    verdicts.push(verdict);
+    Ok(())
+}
+
+fn row((question, measured): (&'static Question, Measured)) -> Row {
+    let warm_s = median(measured.warm.iter().map(|sample| sample.wall_ns)) / 1e9;
+    let peers = measured.peers.into_iter().map(|(peer, times, verdicts)| {
+        let best_s = median(times.iter().map(|(_, best)| *best));
+        let different =
+            verdicts.iter().find(|verdict| matches!(verdict, Verdict::Different { .. }));
+        let verdict = different.or(verdicts.first()).cloned();
+        PeerRow {
+            peer,
+            first_s: times.first().map_or(f64::NAN, |(first, _)| *first),
+            best_s,
+            times_warm: best_s / warm_s,
+            times_first: best_s / measured.first_s,
+            verdict: verdict.unwrap_or(Verdict::Equal { rows: 0 }),
+        }
+    });
+    Row {
+        question: question.name,
+        report: question.report,
+        differs: question.differs,
+        cold_s: measured.cold_s,
+        first_s: measured.first_s,
+        warm_s,
+        warm_cpu_s: median(measured.warm.iter().map(|sample| sample.cpu_ns)) / 1e9,
+        peers: peers.collect(),
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut table = Table::new(&[
+        "question",
+        "report",
+        "cold s",
+        "first s",
+        "warm s",
+        "warm cpu s",
+        "peer",
+        "first s",
+        "best s",
+        "times warm",
+        "times first",
+        "answers",
+    ]);
+    for row in rows {
+        let ours = [
+            row.question.to_owned(),
+            row.report.to_owned(),
+            format!("{:.3}", row.cold_s),
+            format!("{:.3}", row.first_s),
+            format!("{:.3}", row.warm_s),
+            format!("{:.3}", row.warm_cpu_s),
+        ];
+        if row.peers.is_empty() {
+            table.row(ours.to_vec());
+        }
+        for peer in &row.peers {
+            let theirs = [
+                peer.peer.name().to_owned(),
+                format!("{:.3}", peer.first_s),
+                format!("{:.3}", peer.best_s),
+                format!("{:.1}", peer.times_warm),
+                format!("{:.1}", peer.times_first),
+                peer.verdict.to_string(),
+            ];
+            table.row(ours.iter().cloned().chain(theirs).collect());
+        }
+    }
+    table.to_string()
+}

@@ -1,0 +1,314 @@
+//! Sealed rows that stay in memory, decoded and in one order, for all reports of a process.
+//!
+//! Files never change, so what was decoded of one holds as long as the file is part of the lake. Files that belong together
+//! (the days of a month, small files that were sealed one after the other) are kept as one [`Bundle`]: its rows are put in
+//! order once, and a report reads one run where there were thirty. Columns are decoded when a report first needs them.
+//!
+//! Memory is bounded by [`Options::resident_bytes`](crate::Options::resident_bytes): what was not used for longest goes,
+//! and what does not fit is read from its files. When a file leaves the lake, its bundle leaves memory in the same moment.
+//!
+//! Start with [`Resident::prepare`]; `bundle` is what is kept, `packed` how, and `run` how it is read.
+
+mod bundle;
+mod packed;
+mod run;
+
+use std::{
+    collections::HashSet,
+    ops::RangeInclusive,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use hashbrown::HashMap;
+use wayfarer_event::{Column, Kind, Micros};
+
+use self::bundle::Bundle;
+pub(crate) use self::run::{Placed, ResidentRun};
+use crate::{
+    Result, Scan,
+    file::{DataFile, SiteSpan, read::known_rows},
+    hot::is_distinct,
+    period::Period,
+};
+
+/// Files with fewer rows are not kept with those of their month: they will soon be merged.
+const SMALL_ROWS: u64 = 64 << 10;
+/// How many small files are kept together, by their ids: a new one disturbs no others.
+const SMALL_FILES: u64 = 16;
+/// Bytes of a row for its time, its visitor and its place.
+const ROW_BYTES: u64 = 12;
+
+/// What is kept.
+#[derive(Debug)]
+pub(crate) struct Resident {
+    limit: usize,
+    kept: Mutex<Kept>,
+    /// One prepares at a time: who comes next finds what is there then.
+    preparing: Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    /// The files of the newest snapshot.
+    live: HashSet<u64>,
+    bundles: HashMap<Key, Entry>,
+    turn: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    bundle: Arc<Bundle>,
+    used: u64,
+}
+
+/// Which rows: of a site, in these files.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    site: String,
+    files: Vec<u64>,
+}
+
+/// Files of a site that are kept as one bundle, those of earlier times first.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) files: Vec<(Arc<DataFile>, SiteSpan)>,
+}
+
+/// Why files are kept together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Together {
+    Month(Period),
+    /// What is still merged with new rows every now and then.
+    Newest,
+    Small(u64),
+}
+
+impl Group {
+    /// The files that have rows of a site, in groups.
+    pub(crate) fn all(files: &[Arc<DataFile>], site: &str) -> Vec<Group> {
+        let spans = files.iter().filter_map(|file| Some((file, file.span(site)?)));
+        let newest = spans.clone().map(|(_, span)| *span.times.end()).max().unwrap_or(i64::MIN);
+        let mut groups: Vec<(Together, Group)> = Vec::new();
+        for (file, span) in spans {
+            let together = match (span.rows < SMALL_ROWS, span.times.end()) {
+                (true, _) => Together::Small(file.id / SMALL_FILES),
+                (_, end) if *end > newest.saturating_sub(Micros::DAY) => Together::Newest,
+                _ => Together::Month(Period::month(*span.times.start())),
+            };
+            let file = (Arc::clone(file), span.clone());
+            match groups.iter_mut().find(|(known, _)| *known == together) {
+                Some((_, group)) => group.files.push(file),
+                None => groups.push((together, Group { files: vec![file] })),
+            }
+        }
+        for (_, group) in &mut groups {
+            group.files.sort_by_key(|(file, span)| (*span.times.start(), file.id));
+        }
+        groups.into_iter().map(|(_, group)| group).collect()
+    }
+
+    /// The files that may have rows of a scan.
+    pub(crate) fn wanted(&self, scan: &Scan) -> impl Iterator<Item = &(Arc<DataFile>, SiteSpan)> {
+        let wanted = scan.wanted();
+        let overlap = |a: &RangeInclusive<u64>, b: &RangeInclusive<u64>| {
+            a.start() <= b.end() && a.end() >= b.start()
+        };
+        self.files.iter().filter(move |(_, span)| {
+            overlap(&span.visitors, &wanted.visitors)
+                && wanted.overlaps(*span.times.start(), *span.times.end())
+        })
+    }
+
+    fn rows(&self) -> u64 {
+        self.files.iter().map(|(_, span)| span.rows).sum()
+    }
+
+    fn newest(&self) -> i64 {
+        self.files.iter().map(|(_, span)| *span.times.end()).max().unwrap_or(i64::MIN)
+    }
+
+    /// Whether a scan wants so much of it that all of it is worth decoding.
+    fn is_worth(&self, scan: &Scan) -> bool {
+        let wanted: u64 = self.wanted(scan).map(|(_, span)| span.rows).sum();
+        wanted > 0 && wanted * 2 >= self.rows() && self.rows() < u64::from(u32::MAX)
+    }
+
+    fn key(&self, site: &str) -> Key {
+        Key { site: site.to_owned(), files: self.files.iter().map(|(file, _)| file.id).collect() }
+    }
+
+    /// About how many bytes a column takes.
+    fn estimate(&self, column: Column) -> Result<usize> {
+        let (mut known, rows) = (0, self.rows());
+        for (file, _) in &self.files {
+            known += known_rows(file, column)?;
+        }
+        let bytes = match column.kind() {
+            // One or two bytes, mostly.
+            Kind::Text => {
+                if known == 0 {
+                    0
+                } else {
+                    2 * rows
+                }
+            }
+            Kind::F64 | Kind::Time | Kind::I64 | Kind::U64 => (12 * known).min(9 * rows),
+        };
+        Ok(bytes as usize)
+    }
+}
+
+impl Resident {
+    pub(crate) fn new(limit: usize, live: HashSet<u64>) -> Resident {
+        let kept = Kept { live, bundles: HashMap::new(), turn: 0 };
+        Resident { limit, kept: Mutex::new(kept), preparing: Mutex::new(()) }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How much memory is taken, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.kept().bytes()
+    }
+
+    /// Lets go of what has rows of a file that is not among these.
+    pub(crate) fn keep(&self, live: &HashSet<u64>) {
+        let mut kept = self.kept();
+        kept.bundles.retain(|key, _| key.files.iter().all(|file| live.contains(file)));
+        kept.live.clone_from(live);
+    }
+
+    /// The rows of a group as one run, if all that a scan asks for is in memory.
+    pub(crate) fn run(&self, group: &Group, scan: &Scan) -> Option<ResidentRun> {
+        if self.limit == 0 {
+            return None;
+        }
+        let mut kept = self.kept();
+        kept.turn += 1;
+        let turn = kept.turn;
+        let entry = kept.bundles.get_mut(&group.key(&scan.site))?;
+        entry.used = turn;
+        ResidentRun::new(&entry.bundle, scan)
+    }
+
+    /// Brings what a scan asks for into memory, as far as it fits: what is newer comes first. Blocking.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or is damaged.
+    pub(crate) fn prepare(
+        &self,
+        groups: &[Group],
+        scan: &Scan,
+        threads: usize,
+        goes_on: &(dyn Fn() -> bool + Sync),
+    ) -> Result<()> {
+        if self.limit == 0 || scan.columns.iter().any(|column| is_distinct(*column)) {
+            return Ok(());
+        }
+        let one_at_a_time = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
+        let bundles = self.admit(groups, scan)?;
+        let sort = |bundle: &Arc<Bundle>| bundle.sort();
+        in_parallel(&bundles, threads, goes_on, sort)?;
+        let columns = bundles
+            .iter()
+            .flat_map(|bundle| scan.columns.iter().map(|column| (Arc::clone(bundle), *column)));
+        in_parallel(&columns.collect::<Vec<_>>(), threads, goes_on, |(bundle, column)| {
+            bundle.decode(*column)
+        })?;
+        // What was estimated is known now.
+        self.kept().make_room(0, self.limit);
+        drop(one_at_a_time);
+        Ok(())
+    }
+
+    /// Makes room for what fits of a scan, and says what that is; the largest first.
+    fn admit(&self, groups: &[Group], scan: &Scan) -> Result<Vec<Arc<Bundle>>> {
+        let mut worth: Vec<&Group> = groups.iter().filter(|group| group.is_worth(scan)).collect();
+        worth.sort_by_key(|group| std::cmp::Reverse(group.newest()));
+        let (mut chosen, mut total) = (Vec::new(), 0);
+        for group in worth {
+            let key = group.key(&scan.site);
+            let known = self.kept().bundles.get(&key).map(|entry| Arc::clone(&entry.bundle));
+            let bundle = known.unwrap_or_else(|| Arc::new(Bundle::new(&scan.site, &group.files)));
+            let mut lacking = 0;
+            if bundle.order().is_none() {
+                lacking += (ROW_BYTES * group.rows()) as usize;
+            }
+            for &column in scan.columns.iter().filter(|column| bundle.column(**column).is_none()) {
+                lacking += group.estimate(column)?;
+            }
+            if total + bundle.bytes() + lacking > self.limit {
+                bundle.keep_columns(&scan.columns);
+            }
+            if total + bundle.bytes() + lacking <= self.limit {
+                total += bundle.bytes() + lacking;
+                chosen.push((key, bundle, lacking));
+            }
+        }
+        self.kept().insert(&chosen, self.limit);
+        chosen.sort_by_key(|(_, bundle, _)| std::cmp::Reverse(bundle.rows));
+        Ok(chosen.into_iter().map(|(_, bundle, _)| bundle).collect())
+    }
+}
+
+impl Kept {
+    fn bytes(&self) -> usize {
+        self.bundles.values().map(|entry| entry.bundle.bytes()).sum()
+    }
+
+    /// Takes bundles in, each with the bytes that it will grow by.
+    fn insert(&mut self, chosen: &[(Key, Arc<Bundle>, usize)], limit: usize) {
+        self.turn += 1;
+        for (key, bundle, _) in chosen {
+            // A view may be older than the newest snapshot. What only it has is read by it alone.
+            if key.files.iter().all(|file| self.live.contains(file)) {
+                let entry = Entry { bundle: Arc::clone(bundle), used: self.turn };
+                self.bundles.insert(key.clone(), entry);
+            }
+        }
+        self.make_room(chosen.iter().map(|(_, _, growth)| growth).sum(), limit);
+    }
+
+    /// Lets go of what was not used for longest, until so many bytes more fit.
+    fn make_room(&mut self, growth: usize, limit: usize) {
+        while self.bytes() + growth > limit {
+            let oldest = self.bundles.iter().min_by_key(|(_, entry)| entry.used);
+            let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { return };
+            self.bundles.remove(&oldest);
+        }
+    }
+}
+
+/// Does something with each item, on several threads, until one fails or the caller gives up.
+fn in_parallel<T: Sync>(
+    items: &[T],
+    threads: usize,
+    goes_on: &(dyn Fn() -> bool + Sync),
+    each: impl Fn(&T) -> Result<()> + Sync,
+) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<()> {
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if !goes_on() {
+                return Ok(());
+            }
+            each(item)?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let others = 1..threads.min(items.len()).max(1);
+        let others: Vec<_> = others.map(|_| scope.spawn(work)).collect();
+        let own = work();
+        let joined = others
+            .into_iter()
+            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        std::iter::once(own).chain(joined).collect()
+    })
+}
