@@ -4,6 +4,7 @@
 mod bench;
 mod demo;
 mod oracles;
+mod sessions;
 
 use std::time::Instant;
 
@@ -17,7 +18,7 @@ type Proof = (&'static str, fn() -> Result<Value>);
 
 const PROOFS: &[Proof] = &[
     ("loop", the_loop),
-    ("sessions", bench::sessions),
+    ("sessions", sessions::sessions),
     ("lake", bench::lake),
     ("analysis", the_analysis),
 ];

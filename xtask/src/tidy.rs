@@ -5,6 +5,7 @@
 //!   `tests` beside its module need not.
 //! - Nothing half done is left behind: no ignored test, no `todo!`, no `matches!` whose answer nobody reads.
 //! - One version of each crate that must not be there twice.
+//! - A test that the docs name is there.
 
 use std::{
     collections::BTreeSet,
@@ -87,6 +88,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("wayfarer-example-shop", &["wayfarer"]),
     ("wayfarer-testkit", &["wayfarer-session"]),
+    (
+        "wayfarer-fuzz",
+        &[
+            "wayfarer",
+            "wayfarer-analysis",
+            "wayfarer-collect",
+            "wayfarer-event",
+            "wayfarer-lake",
+            "wayfarer-session",
+            "wayfarer-store-kv",
+        ],
+    ),
     ("xtask", &[]),
 ];
 
@@ -101,9 +114,16 @@ const ONCE: &[&str] =
 pub(crate) fn tidy() -> Result<()> {
     let mut wrong = arrows()?;
     wrong.extend(once()?);
+    let mut functions = BTreeSet::new();
     for file in sources()? {
         let text = std::fs::read_to_string(run::root().join(&file))?;
         wrong.extend(source(&file, &text));
+        functions.extend(text.lines().filter_map(function).map(str::to_owned));
+    }
+    for page in ["docs/sessions.md", "docs/session-laws.md"] {
+        let text = std::fs::read_to_string(run::root().join(page))?;
+        let missing = named_in_tables(&text).filter(|name| !functions.contains(*name));
+        wrong.extend(missing.map(|name| format!("{page} names `{name}`, which is no function")));
     }
     if wrong.is_empty() {
         return Ok(());
@@ -168,6 +188,26 @@ fn source(file: &Path, text: &str) -> Vec<String> {
     wrong
 }
 
+/// The name of the function that begins in this line.
+fn function(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let line = line.strip_prefix("pub ").unwrap_or(line);
+    let line = line.strip_prefix("async ").unwrap_or(line);
+    let name = line.strip_prefix("fn ")?;
+    name.split(['(', '<']).next()
+}
+
+/// What tables of a page name as code and looks like a test: words with three underscores or more.
+fn named_in_tables(page: &str) -> impl Iterator<Item = &str> {
+    let rows = page.lines().filter(|line| line.starts_with('|'));
+    let names = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+    names.filter(|name| {
+        let is_name =
+            name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        is_name && !name.starts_with('_') && name.matches('_').count() >= 3
+    })
+}
+
 fn is_test(file: &Path) -> bool {
     let parts = || file.components().filter_map(|part| part.as_os_str().to_str());
     parts().any(|part| matches!(part, "tests" | "tests.rs" | "fuzz"))
@@ -183,5 +223,20 @@ fn leftover(before: &str, line: &str) -> Option<&'static str> {
         Some("unfinished")
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_that_the_docs_name_is_found_in_the_sources() {
+        let page = "`not_in_a_table_row`\n| a | `the_test_is_there`, `a::path_of_no_test` | `short_name` |";
+        assert_eq!(named_in_tables(page).collect::<Vec<_>>(), ["the_test_is_there"]);
+        let lines =
+            ["    async fn the_test_is_there() {", "pub fn generic_one<T>(t: T)", "let fn_ = 1;"];
+        let found: Vec<_> = lines.iter().filter_map(|line| function(line)).collect();
+        assert_eq!(found, ["the_test_is_there", "generic_one"]);
     }
 }

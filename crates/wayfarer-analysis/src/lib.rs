@@ -18,6 +18,9 @@ mod facts;
 pub mod filter;
 pub mod fold;
 mod funnel;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod job;
 mod measure;
 mod metric;

@@ -21,6 +21,9 @@ mod erase;
 mod error;
 mod export;
 mod file;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gather;
 mod hot;
 mod ids;

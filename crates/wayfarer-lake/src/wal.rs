@@ -12,4 +12,6 @@ pub(crate) mod recover;
 mod tests;
 
 pub(crate) use format::Batch;
+#[cfg(feature = "fuzzing")]
+pub(crate) use format::fuzz;
 pub(crate) use log::Log;

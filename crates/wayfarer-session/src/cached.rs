@@ -55,8 +55,8 @@ pub type CachedStore<Fast, Durable> = Cached<Fast, Durable, NativeEntries>;
 
 /// Django's `cached_db`: pickles in the cache, signed text in the database, both as Django reads and writes them.
 ///
-/// `Fast` is the store of the project's cache with the prefix [`CACHED_DB_PREFIX`](crate::django::CACHED_DB_PREFIX),
-/// `Durable` the store of its table; the session manager is given the codec of the table. Behind the pickle in the cache
+/// `Fast` is the store of the project's cache under the keys of `cached_db`
+/// ([`CACHED_DB_PREFIX`](crate::django::CACHED_DB_PREFIX); `for_cached_db` of `wayfarer-store-kv`), `Durable` the store of its table; the session manager is given the codec of the table. Behind the pickle in the cache
 /// lie the row's text and our marks, which Python does not look at; a mark is a pickled `None`, which Django takes for a
 /// miss.
 ///

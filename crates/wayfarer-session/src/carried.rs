@@ -306,6 +306,17 @@ fn open_native(plain: &[u8]) -> Option<(Subject, Content)> {
     Some((Subject::from_bytes(*subject), Content { about, data, expires_at }))
 }
 
+/// Reads what lies behind the seal, and all that it holds.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzz(plain: &[u8]) {
+    let Some((_, content)) = open_native(plain) else { return };
+    let items = content.data.items().into_iter();
+    // The name of half a character, which no Rust text can hold, is not what it is found by.
+    for (name, value) in items.filter(|(name, _)| !name.contains('\u{fffd}')) {
+        assert_eq!(content.data.get(&name), Some(value), "an item is not what its key gives");
+    }
+}
+
 /// A cookie of Django's lives for the cookie age after it was signed, that instant included, whatever the session says.
 #[cfg(feature = "django")]
 fn open_django(

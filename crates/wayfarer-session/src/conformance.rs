@@ -15,7 +15,9 @@ mod history;
 pub mod laws;
 mod tools;
 
-use std::{fmt, future::Future, pin::Pin};
+use std::{fmt, fs::OpenOptions, future::Future, io::Write as _, pin::Pin};
+
+use serde_json::json;
 
 pub use self::history::run_history;
 use crate::store::{Capabilities, SessionStore};
@@ -84,6 +86,31 @@ impl Report {
         if self.broken().next().is_some() {
             panic!("the store breaks laws:\n{self}");
         }
+    }
+}
+
+impl Report {
+    /// Adds what came of it, under a name for the store, as one line of JSON to the file that the environment variable
+    /// `WAYFARER_PROOFS` names; without the variable it does nothing. So one run over the tests of many stores gives a table.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    #[expect(clippy::panic, reason = "it is there for a test")]
+    pub fn note(&self, store: &str) -> &Report {
+        let Some(path) = std::env::var_os("WAYFARER_PROOFS") else { return self };
+        let verdicts = self.0.iter().map(|(law, verdict)| match verdict {
+            Verdict::Kept => json!([law, "yes", ""]),
+            Verdict::NotApplicable(needs) => json!([law, "n/a", needs]),
+            Verdict::Broken(broken) => json!([law, "BROKEN", broken.0]),
+        });
+        let line = json!({ "laws": verdicts.collect::<Vec<_>>(), "store": store });
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        // One write a line: several tests write at once.
+        if let Err(error) = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()))
+        {
+            panic!("what came of the laws could not be noted: {error}");
+        }
+        self
     }
 }
 

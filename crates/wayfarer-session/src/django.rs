@@ -12,7 +12,7 @@
 mod pickle;
 mod signing;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, fmt::Write as _, sync::Arc};
 
 use base64::{
     Engine as _,
@@ -245,7 +245,8 @@ impl DjangoCodec {
         if bytes.len() > self.max_bytes {
             return Err(Refused::TooLarge);
         }
-        Ok(latin1(bytes))
+        let text = latin1(bytes);
+        if text.len() > self.max_bytes { Err(Refused::TooLarge) } else { Ok(text) }
     }
 }
 
@@ -296,14 +297,27 @@ impl DjangoForm {
     }
 }
 
-/// Python reads the bytes as Latin-1. Django writes ASCII, where that is the same.
+/// Python reads the bytes as Latin-1, and escapes what is not ASCII when it writes. Django writes ASCII, where nothing is to be
+/// done; what others signed is escaped here, so that it is the same after every save.
 fn latin1(bytes: Vec<u8>) -> Arc<str> {
     let bytes = match String::from_utf8(bytes) {
         Ok(text) if text.is_ascii() => return text.into(),
         Ok(text) => text.into_bytes(),
         Err(error) => error.into_bytes(),
     };
-    bytes.into_iter().map(char::from).collect::<String>().into()
+    let text: String = bytes.into_iter().map(char::from).collect();
+    // In what is no JSON an escape could make some of it.
+    if scan::object(&text).is_none() {
+        return text.into();
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '\u{80}'.. => drop(write!(escaped, "\\u{:04x}", u32::from(char))),
+            ascii => escaped.push(ascii),
+        }
+    }
+    escaped.into()
 }
 
 #[cfg(test)]

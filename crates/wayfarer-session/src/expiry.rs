@@ -37,6 +37,14 @@ impl Kept {
     /// What the entry says. An entry that says nothing sensible counts as unset.
     pub(crate) fn of(entry: Option<&Raw>) -> Kept {
         let Some(raw) = entry else { return Kept::Unset };
+        // To Python a bool is a number.
+        if let Ok(yes) = raw.read::<bool>() {
+            return if yes {
+                Kept::After(SignedDuration::from_secs(1))
+            } else {
+                Kept::BrowserClose
+            };
+        }
         if let Ok(seconds) = raw.read::<f64>() {
             return match SignedDuration::try_from_secs_f64(seconds) {
                 Ok(SignedDuration::ZERO) => Kept::BrowserClose,
@@ -134,6 +142,9 @@ mod tests {
         assert!(kept("0").browser_close());
         assert_eq!(kept("60").age(IDLE, now()), SignedDuration::from_secs(60));
         assert_eq!(kept("-1").age(IDLE, now()), SignedDuration::from_secs(-1));
+        assert_eq!(kept("1.5").age(IDLE, now()), SignedDuration::from_millis(1500));
+        assert_eq!(kept("true").age(IDLE, now()), SignedDuration::from_secs(1));
+        assert!(kept("false").browser_close());
         let instant = kept("\"2026-01-02T00:00:00+00:00\"");
         assert_eq!(instant.age(IDLE, now()), SignedDuration::from_secs(86_400));
         let later_now = now() + SignedDuration::from_millis(650);

@@ -19,6 +19,9 @@ mod expiry;
 #[cfg(feature = "axum")]
 mod extract;
 mod file;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod history;
 mod journal;
 mod key;

@@ -15,6 +15,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use wayfarer_session::{StoreError, StoreErrorKind};
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::client::fuzz as fuzz_answers;
 use self::client::{Answer, Client, Code, command};
 pub use self::{django::DjangoMemcachedStore, native::MemcachedStore};
 
@@ -97,9 +99,10 @@ fn no_key(call: &'static str) -> StoreError {
     StoreError::new(StoreErrorKind::Unreadable, call, why)
 }
 
-/// An end in whole seconds of Unix time, rounded up. Memcached takes a number above 30 days for that.
+/// An end in whole seconds of Unix time, rounded up. Memcached takes a number above 30 days for that, and knows none after
+/// January 2038: what ends later stays until there is no room for it, 0.
 fn unix(end: Timestamp) -> i64 {
     const MONTH: i64 = 30 * 24 * 60 * 60;
     let seconds = end.as_second().saturating_add(i64::from(end.subsec_nanosecond() > 0));
-    seconds.clamp(MONTH + 1, i64::from(u32::MAX))
+    if seconds > i64::from(i32::MAX) { 0 } else { seconds.max(MONTH + 1) }
 }

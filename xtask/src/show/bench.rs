@@ -12,7 +12,6 @@ use crate::{run, tools};
 /// Sessions: what a request costs, concurrent writers, overlapping requests, beside tower-sessions, actix-session and Django;
 /// and how readers fare beside a purge.
 pub(crate) fn sessions() -> Result<Value> {
-    tools::provide()?;
     let python = tools::bench_python()?;
     let (rounds, purge) = (size("9", "31"), size("100000", "1000000"));
     let python = python.to_string_lossy();
@@ -69,7 +68,7 @@ pub(crate) fn analysis() -> Result<Value> {
     bench("analysis", &arguments)
 }
 
-fn size(short: &'static str, full: &'static str) -> &'static str {
+pub(super) fn size(short: &'static str, full: &'static str) -> &'static str {
     if std::env::var_os("WAYFARER_SHOW_FULL").is_some() { full } else { short }
 }
 

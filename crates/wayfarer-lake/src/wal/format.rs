@@ -196,6 +196,29 @@ pub(crate) fn next_frame(bytes: &[u8], from: usize) -> Option<(usize, Frame<'_>)
     }
 }
 
+/// See [`crate::fuzzing`].
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    drop(SegmentHeader::decode(Path::new("segment"), bytes));
+    let mut from = 0;
+    while let Some((at, frame)) = next_frame(bytes, from) {
+        drop(frame.events());
+        from = at + frame.len();
+        assert!(from <= bytes.len(), "a frame lies outside of its bytes");
+    }
+    for count in [0, 1, 2, u32::MAX] {
+        let frame = Frame {
+            first_seq: 0,
+            count,
+            ids: Ids::Window,
+            version: EVENTS_VERSION,
+            durable: 0,
+            payload: bytes,
+        };
+        drop(frame.events());
+    }
+}
+
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
     let found = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>());
     found.map_or(0, |bytes| u32::from_le_bytes(*bytes))

@@ -316,23 +316,13 @@ fn django(salt: &str, clock: &Arc<ManualClock>) -> SessionManager {
 }
 
 #[tokio::test]
-async fn djangos_signed_cookies_are_written_and_accepted_as_by_django() {
+async fn djangos_signed_cookies_are_written_as_by_django() {
     const A_IS_1: &str = "eyJhIjoxfQ:1vb66i:yjvgsmTztUOEtZe7JEFGqd1v0uhNZ9j9zUAFYV3Ewis";
     let clock = clock();
     let manager = django(COOKIE_SALT, &clock);
     let session = manager.open(None);
     session.insert("a", 1).await.unwrap();
     assert_eq!(end(&session).await.as_deref(), Some(A_IS_1));
-    for vector in crate::vectors::of("signed_cookie_load") {
-        let micros = (vector["now"].as_f64().unwrap() * 1e6) as i64;
-        clock.set(Timestamp::from_microsecond(micros).unwrap());
-        let session = manager.open(vector["value"].as_str());
-        let accepted = vector["accepted"] == true;
-        assert_eq!(session.contains("a").await.unwrap(), accepted, "{vector}");
-        let change = session.finish(Outcome::Keep).await.unwrap().cookie;
-        let expected = if accepted { CookieChange::Keep } else { CookieChange::Remove };
-        assert_eq!(change, expected, "{vector}");
-    }
 }
 
 mod real {

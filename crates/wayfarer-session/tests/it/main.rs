@@ -18,4 +18,3 @@ mod pickle;
 mod renewal;
 mod suite;
 mod users;
-mod vectors;

@@ -7,7 +7,7 @@ use std::{collections::HashMap, io, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{
         TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
@@ -245,7 +245,7 @@ async fn read(
 }
 
 /// Reads one answer. After an error the next answer cannot be found.
-async fn answer(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<Result<Answer, Refused>> {
+async fn answer(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Result<Answer, Refused>> {
     let line = line(reader).await?;
     if line.starts_with("SERVER_ERROR") {
         return Ok(Err(Refused(line)));
@@ -278,7 +278,13 @@ async fn answer(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<Result<Answ
     Ok(Ok(answer))
 }
 
-async fn line(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<String> {
+/// Reads all answers that these bytes are.
+#[cfg(feature = "fuzzing")]
+pub(crate) async fn fuzz(mut bytes: &[u8]) {
+    while answer(&mut bytes).await.is_ok() {}
+}
+
+async fn line(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<String> {
     let mut line = Vec::new();
     reader.take(LINE).read_until(b'\n', &mut line).await?;
     let line = String::from_utf8(line).map_err(io::Error::other)?;

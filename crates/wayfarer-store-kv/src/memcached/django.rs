@@ -1,4 +1,4 @@
-//! Sessions of Django's `cache` engine in Memcached: the same items, on the same servers, that Django's `PyMemcacheCache`
+//! Sessions of Django's `cache` engine, and the cache of its `cached_db`, in Memcached: the same items, on the same servers, that Django's `PyMemcacheCache`
 //! reads and writes.
 //!
 //! An item is the pickled dictionary, its state is Memcached's own number. Its end is known by the server's clock alone, in
@@ -20,6 +20,7 @@ use super::{
     client::{Answer, Code, command},
     is_key, no_key, unix,
 };
+use crate::{CACHE, CACHED_DB};
 
 /// How pymemcache marks a pickle.
 const PICKLE: u32 = 1;
@@ -34,6 +35,7 @@ const LATE: SignedDuration = SignedDuration::from_secs(2);
 pub struct DjangoMemcachedStore {
     servers: Arc<Servers>,
     prefix: String,
+    engine: &'static str,
 }
 
 impl fmt::Debug for DjangoMemcachedStore {
@@ -55,12 +57,19 @@ impl DjangoMemcachedStore {
     ) -> Result<DjangoMemcachedStore, StoreError> {
         let servers = Arc::new(Servers::open(addresses, &options).await?);
         let prefix = options.prefix.unwrap_or_else(|| ":1:".to_owned());
-        Ok(DjangoMemcachedStore { servers, prefix })
+        Ok(DjangoMemcachedStore { servers, prefix, engine: CACHE })
+    }
+
+    /// The same cache, under the keys of the engine `cached_db`: the fast store of a `DjangoCachedStore`.
+    #[must_use]
+    pub fn for_cached_db(mut self) -> DjangoMemcachedStore {
+        self.engine = CACHED_DB;
+        self
     }
 
     /// The name of a session, if Memcached takes it for one.
     fn name(&self, key: &StoreKey) -> Option<String> {
-        let name = format!("{}django.contrib.sessions.cache{}", self.prefix, key.expose());
+        let name = [self.prefix.as_str(), self.engine, key.expose()].concat();
         Some(name).filter(|name| is_key(name))
     }
 
@@ -92,9 +101,10 @@ impl DjangoMemcachedStore {
         call: &'static str,
         key: &StoreKey,
         record: &Record,
+        now: Timestamp,
     ) -> Result<Option<Version>, StoreError> {
         let name = self.name(key).ok_or_else(|| no_key(call))?;
-        let question = command::add(&name, &record.data, unix(record.expires_at), PICKLE);
+        let question = command::add(&name, &record.data, until(record.expires_at, now), PICKLE);
         let answer = self.servers.ask(call, &name, question).await?;
         Ok((answer.code == Code::Done).then(|| Version::number(answer.cas)))
     }
@@ -134,9 +144,9 @@ impl SessionStore for DjangoMemcachedStore {
         &self,
         key: &StoreKey,
         record: &Record,
-        _now: Timestamp,
+        now: Timestamp,
     ) -> Result<Created, StoreError> {
-        Ok(self.add("create", key, record).await?.map_or(Created::Taken, Created::Stored))
+        Ok(self.add("create", key, record, now).await?.map_or(Created::Taken, Created::Stored))
     }
 
     async fn load(&self, key: &StoreKey, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
@@ -160,7 +170,7 @@ impl SessionStore for DjangoMemcachedStore {
         if self.look("save", &name, now).await?.is_none() {
             return Ok(Saved::Gone);
         }
-        let (until, before) = (unix(record.expires_at), cas(expected));
+        let (until, before) = (until(record.expires_at, now), cas(expected));
         let question = command::replace(&name, &record.data, until, PICKLE, before);
         let answer = self.servers.ask("save", &name, question).await?;
         Ok(match answer.code {
@@ -180,7 +190,7 @@ impl SessionStore for DjangoMemcachedStore {
         if self.look("touch", &name, now).await?.is_none() {
             return Ok(Met::Gone);
         }
-        let question = command::touch(&name, unix(expires_at));
+        let question = command::touch(&name, until(expires_at, now));
         let answer = self.servers.ask("touch", &name, question).await?;
         Ok(met(answer.code))
     }
@@ -188,7 +198,7 @@ impl SessionStore for DjangoMemcachedStore {
     /// The new key first, then the old one, and on a conflict the new one away again.
     async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {
         let Rotation { from, to, record, left, expected } = *rotation;
-        let Some(version) = self.add("rotate", to, record).await? else {
+        let Some(version) = self.add("rotate", to, record, now).await? else {
             return Ok(Rotated::Taken);
         };
         let ended = match left {
@@ -229,6 +239,11 @@ impl SessionStore for DjangoMemcachedStore {
     async fn purge(&self, _: u32, _: Timestamp) -> Result<u32, StoreError> {
         Ok(0)
     }
+}
+
+/// When the server forgets what ends then. What has ended already it forgets at once, since Django asks the server alone.
+fn until(end: Timestamp, now: Timestamp) -> i64 {
+    if end <= now { -1 } else { unix(end) }
 }
 
 /// A version that is no number is that of no item.

@@ -1,4 +1,4 @@
-//! Sessions of Django's `cache` engine in Redis: the same keys and values that Django's `RedisCache` reads and writes.
+//! Sessions of Django's `cache` engine, and the cache of its `cached_db`, in Redis: the same keys and values that Django's `RedisCache` reads and writes.
 //!
 //! A value is the pickled dictionary and nothing else, so its state is the value itself, and its end is when Redis forgets
 //! it, to the millisecond. There is no room for a mark: a deleted session leaves nothing, and only the session layer, which
@@ -13,6 +13,7 @@ use wayfarer_session::{
 };
 
 use super::{RedisOptions, server::Server};
+use crate::{CACHE, CACHED_DB};
 
 /// Keeps the sessions of a project whose `SESSION_ENGINE` is Django's `cache`, on its `RedisCache`, for the session layer in
 /// django mode with a `PickleCodec`. Clones share the connection.
@@ -20,6 +21,7 @@ use super::{RedisOptions, server::Server};
 pub struct DjangoRedisStore {
     server: Server,
     prefix: String,
+    engine: &'static str,
     scripts: std::sync::Arc<Scripts>,
 }
 
@@ -79,11 +81,18 @@ impl DjangoRedisStore {
         let prefix = options.prefix.unwrap_or_else(|| ":1:".to_owned());
         let [load, replace, touch, rotate] = [LOAD, REPLACE, TOUCH, ROTATE].map(Script::new);
         let scripts = std::sync::Arc::new(Scripts { load, replace, touch, rotate });
-        Ok(DjangoRedisStore { server, prefix, scripts })
+        Ok(DjangoRedisStore { server, prefix, engine: CACHE, scripts })
+    }
+
+    /// The same cache, under the keys of the engine `cached_db`: the fast store of a `DjangoCachedStore`.
+    #[must_use]
+    pub fn for_cached_db(mut self) -> DjangoRedisStore {
+        self.engine = CACHED_DB;
+        self
     }
 
     fn name(&self, key: &StoreKey) -> String {
-        format!("{}django.contrib.sessions.cache{}", self.prefix, key.expose())
+        [self.prefix.as_str(), self.engine, key.expose()].concat()
     }
 }
 

@@ -31,7 +31,7 @@ mod real {
     #[tokio::test]
     async fn every_law_is_kept() {
         let store = open().await;
-        conformance::run(&store).await.assert_kept();
+        conformance::run(&store).await.note("MemcachedStore").assert_kept();
         // As long as there is room, also those that it cannot promise.
         laws::a_deleted_key_stays_taken(&store).await.unwrap();
         laws::a_rotated_key_stays_taken(&store).await.unwrap();
@@ -39,7 +39,22 @@ mod real {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn nothing_is_lost_and_nothing_comes_back() {
-        sessions::nothing_is_lost_and_nothing_comes_back(&native(open().await)).await.unwrap();
+        sessions::nothing_is_lost_and_nothing_comes_back("MemcachedStore", &native(open().await))
+            .await
+            .unwrap();
+    }
+
+    /// Memcached counts by 32 bits: an instant after 2038 was an instant long ago to it.
+    #[tokio::test]
+    async fn a_session_that_ends_in_another_century_is_kept() {
+        let (store, now) = (open().await, now());
+        for end in ["2038-01-19T03:14:07Z", "2038-01-19T03:14:08Z", "2107-01-01T00:00:00Z"] {
+            let record = Record { expires_at: end.parse().unwrap(), ..record("1", now) };
+            let key = key();
+            let _ = store.create(&key, &record, now).await.unwrap();
+            let loaded = store.load(&key, now).await.unwrap();
+            assert_eq!(loaded.map(|loaded| loaded.record.expires_at), Some(record.expires_at));
+        }
     }
 
     #[tokio::test]

@@ -32,22 +32,29 @@ mod real {
 
     #[tokio::test]
     async fn every_law_is_kept() {
-        conformance::run(&one().await).await.assert_kept();
+        conformance::run(&one().await).await.note("RedisStore").assert_kept();
     }
 
     #[tokio::test]
     async fn every_law_is_kept_in_a_cluster() {
-        conformance::run(&cluster().await).await.assert_kept();
+        conformance::run(&cluster().await).await.note("RedisStore, cluster").assert_kept();
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn nothing_is_lost_and_nothing_comes_back() {
-        sessions::nothing_is_lost_and_nothing_comes_back(&native(one().await)).await.unwrap();
+        sessions::nothing_is_lost_and_nothing_comes_back("RedisStore", &native(one().await))
+            .await
+            .unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn nothing_is_lost_and_nothing_comes_back_in_a_cluster() {
-        sessions::nothing_is_lost_and_nothing_comes_back(&native(cluster().await)).await.unwrap();
+        sessions::nothing_is_lost_and_nothing_comes_back(
+            "RedisStore, cluster",
+            &native(cluster().await),
+        )
+        .await
+        .unwrap();
     }
 
     #[tokio::test]

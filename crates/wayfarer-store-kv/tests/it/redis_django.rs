@@ -22,13 +22,15 @@ mod real {
 
     #[tokio::test]
     async fn every_law_is_kept() {
-        conformance::run(&open(&prefix()).await).await.assert_kept();
+        conformance::run(&open(&prefix()).await).await.note("DjangoRedisStore").assert_kept();
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn nothing_is_lost_and_nothing_comes_back() {
         let manager = django(open(&prefix()).await);
-        sessions::nothing_is_lost_and_nothing_comes_back(&manager).await.unwrap();
+        sessions::nothing_is_lost_and_nothing_comes_back("DjangoRedisStore", &manager)
+            .await
+            .unwrap();
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ async fn memory_before_sqlite_keeps_every_law() {
     let sqlite = SqliteStore::open(&path, SqliteOptions::default()).await.unwrap();
     let store = CachedStore::new(MemoryStore::new(), sqlite).unwrap();
     let report = conformance::run(&store).await;
+    report.note("CachedStore<MemoryStore, SqliteStore>");
     assert!(report.0.iter().all(|(_, verdict)| *verdict == conformance::Verdict::Kept), "{report}");
     assert!(store.counts().hits > 0);
 }

@@ -21,7 +21,7 @@ async fn raw(folder: &Path) -> SqliteConnection {
 async fn every_law_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let report = conformance::run(&open(folder.path()).await).await;
-    report.assert_kept();
+    report.note("DjangoSqliteStore").assert_kept();
     let left_out = report.0.iter().filter(|(_, v)| *v != conformance::Verdict::Kept);
     let left_out: Vec<_> = left_out.map(|(name, _)| *name).collect();
     let promised = [

@@ -29,25 +29,27 @@ mod real {
 
     #[tokio::test]
     async fn every_law_is_kept() {
-        conformance::run(&open(&database()).await).await.assert_kept();
+        conformance::run(&open(&database()).await).await.note("MySqlStore").assert_kept();
     }
 
     #[tokio::test]
     async fn every_law_is_kept_in_djangos_table() {
         let store = DjangoMySqlStore::open(&database(), patient()).await.unwrap();
-        conformance::run(&store).await.assert_kept();
+        conformance::run(&store).await.note("DjangoMySqlStore").assert_kept();
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn nothing_is_lost_and_nothing_comes_back() {
         let manager = native(open(&database()).await);
-        sessions::nothing_is_lost_and_nothing_comes_back(&manager).await.unwrap();
+        sessions::nothing_is_lost_and_nothing_comes_back("MySqlStore", &manager).await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn nothing_is_lost_and_nothing_comes_back_in_djangos_table() {
         let store = DjangoMySqlStore::open(&database(), patient()).await.unwrap();
-        sessions::nothing_is_lost_and_nothing_comes_back(&django(store)).await.unwrap();
+        sessions::nothing_is_lost_and_nothing_comes_back("DjangoMySqlStore", &django(store))
+            .await
+            .unwrap();
     }
 
     #[tokio::test]

@@ -28,9 +28,9 @@ async fn raw(folder: &Path) -> SqliteConnection {
 async fn every_law_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;
-    conformance::run(&store).await.assert_kept();
+    conformance::run(&store).await.note("SqliteStore").assert_kept();
     let shared: Arc<dyn SessionStore> = Arc::new(store);
-    conformance::run(&shared).await.assert_kept();
+    conformance::run(&shared).await.note("SqliteStore").assert_kept();
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn every_law_is_kept_with_full_durability() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.sqlite");
     let store = SqliteStore::open(&path, SqliteOptions::default()).await.unwrap();
-    conformance::run(&store).await.assert_kept();
+    conformance::run(&store).await.note("SqliteStore").assert_kept();
     assert_ne!(store.capabilities(), Capabilities::none());
 }
 

@@ -19,7 +19,10 @@ use self::custom_serialiser::Compressed;
 
 #[tokio::test]
 async fn a_store_of_ones_own_keeps_every_law() {
-    conformance::run(&custom_store::MapStore::default()).await.assert_kept();
+    conformance::run(&custom_store::MapStore::default())
+        .await
+        .note("MapStore, the example")
+        .assert_kept();
 }
 
 #[tokio::test]
@@ -27,7 +30,7 @@ async fn a_serialiser_of_ones_own_takes_nothing_from_the_store() {
     let numbers = [3, 5, 8, u32::MAX];
     assert_eq!(custom_serialiser::round_trip(&numbers).await.unwrap(), numbers);
     let store = EncodedStore::new(MemoryStore::new(), Compressed);
-    conformance::run(&store).await.assert_kept();
+    conformance::run(&store).await.note("EncodedStore<MemoryStore>").assert_kept();
     let long = vec![b'x'; 10_000];
     let stored = Compressed.encode(&long).unwrap();
     assert!(stored.len() < 100, "it is stored in {} bytes", stored.len());

@@ -1,6 +1,10 @@
 //! The session layer from outside: axum over real HTTP, with cookies.
 
-#![expect(clippy::unwrap_used, reason = "what a test cannot go on without may end it")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without may end it"
+)]
 
 #[cfg(feature = "auth")]
 mod auth;
@@ -20,4 +24,8 @@ mod quiet;
 mod replays;
 mod streams;
 #[cfg(feature = "sqlite")]
+mod tiers;
+#[cfg(feature = "sqlite")]
 mod two_services;
+#[cfg(all(feature = "auth", feature = "sqlite"))]
+mod vectors;
