@@ -8,14 +8,13 @@
 
 use async_trait::async_trait;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
-use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 use wayfarer_session::{
-    Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation, Saved,
-    SessionStore, StoreError, StoreErrorKind, StoreKey, Version,
+    BoxError, Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation,
+    Saved, SessionStore, StoreError, StoreErrorKind, StoreKey, Version,
 };
 
 use crate::{
-    database::{Database, Step, Value},
+    database::{Database, FromRow, Row, Step, Value},
     native::{met, page},
 };
 
@@ -45,20 +44,14 @@ impl<D: Database> DjangoStore<D> {
         call: &'static str,
         key: &StoreKey,
         now: Timestamp,
-    ) -> Result<bool, StoreError>
-    where
-        Stored: for<'r> FromRow<'r, D::Row>,
-    {
-        let rows: Vec<Stored> = self.database.rows(call, load::<D>(key, now)).await?;
-        Ok(!rows.is_empty())
+    ) -> Result<bool, StoreError> {
+        let row: Option<Stored> = self.database.row(call, load::<D>(key, now)).await?;
+        Ok(row.is_some())
     }
 }
 
 #[async_trait]
-impl<D: Database> SessionStore for DjangoStore<D>
-where
-    Stored: for<'r> FromRow<'r, D::Row>,
-{
+impl<D: Database> SessionStore for DjangoStore<D> {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::none();
         capabilities.cas = true;
@@ -83,8 +76,8 @@ where
     }
 
     async fn load(&self, key: &StoreKey, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        let rows: Vec<Stored> = self.database.rows("load", load::<D>(key, now)).await?;
-        let listed = rows.into_iter().next().map(Stored::listed).transpose()?;
+        let row: Option<Stored> = self.database.row("load", load::<D>(key, now)).await?;
+        let listed = row.map(Stored::listed).transpose()?;
         Ok(listed.map(|listed| listed.loaded))
     }
 
@@ -209,22 +202,18 @@ fn text<'a>(call: &'static str, data: &'a [u8]) -> Result<&'a str, StoreError> {
 }
 
 /// A row, as it is stored.
-pub struct Stored {
+pub(crate) struct Stored {
     key: String,
     data: String,
     expires: String,
 }
 
-impl<'r, R: Row> FromRow<'r, R> for Stored
-where
-    &'static str: ColumnIndex<R>,
-    String: Decode<'r, R::Database> + Type<R::Database>,
-{
-    fn from_row(row: &'r R) -> Result<Stored, sqlx::Error> {
+impl FromRow for Stored {
+    fn from_row(row: &impl Row) -> Result<Stored, BoxError> {
         Ok(Stored {
-            key: row.try_get("session_key")?,
-            data: row.try_get("session_data")?,
-            expires: row.try_get("expire_date")?,
+            key: row.text("session_key")?,
+            data: row.text("session_data")?,
+            expires: row.text("expire_date")?,
         })
     }
 }

@@ -7,13 +7,12 @@ use std::{str::FromStr, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 use wayfarer_session::{
-    Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation, Saved,
-    SessionStore, StoreError, StoreErrorKind, StoreKey, Subject, Version,
+    BoxError, Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation,
+    Saved, SessionStore, StoreError, StoreErrorKind, StoreKey, Subject, Version,
 };
 
-use crate::database::{Database, Step, Value};
+use crate::database::{Database, FromRow, Row, Step, Value};
 
 /// Keeps sessions in a SQL database. Clones share it. Several processes may use one database.
 ///
@@ -41,21 +40,14 @@ impl<D: Database> NativeStore<D> {
         call: &'static str,
         key: &StoreKey,
         now: Timestamp,
-    ) -> Result<bool, StoreError>
-    where
-        Stored: for<'r> FromRow<'r, D::Row>,
-    {
-        let rows: Vec<Stored> = self.database.rows(call, load::<D>(key, now)).await?;
-        Ok(!rows.is_empty())
+    ) -> Result<bool, StoreError> {
+        let row: Option<Stored> = self.database.row(call, load::<D>(key, now)).await?;
+        Ok(row.is_some())
     }
 }
 
 #[async_trait]
-impl<D: Database> SessionStore for NativeStore<D>
-where
-    Stored: for<'r> FromRow<'r, D::Row>,
-    Keyed: for<'r> FromRow<'r, D::Row>,
-{
+impl<D: Database> SessionStore for NativeStore<D> {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::none();
         capabilities.cas = true;
@@ -82,8 +74,8 @@ where
     }
 
     async fn load(&self, key: &StoreKey, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        let rows: Vec<Stored> = self.database.rows("load", load::<D>(key, now)).await?;
-        rows.into_iter().next().map(Stored::loaded).transpose()
+        let row: Option<Stored> = self.database.row("load", load::<D>(key, now)).await?;
+        row.map(Stored::loaded).transpose()
     }
 
     async fn save(
@@ -223,7 +215,7 @@ fn next(version: i64) -> Version {
 }
 
 /// A row, as it is stored.
-pub struct Stored {
+pub(crate) struct Stored {
     version: i64,
     data: Vec<u8>,
     expires_at: i64,
@@ -231,20 +223,14 @@ pub struct Stored {
     user: Option<String>,
 }
 
-impl<'r, R: Row> FromRow<'r, R> for Stored
-where
-    &'static str: ColumnIndex<R>,
-    i64: Decode<'r, R::Database> + Type<R::Database>,
-    Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
-    Option<String>: Decode<'r, R::Database> + Type<R::Database>,
-{
-    fn from_row(row: &'r R) -> Result<Stored, sqlx::Error> {
+impl FromRow for Stored {
+    fn from_row(row: &impl Row) -> Result<Stored, BoxError> {
         Ok(Stored {
-            version: row.try_get("version")?,
-            data: row.try_get("data")?,
-            expires_at: row.try_get("expires_at")?,
-            subject: row.try_get("subject")?,
-            user: row.try_get("user")?,
+            version: row.number("version")?,
+            data: row.bytes("data")?,
+            expires_at: row.number("expires_at")?,
+            subject: row.maybe_text("subject")?,
+            user: row.maybe_text("user")?,
         })
     }
 }
@@ -267,19 +253,14 @@ impl Stored {
 }
 
 /// A row with its key.
-pub struct Keyed {
+pub(crate) struct Keyed {
     key: String,
     stored: Stored,
 }
 
-impl<'r, R: Row> FromRow<'r, R> for Keyed
-where
-    &'static str: ColumnIndex<R>,
-    String: Decode<'r, R::Database> + Type<R::Database>,
-    Stored: FromRow<'r, R>,
-{
-    fn from_row(row: &'r R) -> Result<Keyed, sqlx::Error> {
-        Ok(Keyed { key: row.try_get("key")?, stored: Stored::from_row(row)? })
+impl FromRow for Keyed {
+    fn from_row(row: &impl Row) -> Result<Keyed, BoxError> {
+        Ok(Keyed { key: row.text("key")?, stored: Stored::from_row(row)? })
     }
 }
 

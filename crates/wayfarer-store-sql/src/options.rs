@@ -5,7 +5,10 @@ use std::time::Duration;
 use sqlx::{Connection, Database, pool::PoolOptions as Builder};
 use wayfarer_session::{StoreError, StoreErrorKind};
 
-use crate::database::{Answer, Connections, trouble};
+use crate::{
+    database::Answer,
+    server::{Connections, trouble},
+};
 
 /// How to open a store in a database server.
 #[derive(Clone, Debug)]
@@ -49,8 +52,7 @@ pub(crate) async fn connect<D: Database>(
         .connect_with(address)
         .await
         .map_err(|error| trouble("open", &at, error))?;
-    let readers = pool.clone();
-    Ok(Connections { writer: pool, readers, at: at.into(), patience: options.patience })
+    Ok(Connections { pool, at: at.into(), patience: options.patience })
 }
 
 /// How errors name a database. Its user and password are not for them.

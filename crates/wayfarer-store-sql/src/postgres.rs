@@ -9,10 +9,11 @@ use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use wayfarer_session::StoreError;
 
 use crate::{
-    database::{Connections, DjangoSql, NativeSql, Tables, connections},
+    database::{DjangoSql, NativeSql, Tables},
     django::DjangoStore,
     native::NativeStore,
     options::{PoolOptions, connect, server, wrong_address},
+    server::{Connections, connections},
 };
 
 /// Keeps sessions in a PostgreSQL database.
