@@ -131,6 +131,18 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// Finds the catalog of a folder, and makes nothing.
+    pub(crate) async fn find(folder: &Path, at: &CatalogAt) -> Result<Catalog> {
+        let catalog = Catalog { address: Address::of(folder, at)?, link: Mutex::new(None) };
+        match catalog.is_made().await? {
+            true => Ok(catalog),
+            false => {
+                let text = format!("there is no lake in {}", catalog.address.name());
+                Err(Error::new(ErrorKind::Catalog, text))
+            }
+        }
+    }
+
     /// Whether other nodes write to the same lake.
     pub(crate) fn is_shared(&self) -> bool {
         !matches!(self.address, Address::File(_))

@@ -28,7 +28,7 @@ pub(crate) struct Places {
 
 impl Places {
     /// Finds them; `root` is the folder that nodes share.
-    fn of(folder: &Path, root: Option<&Path>) -> Places {
+    pub(crate) fn of(folder: &Path, root: Option<&Path>) -> Places {
         let data = root.unwrap_or(folder).join("lake");
         let table = data.join("main/events");
         let wal = folder.join("wal");

@@ -92,13 +92,13 @@ impl Sealer {
 
     /// Seals, unless another node comes between a look into the catalog and the transaction.
     async fn try_to_seal(&self, frozen: &Frozen) -> Result<()> {
-        let loaded = self.catalog.load(self.shared.writer).await?;
+        let mut id_files = self.published.lock().await.clone();
+        let loaded = self.load_with_ids(&mut id_files).await?;
         if loaded.next_seq >= frozen.end_seq {
             // The last attempt was committed, though it answered with an error.
             return self.publish().await;
         }
         let now: Micros = (self.clock.0)();
-        let id_files = self.open_id_files(&loaded, &self.published.lock().await)?;
         let made = self.make(frozen, now, id_files, loaded.others.as_ref()).await?;
         let gone = made.ids.gone.clone();
         let seen = loaded.others.as_ref().map(|others| {
@@ -168,8 +168,8 @@ impl Sealer {
     async fn try_to_forget(&self, ids: &HashSet<Fingerprint>) -> Result<u64> {
         let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
         let stem = format!("{PREFIX}{:x}-e{attempt}-{:x}", self.shared.writer, (self.random.0)());
-        let loaded = self.catalog.load(self.shared.writer).await?;
-        let known = self.open_id_files(&loaded, &self.published.lock().await)?;
+        let mut known = self.published.lock().await.clone();
+        self.load_with_ids(&mut known).await?;
         let (change, forgotten) = self.ids.forget(&stem, ids, &known)?;
         self.catalog.replace_id_files(&change.added, &change.gone).await?;
         self.publish().await?;

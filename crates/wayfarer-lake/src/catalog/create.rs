@@ -21,15 +21,31 @@ impl Catalog {
         random: &Random,
         now: jiff::Timestamp,
     ) -> Result<()> {
+        if self.is_made().await? {
+            return Ok(());
+        }
         let doing = "cannot make the catalog";
         let mut link = self.link().await?;
         let mut work = link.write().await.map_err(failed(doing))?;
+        // Another node may have been faster.
         if exists(&mut work).await.map_err(failed("cannot read the catalog"))? {
             return check_version(&mut work).await;
         }
         work.script(tables(work.dialect())).await.map_err(failed(doing))?;
         fill(&mut work, &data_path(at)?, random, now).await.map_err(failed(doing))?;
         work.commit().await.map_err(failed(doing))
+    }
+
+    /// Whether there is a catalog; one of a newer version is refused.
+    pub(super) async fn is_made(&self) -> Result<bool> {
+        let doing = "cannot read the catalog";
+        let mut link = self.link().await?;
+        let mut work = link.read().await.map_err(failed(doing))?;
+        let exists = exists(&mut work).await.map_err(failed(doing))?;
+        if exists {
+            check_version(&mut work).await?;
+        }
+        Ok(exists)
     }
 
     /// The number of the folder's writer, where only one writes; it is drawn when the folder is new.

@@ -153,7 +153,9 @@ async fn load(work: &mut Work<'_>, writer: u64) -> sqlx::Result<Loaded> {
     let others = match work.dialect() {
         Dialect::Sqlite => None,
         #[cfg(feature = "postgres")]
-        Dialect::Postgres => Some(load_others(work, writer).await?),
+        Dialect::Postgres if writer > 0 => Some(load_others(work, writer).await?),
+        #[cfg(feature = "postgres")]
+        Dialect::Postgres => None,
     };
     Ok(Loaded { snapshot, next_seq, files: usable, strange, named, id_files, others })
 }

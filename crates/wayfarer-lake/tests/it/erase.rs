@@ -1,9 +1,9 @@
 //! Erasure: no byte of the person is left, everybody else's rows are, and nothing brings the person back.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use wayfarer_event::{Event, Micros, VisitorId};
-use wayfarer_lake::{Appended, Ids, Lake, Person, Selection, Stored};
+use wayfarer_lake::{Appended, Ids, Lake, Options, Person, Selection, Stored};
 
 use crate::support::{all, event_with_id, open};
 
@@ -176,4 +176,40 @@ async fn erasing_nobody_changes_nothing() {
     let erased = lake.erase(&sites(), &Person::User("nobody".into())).await.unwrap();
     assert_eq!((erased.rows, erased.visitors, erased.files), (0, 0, 0));
     assert_eq!(all(&lake.view()), before);
+}
+
+/// Files that come every few milliseconds, and merges that never catch up with them, stand back while somebody is erased.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_does_not_wait_for_files_that_keep_coming() {
+    let folder = tempfile::tempdir().unwrap();
+    let often = Options {
+        seal_after: Duration::from_millis(1),
+        compact_after: Duration::from_millis(1),
+        ..Options::default()
+    };
+    let lake = Lake::open(folder.path(), often).await.unwrap();
+    lake.append((0..200).map(|n| mary(n, true)).collect(), Ids::Window).await.unwrap();
+    let sending = {
+        let lake = lake.clone();
+        tokio::spawn(async move {
+            for n in 0.. {
+                lake.append(vec![event_with_id(SITE, n)], Ids::Window).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        })
+    };
+    while lake.status().counts.merges < 3 {
+        tokio::task::yield_now().await;
+    }
+    for n in 0..5 {
+        lake.append(vec![mary(1000 + n, true)], Ids::Window).await.unwrap();
+        let before = lake.status().counts;
+        let person = Person::User("zz-mary-the-user".to_owned());
+        lake.erase(&sites(), &person).await.unwrap();
+        let after = lake.status().counts;
+        // It seals four times itself, and the one that was going on comes to its end, as does a merge.
+        let (seals, merges) = (after.seals - before.seals, after.merges - before.merges);
+        assert!(seals <= 6 && merges <= 2, "{seals} seals and {merges} merges came between");
+    }
+    sending.abort();
 }

@@ -14,6 +14,7 @@ mod power;
 mod real {
     mod duckdb;
     mod nodes;
+    mod readers;
 }
 mod release;
 mod resident;

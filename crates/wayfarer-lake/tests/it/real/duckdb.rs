@@ -9,7 +9,7 @@ use wayfarer_lake::{Ids, Lake, Options, Stored};
 use crate::support::{all, event, event_with_id, open};
 
 const INSTALL: &str = "duckdb==1.5.5 duckdb-extension-ducklake==1.5.5 \
-                       duckdb-extension-sqlite-scanner==1.5.5";
+                       duckdb-extension-postgres-scanner==1.5.5 duckdb-extension-sqlite-scanner==1.5.5";
 
 /// Runs queries in DuckDB and answers the rows of each, every value as text.
 const READER: &str = r#"
@@ -17,7 +17,7 @@ import duckdb, glob, json, os, sys
 folder, queries = sys.argv[1], json.loads(sys.argv[2])
 con = duckdb.connect(config={"allow_unsigned_extensions": True})
 con.execute("SET TimeZone = 'UTC'")
-for package in ("duckdb_extension_sqlite_scanner", "duckdb_extension_ducklake"):
+for package in ("duckdb_extension_sqlite_scanner", "duckdb_extension_postgres_scanner", "duckdb_extension_ducklake"):
     base = os.path.join(os.path.dirname(os.path.dirname(duckdb.__file__)), package)
     for path in glob.glob(os.path.join(base, "extensions", "*", "*.duckdb_extension")):
         con.execute(f"LOAD '{path}'")
@@ -30,9 +30,10 @@ print(json.dumps(out))
 "#;
 
 /// The interpreter that has DuckDB.
-fn python() -> String {
+pub(super) fn python() -> String {
     let python = std::env::var("WAYFARER_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let import = "import duckdb, duckdb_extension_ducklake, duckdb_extension_sqlite_scanner";
+    let import = "import duckdb, duckdb_extension_ducklake, duckdb_extension_postgres_scanner, \
+                  duckdb_extension_sqlite_scanner";
     let probe = Command::new(&python).args(["-c", import]).output();
     assert!(
         probe.is_ok_and(|probe| probe.status.success()),
@@ -43,7 +44,7 @@ fn python() -> String {
     python
 }
 
-fn ask(folder: &Path, lake: &Lake, queries: &[&str]) -> Vec<Value> {
+pub(super) fn ask(folder: &Path, lake: &Lake, queries: &[&str]) -> Vec<Value> {
     tell(folder, &lake.status().duckdb, queries)
 }
 
@@ -67,11 +68,11 @@ fn tell(folder: &Path, attach: &str, queries: &[&str]) -> Vec<Value> {
 }
 
 /// What the rows add up to, as DuckDB answers it.
-const SUMS: &str = "SELECT count(*), count(DISTINCT id), min(epoch_us(ts)), max(epoch_us(ts)), \
+pub(super) const SUMS: &str = "SELECT count(*), count(DISTINCT id), min(epoch_us(ts)), max(epoch_us(ts)), \
                     count(*) FILTER (status = 404), sum(visitor::HUGEINT), sum(length(props)), \
                     count(title), sum(latency_ms), max(seq), min(received_at)::VARCHAR FROM lake.events";
 
-fn sums(rows: &[Stored]) -> Vec<Option<String>> {
+pub(super) fn sums(rows: &[Stored]) -> Vec<Option<String>> {
     let ids: std::collections::HashSet<_> = rows.iter().map(|row| &row.event.id).collect();
     let ts = || rows.iter().map(|row| row.event.ts.0);
     let visitors: u128 = rows.iter().map(|row| u128::from(row.event.visitor.0)).sum();

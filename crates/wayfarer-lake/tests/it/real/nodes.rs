@@ -49,7 +49,7 @@ impl Shared {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(8))]
+    #![proptest_config(ProptestConfig::with_cases(6))]
     #[test]
     fn one_node_keeps_every_row_once(steps in model::steps()) {
         let shared = Shared::new(Postgres::shared().unwrap());
@@ -138,7 +138,7 @@ async fn check_two(steps: Vec<(usize, Step)>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
     #[test]
     fn two_nodes_keep_every_event_once(steps in steps()) {
         model::runtime().block_on(check_two(steps));
