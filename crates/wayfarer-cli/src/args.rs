@@ -123,6 +123,8 @@ pub(crate) enum Command {
     Import(cmd::import::Import),
     /// Answer a question from the lake
     Report(cmd::report::Report),
+    /// Ask in SQL: says how DuckDB opens the lake
+    Query(cmd::query::Query),
     /// Write events into a file
     Export(cmd::export::Export),
     /// Merge small files, and drop what sites no longer keep

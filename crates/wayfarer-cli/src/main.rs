@@ -49,6 +49,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Serve(serve) => serve.run(desk).await,
             Command::Import(import) => import.run(desk).await,
             Command::Report(report) => report.run(desk).await,
+            Command::Query(query) => query.run(desk).await,
             Command::Export(export) => export.run(desk).await,
             Command::Compact(compact) => compact.run(desk).await,
             Command::Check(check) => check.run(desk).await,

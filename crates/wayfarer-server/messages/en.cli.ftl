@@ -16,6 +16,7 @@ cli-busy = there is too much to do just now ({ $reason }): try again
 cli-write = { $path } cannot be written ({ $reason }): name another file
 cli-read = { $path } cannot be read ({ $reason }): see to its name and mode
 cli-output = standard output takes no more ({ $reason })
+cli-query-unbuilt = Wayfarer answers no SQL by itself yet; ask DuckDB: { $line }
 cli-export-format = { $path } has no ending that says the format: use { $known }
 cli-token-unknown = there is no token { $id }: see `wayfarer admin token list`
 cli-saved-unknown = there is no { $kind } { $name }: see `wayfarer admin { $kind } list`

@@ -16,6 +16,7 @@ cli-busy = 目前任务太多（{ $reason }），请稍后再试
 cli-write = 无法写入 { $path }（{ $reason }），请指定其他文件
 cli-read = 无法读取 { $path }（{ $reason }），请检查文件名和权限
 cli-output = 标准输出无法继续写入（{ $reason }）
+cli-query-unbuilt = Wayfarer 自身尚不能执行 SQL，请用 DuckDB：{ $line }
 cli-export-format = 从 { $path } 的扩展名看不出格式，请使用 { $known }
 cli-token-unknown = 没有令牌 { $id }，请查看 `wayfarer admin token list`
 cli-saved-unknown = 没有 { $name }，请查看 `wayfarer admin { $kind } list`

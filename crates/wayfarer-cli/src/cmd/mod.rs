@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod erase;
 pub(crate) mod export;
 pub(crate) mod import;
+pub(crate) mod query;
 pub(crate) mod report;
 pub(crate) mod saved;
 pub(crate) mod serve;

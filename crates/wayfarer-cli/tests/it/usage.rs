@@ -35,7 +35,7 @@ fn wrong_usage_is_status_2_and_says_what_is_right() {
     for (arguments, hint) in [
         (&[][..], "Usage:"),
         (&["sevre"], "serve"),
-        (&["query", "select 1"], "unrecognized subcommand 'query'"),
+        (&["query"], "SQL"),
         (&["session", "list"], "--store"),
         (&["report", "overveiw", "--site", "s"], "overview"),
         (&["report", "overview"], "--site"),
@@ -54,6 +54,18 @@ fn wrong_usage_is_status_2_and_says_what_is_right() {
         assert_eq!(done.stdout, "", "{arguments:?}");
         assert!(done.stderr.contains(hint), "{arguments:?}: {}", done.stderr);
     }
+}
+
+#[test]
+fn a_query_is_sent_to_duckdb_by_name() {
+    let house = House::with_site("s");
+    let done = house.run(&["query", "select count(*) from lake.events"]);
+    let said = done.complaint(1);
+    assert!(said.contains("ask DuckDB: INSTALL ducklake;"), "{said}");
+    assert!(said.ends_with("select count(*) from lake.events"), "{said}");
+    let chinese = house.run(&["--lang", "zh-CN", "query", "select 1"]);
+    assert!(chinese.complaint(1).contains("请用 DuckDB"), "{chinese:?}");
+    assert!(house.run(&["query", "select 1"]).stderr.contains(house.data.to_str().unwrap()));
 }
 
 #[test]
