@@ -12,6 +12,7 @@
 
 mod activity;
 mod among;
+mod answers;
 mod dimension;
 mod error;
 mod facts;
@@ -37,6 +38,7 @@ mod span;
 mod times;
 mod visit;
 
+pub use answers::Answers;
 pub use dimension::dimensions;
 pub use error::Error;
 pub use metric::metrics;

@@ -22,6 +22,8 @@ pub struct Options {
     pub reports: usize,
     /// Reports that may wait; more are told that the server is busy.
     pub waiting_reports: usize,
+    /// About how many bytes of answers are kept, for when the same is asked again and nothing has changed; 0 for none.
+    pub answer_bytes: usize,
 }
 
 impl Default for Options {
@@ -35,6 +37,7 @@ impl Default for Options {
             report_threads: cores,
             reports: 2,
             waiting_reports: 64,
+            answer_bytes: 16 << 20,
         }
     }
 }

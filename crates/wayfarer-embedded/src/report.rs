@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
-use wayfarer_analysis::{Answer, Context, Request, fold::Hooks};
+use wayfarer_analysis::{Answer, Answers, Context, Request, fold::Hooks};
 use wayfarer_event::Micros;
 use wayfarer_lake::View;
 
-use crate::{Error, ErrorKind, Wayfarer};
+use crate::{Error, ErrorKind, Options, Wayfarer};
 
 impl Wayfarer {
     /// Answers a report of one site, over everything that was acknowledged before the call.
@@ -28,9 +28,10 @@ impl Wayfarer {
         let saved = self.control().all_saved(&site.name);
         (context.goals, context.segments) = (saved.goals, saved.segments);
         let _cancel = CancelOnDrop(context.hooks.clone());
+        let answers = Arc::clone(&limits.answers);
         let answered = tokio::task::spawn_blocking(move || {
             let _running = running;
-            wayfarer_analysis::answer(&context, &request)
+            answers.answer(&context, &request)
         });
         Ok(answered
             .await
@@ -56,18 +57,21 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// How many reports may run, and how many may wait.
+/// How many reports may run, how many may wait, and the answers that are kept.
 #[derive(Debug)]
 pub(crate) struct ReportLimits {
     running: Arc<Semaphore>,
     waiting: Semaphore,
+    answers: Arc<Answers>,
 }
 
 impl ReportLimits {
-    pub(crate) fn new(running: usize, waiting: usize) -> ReportLimits {
+    pub(crate) fn new(options: &Options) -> ReportLimits {
+        let running = options.reports.max(1);
         ReportLimits {
-            running: Arc::new(Semaphore::new(running.max(1))),
-            waiting: Semaphore::new(running.max(1) + waiting),
+            running: Arc::new(Semaphore::new(running)),
+            waiting: Semaphore::new(running + options.waiting_reports),
+            answers: Arc::new(Answers::new(options.answer_bytes)),
         }
     }
 }

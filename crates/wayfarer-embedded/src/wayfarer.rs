@@ -77,7 +77,7 @@ impl Wayfarer {
                 collector: Arc::new(Collector::new(salts)),
                 learned: Arc::default(),
                 presence: Presence::default(),
-                report_limits: ReportLimits::new(options.reports, options.waiting_reports),
+                report_limits: ReportLimits::new(&options),
                 tasks: Mutex::default(),
                 closing: watch::Sender::new(false),
                 control,

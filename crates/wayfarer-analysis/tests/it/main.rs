@@ -8,6 +8,7 @@
 )]
 
 mod among;
+mod answers;
 mod behaviour;
 mod engine;
 mod funnel;
