@@ -1,10 +1,10 @@
 //! A look into a lake that another process has open: what is sealed, without the log and without a lock.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::HashSet, path::Path, sync::Arc};
 
 use crate::{
-    CatalogAt, Error, ErrorKind, Options, Result, View, catalog::Catalog, node::Places, seal,
-    view::Position,
+    CatalogAt, Error, ErrorKind, Options, Result, View, catalog::Catalog, node::Places,
+    resident::Resident, seal, view::Position,
 };
 
 /// One look at the rows of a lake that are sealed, from beside the process that writes. Nothing is made or changed. What is
@@ -33,5 +33,7 @@ pub async fn sealed(folder: &Path, options: &Options) -> Result<View> {
         writer: 0,
         files: seal::data_files(&options.storage, &table, &loaded, &[]).into(),
         chunks: Arc::from(Vec::new()),
+        // One look reads the files; nothing is kept for the next.
+        resident: Arc::new(Resident::new(0, HashSet::new())),
     })
 }
