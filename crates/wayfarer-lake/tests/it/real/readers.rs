@@ -38,6 +38,11 @@ while True:
         version = con.execute("SELECT max(snapshot_id) FROM ducklake_snapshots('lake')").fetchone()[0]
         at = f"lake.events AT (VERSION => {version})"
         row = con.execute(sys.argv[2].replace("lake.events", at)).fetchone()
+        # DuckDB looks for the snapshot and for its files one after the other: an erasure may come between the two.
+        there = f"SELECT count(*) FROM ducklake_snapshots('lake') WHERE snapshot_id = {version}"
+        if con.execute(there).fetchone()[0] == 0:
+            print("gone while it was read", flush=True)
+            continue
         print(version, json.dumps([None if v is None else str(v) for v in row]), flush=True)
     except duckdb.Error as error:
         print("gone", str(error).replace("\n", " "), flush=True)
