@@ -1,17 +1,19 @@
 //! An HTTP client that keeps its connection and posts one body after the other.
+//!
+//! It shares the processors with the server that it measures, so it does no more than it must: the head of a request is
+//! written once, and of an answer it reads status, length and body.
 
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::{Request, StatusCode, client::conn::http1, header};
-use hyper_util::rt::TokioIo;
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::event::Source;
 
@@ -45,52 +47,102 @@ pub(crate) async fn post(
     batch: usize,
     until: Instant,
 ) -> Result<Posted> {
-    let stream = TcpStream::connect(target.address).await?;
-    stream.set_nodelay(true)?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
+    let mut connection = Connection::open(&target).await?;
     let mut posted = Posted::default();
+    let mut body = String::new();
     while Instant::now() < until {
-        let body = body(&mut source, batch);
+        body.clear();
+        if batch > 1 {
+            source.batch(batch, &mut body);
+        } else {
+            source.json(&mut body);
+        }
         let asked = Instant::now();
-        sender.ready().await?;
-        let response = sender.send_request(request(&target, body)?).await?;
-        let status = response.status();
-        let answer = response.into_body().collect().await?.to_bytes();
+        let status = connection.post(body.as_bytes()).await?;
         posted.waits_ms.push(asked.elapsed().as_secs_f64() * 1e3);
-        let accepted = if status == StatusCode::ACCEPTED { accepted(&answer)? } else { 0 };
+        let accepted = if status == 202 { accepted(connection.answer()?)? } else { 0 };
         posted.acknowledged += accepted;
         if accepted < batch as u64 {
             posted.refused += 1;
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if status == 503 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    drop(sender);
-    connection.await??;
     Ok(posted)
-}
-
-fn body(source: &mut Source, batch: usize) -> String {
-    if batch > 1 {
-        return source.batch(batch);
-    }
-    let mut body = String::with_capacity(400);
-    source.json(&mut body);
-    body
-}
-
-fn request(target: &Target, body: String) -> Result<Request<Full<Bytes>>> {
-    Ok(Request::post("/api/v1/events")
-        .header(header::HOST, target.address.to_string())
-        .header(header::AUTHORIZATION, format!("Bearer {}", target.token))
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(Bytes::from(body)))?)
 }
 
 fn accepted(answer: &[u8]) -> Result<u64> {
     let receipt: Receipt = serde_json::from_slice(answer)
         .with_context(|| format!("the server answers {}", String::from_utf8_lossy(answer)))?;
     Ok(receipt.accepted)
+}
+
+/// A connection that is kept.
+struct Connection {
+    stream: TcpStream,
+    /// The head of every request, up to the number of its bytes.
+    head: String,
+    request: Vec<u8>,
+    /// The last answer, and where its body begins.
+    answer: Vec<u8>,
+    body: usize,
+}
+
+impl Connection {
+    async fn open(target: &Target) -> Result<Connection> {
+        let stream = TcpStream::connect(target.address).await?;
+        stream.set_nodelay(true)?;
+        let head = format!(
+            "POST /api/v1/events HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\
+             content-type: application/json\r\ncontent-length: ",
+            target.address, target.token
+        );
+        Ok(Connection { stream, head, request: Vec::new(), answer: Vec::new(), body: 0 })
+    }
+
+    /// Posts a body, and reads the answer to its end. Says its status.
+    async fn post(&mut self, body: &[u8]) -> Result<u16> {
+        self.request.clear();
+        self.request.extend(self.head.as_bytes());
+        self.request.extend(body.len().to_string().as_bytes());
+        self.request.extend(b"\r\n\r\n");
+        self.request.extend(body);
+        self.stream.write_all(&self.request).await?;
+        self.answer.clear();
+        let head = loop {
+            if let Some(end) = self.answer.windows(4).position(|window| window == b"\r\n\r\n") {
+                break end + 4;
+            }
+            self.read().await?;
+        };
+        let (status, length) = read_head(self.answer.get(..head).unwrap_or_default())?;
+        self.body = head;
+        while self.answer.len() < head + length {
+            self.read().await?;
+        }
+        Ok(status)
+    }
+
+    /// The body of the last answer.
+    fn answer(&self) -> Result<&[u8]> {
+        self.answer.get(self.body..).context("there is no answer")
+    }
+
+    async fn read(&mut self) -> Result<()> {
+        let read = self.stream.read_buf(&mut self.answer).await?;
+        ensure!(read > 0, "the server hung up");
+        Ok(())
+    }
+}
+
+/// Status and length of the body.
+fn read_head(head: &[u8]) -> Result<(u16, usize)> {
+    let head = std::str::from_utf8(head)?;
+    let at = || format!("the server answers {head}");
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).with_context(at)?;
+    let mut headers = lines.filter_map(|line| line.split_once(": "));
+    let length = headers.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    Ok((status.parse()?, length.with_context(at)?.1.parse()?))
 }

@@ -64,15 +64,14 @@ impl Source {
     }
 
     /// A batch of them.
-    pub(crate) fn batch(&mut self, events: usize) -> String {
-        let mut body = String::from(r#"{"events":["#);
+    pub(crate) fn batch(&mut self, events: usize, into: &mut String) {
+        into.push_str(r#"{"events":["#);
         for place in 0..events {
             if place > 0 {
-                body.push(',');
+                into.push(',');
             }
-            self.json(&mut body);
+            self.json(into);
         }
-        body.push_str("]}");
-        body
+        into.push_str("]}");
     }
 }

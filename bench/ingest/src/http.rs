@@ -11,7 +11,7 @@ use wayfarer_bench_measure::{Quantiles, Stopwatch};
 
 use crate::{
     Http,
-    client::{self, Posted, Target},
+    client::{self, Posted},
     event::Source,
     recount,
     server::{self, Server},
@@ -26,10 +26,10 @@ pub(crate) async fn run(options: &Http, folder: &Path) -> Result<Value> {
     tokio::time::sleep(SETTLING).await;
     let idle = server.memory()?;
     let length = Duration::from_secs(options.seconds);
-    let (singles, singles_told) = load(server.target(), options.connections, 1, length).await?;
+    let (singles, singles_told) = load(&server, options.connections, 1, length).await?;
     let after_singles = server.memory()?;
     let (batches, batches_told) =
-        load(server.target(), options.batch_connections, options.batch, length).await?;
+        load(&server, options.batch_connections, options.batch, length).await?;
     let after_batches = server.memory()?;
     server.end()?;
     let recount = recount::check(&data, singles + batches).await?;
@@ -51,15 +51,16 @@ pub(crate) async fn run(options: &Http, folder: &Path) -> Result<Value> {
 
 /// Posts over so many connections at once; gives the number of acknowledged events, and the figures.
 async fn load(
-    target: Target,
+    server: &Server,
     connections: usize,
     batch: usize,
     length: Duration,
 ) -> Result<(u64, Value)> {
+    let server_cpu = server.cpu_ns()?;
     let watch = Stopwatch::start();
     let until = Instant::now() + length;
     let tasks: Vec<_> = (0..connections)
-        .map(|one| tokio::spawn(client::post(target.clone(), Source::new(one), batch, until)))
+        .map(|one| tokio::spawn(client::post(server.target(), Source::new(one), batch, until)))
         .collect();
     let mut all = Posted::default();
     for task in tasks {
@@ -69,9 +70,11 @@ async fn load(
         all.waits_ms.extend(posted.waits_ms);
     }
     let each = watch.stop(all.acknowledged, 0);
+    let server_cpu = (server.cpu_ns()? - server_cpu) / all.acknowledged.max(1) as f64;
     let told = json!({
         "events_per_second": 1e9 / each.wall_ns,
         "client_cpu_ns_per_event": each.cpu_ns,
+        "server_cpu_ns_per_event": server_cpu,
         "acknowledged": all.acknowledged,
         "refused": all.refused,
         "acknowledged_after_ms": Quantiles::of(all.waits_ms),

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use wayfarer_bench_measure::{Memory, memory};
+use wayfarer_bench_measure::{Memory, memory, process_cpu_ns};
 
 use crate::{client::Target, event::SITE};
 
@@ -52,6 +52,11 @@ impl Server {
     /// What it holds in memory.
     pub(crate) fn memory(&self) -> Result<Memory> {
         memory(self.child.id())
+    }
+
+    /// The processor time that it has taken so far.
+    pub(crate) fn cpu_ns(&self) -> Result<f64> {
+        process_cpu_ns(self.child.id())
     }
 
     /// Asks it to end, and waits until it has.

@@ -13,6 +13,6 @@ mod time;
 
 pub use disk::{Disk, disk};
 pub use machine::machine;
-pub use process::{Memory, memory};
+pub use process::{Memory, memory, process_cpu_ns};
 pub use table::Table;
 pub use time::{Figures, Quantiles, Sample, Stopwatch, median};
