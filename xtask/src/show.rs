@@ -3,6 +3,7 @@
 
 mod bench;
 mod demo;
+mod lake;
 mod oracles;
 mod sessions;
 
@@ -19,7 +20,7 @@ type Proof = (&'static str, fn() -> Result<Value>);
 const PROOFS: &[Proof] = &[
     ("loop", the_loop),
     ("sessions", sessions::sessions),
-    ("lake", bench::lake),
+    ("lake", lake::lake),
     ("analysis", the_analysis),
 ];
 
@@ -51,9 +52,14 @@ pub(crate) fn show(name: &str) -> Result<()> {
 
 /// The reports: right, by their oracles, then fast, beside their peers.
 fn the_analysis() -> Result<Value> {
-    let oracles = oracles::analysis()?;
-    let mut figures = bench::analysis()?;
-    figures["oracles"] = oracles;
+    let asked = bench::parts(&["oracles", "beside", "size", "steps"])?;
+    let (oracles, measured): (Vec<&str>, Vec<&str>) =
+        asked.into_iter().partition(|part| *part == "oracles");
+    let told = if oracles.is_empty() { None } else { Some(oracles::analysis()?) };
+    let mut figures = if measured.is_empty() { json!({}) } else { bench::analysis(&measured)? };
+    if let Some(told) = told {
+        figures["oracles"] = told;
+    }
     Ok(figures)
 }
 

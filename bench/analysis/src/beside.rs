@@ -43,13 +43,16 @@ struct PeerRow {
     verdict: Verdict,
 }
 
+/// A peer; of each round its first time and the best of three; and how its answers compare with ours.
+type Beside = (Peer, Vec<(f64, f64)>, Vec<Verdict>);
+
 /// What was measured of one question in the rounds.
 #[derive(Default)]
 struct Measured {
     cold_s: f64,
     first_s: f64,
     warm: Vec<Sample>,
-    peers: Vec<(Peer, Vec<(f64, f64)>, Vec<Verdict>)>,
+    peers: Vec<Beside>,
 }
 
 pub(crate) fn run(arguments: &Arguments, runtime: &Runtime) -> Result<Value> {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use arrow_array::{
     Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use serde::Serialize;
 use wayfarer_bench_measure::Stopwatch;
 use wayfarer_event::{Event, Micros, Text, VisitorId, VisitorKind};
@@ -21,7 +21,7 @@ pub(crate) const SITE: &str = "shop";
 const BATCH: usize = 5_000;
 
 /// The most events of a stream; of more, it is taken several times.
-const LARGEST: u64 = 20_000_000;
+pub(crate) const LARGEST: u64 = 20_000_000;
 
 /// How many files lie there that were not merged yet.
 const SMALL_FILES: u64 = 50;
@@ -72,27 +72,24 @@ fn stream(arguments: &Arguments) -> (u64, u64) {
     (arguments.rows / copies, copies)
 }
 
+/// The same, with no file left that was merged into another.
+pub(crate) fn options_at_rest() -> Options {
+    Options { keep_snapshots: Duration::ZERO, ..options() }
+}
+
 /// Puts every row into the lake, and checks that they are all there.
 ///
 /// The lake is left as it lives: nine tenths of the rows in files of a day or a month, then [`SMALL_FILES`] that nobody has
 /// merged yet, and the last of a tenth in memory.
 pub(crate) async fn load(lake: &Lake, arguments: &Arguments) -> Result<Loaded> {
-    let (clicks, rows) = (clickstream(arguments)?, arguments.rows);
-    let (_, copies) = stream(arguments);
-    let file =
-        File::open(&clicks).with_context(|| format!("could not open {}", clicks.display()))?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH).build()?;
+    let rows = arguments.rows;
+    let reader = batches(arguments)?;
     let watch = Stopwatch::start();
     let mut events = 0;
     let compacted = rows / 10 * 9;
     let (mut next_seal, each) = (compacted, (rows - compacted) / (SMALL_FILES + 1));
     for batch in reader {
-        let columns = Columns::of(&batch?)?;
-        for copy in 0..copies {
-            let batch = columns.events(copy);
-            events += batch.len() as u64;
-            append(lake, batch).await?;
-        }
+        events += append_batch(lake, arguments, &batch?).await?;
         if events >= next_seal && events + each <= rows {
             lake.seal().await?;
             if next_seal == compacted {
@@ -105,6 +102,36 @@ pub(crate) async fn load(lake: &Lake, arguments: &Arguments) -> Result<Loaded> {
     let there = lake.view().rows(Some(SITE));
     ensure!(there == events, "{events} events were appended, and {there} are there");
     Ok(Loaded { seconds, events_per_second: events as f64 / seconds, status: lake.status() })
+}
+
+/// Puts every row into the lake, and merges them all: none is in memory, and no file is left that was merged into another.
+pub(crate) async fn load_at_rest(lake: &Lake, arguments: &Arguments) -> Result<()> {
+    for batch in batches(arguments)? {
+        append_batch(lake, arguments, &batch?).await?;
+    }
+    lake.seal().await?;
+    lake.compact().await?;
+    Ok(())
+}
+
+/// The stream, [`BATCH`] events at a time.
+fn batches(arguments: &Arguments) -> Result<ParquetRecordBatchReader> {
+    let clicks = clickstream(arguments)?;
+    let file =
+        File::open(&clicks).with_context(|| format!("could not open {}", clicks.display()))?;
+    Ok(ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH).build()?)
+}
+
+/// Appends a batch of the stream as often as the stream is taken, and says how many events that were.
+async fn append_batch(lake: &Lake, arguments: &Arguments, batch: &RecordBatch) -> Result<u64> {
+    let (columns, (_, copies)) = (Columns::of(batch)?, stream(arguments));
+    let mut events = 0;
+    for copy in 0..copies {
+        let batch = columns.events(copy);
+        events += batch.len() as u64;
+        append(lake, batch).await?;
+    }
+    Ok(events)
 }
 
 /// Appends, and waits where the lake says that it is busy: it took nothing then.

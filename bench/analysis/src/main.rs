@@ -4,9 +4,11 @@
 //! `peers.py`, in the folder that `--scripts` names). The rows go into a lake through its public door, and the questions are
 //! asked through `wayfarer_analysis::answer`: no answer is kept between two of them.
 //!
-//! Start with [`run`]; `beside` has the peers, `growth` what more events and more steps cost.
+//! Start with [`run`]; `beside` has the peers, `growth` what more events and more steps
+//! cost, `bytes` what they need on the disk.
 
 mod beside;
+mod bytes;
 mod compare;
 mod growth;
 mod load;
@@ -89,6 +91,8 @@ enum Part {
     Size,
     /// Funnels of 2 to 32 steps, without anything kept in memory.
     Steps,
+    /// Bytes at rest, after everything was merged, beside the peers' tables. The lake is always a new one.
+    Bytes,
     /// The seven questions of one size: what `size` starts.
     Alone,
 }
@@ -105,6 +109,7 @@ fn run(arguments: &Arguments, runtime: &tokio::runtime::Runtime) -> Result<Value
             Part::Beside => ("beside", beside::run(arguments, runtime)?),
             Part::Size => ("size", growth::sizes(arguments)?),
             Part::Steps => ("steps", growth::steps(arguments, runtime)?),
+            Part::Bytes => ("bytes", runtime.block_on(bytes::run(arguments))?),
             Part::Alone => ("alone", growth::alone(arguments, runtime)?),
         };
         figures[name] = told;

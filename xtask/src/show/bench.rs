@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{run, tools};
 
@@ -18,48 +18,16 @@ pub(crate) fn sessions() -> Result<Value> {
     bench("sessions", &["--rounds", rounds, "--purge", purge, "--python", &python])
 }
 
-/// The lake: what it survives; then events per second in process, over HTTP and from an access log, each with a recount.
-pub(crate) fn lake() -> Result<Value> {
-    tools::provide_for_benches()?;
-    let survived = survive()?;
-    run::run(&mut run::cargo(&["build", "--release"]))?;
-    let wayfarer = run::target()?.join("release/wayfarer");
-    let wayfarer = wayfarer.to_string_lossy();
-    let seconds = size("15", "300");
-    let in_process = bench("ingest", &["in-process", "--seconds", seconds])?;
-    let http = bench("ingest", &["http", "--seconds", seconds, "--wayfarer", &wayfarer])?;
-    let log = shared("data/access_logs/apache_combined.log");
-    let import = match log {
-        Some(log) => {
-            let lines = size("500000", "5000000");
-            let log = log.to_string_lossy();
-            bench("ingest", &["import", "--wayfarer", &wayfarer, "--log", &log, "--lines", lines])?
-        }
-        None => json!("left out: there is no access log in ../shared/data"),
-    };
-    Ok(json!({ "survived": survived, "in_process": in_process, "http": http, "import": import }))
-}
-
-/// Kills at random points under load, and power losses at any operation; each sync is left out once.
-fn survive() -> Result<Value> {
-    let (rounds, seeds) = (size("20", "200"), size("200", "10000"));
-    let mut tests = run::cargo(&["test", "-p", "wayfarer-lake", "--test", "it", "--"]);
-    tests.args(["--nocapture", "kill::what", "power::", "full::"]);
-    run::run(tests.env("WAYFARER_KILL_ROUNDS", rounds).env("WAYFARER_SEEDS", seeds))?;
-    Ok(json!({ "kill_rounds": rounds, "power_loss_seeds": seeds, "lost": 0, "doubled": 0 }))
-}
-
 /// Analysis: the reports beside chDB and DuckDB, cold and warm; then what more events and more steps cost.
 ///
-/// `WAYFARER_SHOW_PARTS` names the parts to run (`beside,size,steps`), `WAYFARER_SHOW_LAKE` a folder that keeps the lake for the
-/// next time.
-pub(crate) fn analysis() -> Result<Value> {
+/// It runs these of the parts `beside`, `size` and `steps`. `WAYFARER_SHOW_LAKE` names a folder that keeps the lake for the next time.
+pub(crate) fn analysis(parts: &[&str]) -> Result<Value> {
     let Some(scripts) = shared("bench").filter(|folder| folder.join("peers.py").exists()) else {
         bail!("the peers' queries are not there: ../shared/bench/clickstream.py and peers.py");
     };
     let (python, rows) = (tools::bench_python()?, size("2000000", "20000000"));
     let (scripts, python) = (scripts.to_string_lossy(), python.to_string_lossy());
-    let parts = std::env::var("WAYFARER_SHOW_PARTS").unwrap_or("beside,size,steps".into());
+    let parts = parts.join(",");
     let sizes = size("200000,2000000", "2000000,20000000,100000000");
     let lake = std::env::var("WAYFARER_SHOW_LAKE").ok();
     let mut arguments = vec!["--rows", rows, "--scripts", &scripts, "--python", &python];
@@ -68,18 +36,34 @@ pub(crate) fn analysis() -> Result<Value> {
     bench("analysis", &arguments)
 }
 
+/// The parts of a proof that `WAYFARER_SHOW_PARTS` names (`http,import`), in the proof's own order; all of them where it is not
+/// set.
+///
+/// # Errors
+///
+/// Where it names a part that the proof does not have, or none.
+pub(super) fn parts(known: &[&'static str]) -> Result<Vec<&'static str>> {
+    let Ok(asked) = std::env::var("WAYFARER_SHOW_PARTS") else { return Ok(known.to_vec()) };
+    let asked: Vec<&str> = asked.split(',').map(str::trim).collect();
+    if let Some(strange) = asked.iter().find(|part| !known.contains(part)) {
+        bail!("WAYFARER_SHOW_PARTS names `{strange}`; there is {}", known.join(", "));
+    }
+    Ok(known.iter().copied().filter(|part| asked.contains(part)).collect())
+}
+
+/// The first where the proof is to be short, the second where `WAYFARER_SHOW_FULL` is set.
 pub(super) fn size(short: &'static str, full: &'static str) -> &'static str {
     if std::env::var_os("WAYFARER_SHOW_FULL").is_some() { full } else { short }
 }
 
 /// Data that lie beside the project, where they do.
-fn shared(path: &str) -> Option<PathBuf> {
+pub(super) fn shared(path: &str) -> Option<PathBuf> {
     let path = run::root().parent()?.join("shared").join(path);
     path.exists().then_some(path)
 }
 
 /// Builds a bench, runs it, and gives the figures that it wrote.
-fn bench(name: &str, arguments: &[&str]) -> Result<Value> {
+pub(super) fn bench(name: &str, arguments: &[&str]) -> Result<Value> {
     let target = run::target()?;
     let folder = target.join("show");
     std::fs::create_dir_all(&folder)?;
