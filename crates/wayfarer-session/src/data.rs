@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     raw::Raw,
-    scan::{self, Member},
+    scan::{self, Member, Object},
 };
 
 /// The entries of a session, in order. A value that nobody changes keeps its text.
@@ -30,9 +30,10 @@ pub(crate) struct Data {
 impl Data {
     /// Reads the text of a JSON object. `None` if it is anything else.
     pub(crate) fn parse(text: &str) -> Option<Data> {
-        let members = scan::object(text)?;
+        let Object { members, escapes } = scan::object(text)?;
         let name = |member: &Member| text.get(member.name.clone()).unwrap_or_default();
-        if members.iter().all(|member| scan::is_canonical(name(member))) {
+        let plain = !escapes && text.is_ascii();
+        if plain || members.iter().all(|member| scan::is_canonical(name(member))) {
             return Some(Data { text: text.into(), members });
         }
         let mut spelt = Writer::with_capacity(text.len(), members.len());
@@ -185,6 +186,9 @@ impl Changes {
 
     /// What becomes of `name`: `Some(None)` if it is removed, `None` if it is left as it is.
     pub(crate) fn get(&self, name: &str) -> Option<Option<&Raw>> {
+        if self.is_empty() {
+            return None;
+        }
         let name = scan::escape(name);
         match self.place(&name) {
             Some(at) => self.names.get(at).map(|change| change.value.as_ref()),

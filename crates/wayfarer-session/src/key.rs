@@ -96,7 +96,10 @@ impl SessionKey {
     /// What a store knows this key as: the hexadecimal SHA-256 of it. A stolen store opens no session.
     #[must_use]
     pub fn at_rest(&self) -> StoreKey {
-        StoreKey(hex(&Sha256::digest(self.0)).into())
+        let mut digits = [0; 64];
+        write_hex(&Sha256::digest(self.0), &mut digits);
+        // Digits are ASCII.
+        StoreKey(std::str::from_utf8(&digits).unwrap_or_default().into())
     }
 
     pub(crate) fn from_bytes(bytes: [u8; 32]) -> SessionKey {
@@ -201,14 +204,19 @@ pub(crate) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut digits = vec![0; bytes.len() * 2];
+    write_hex(bytes, &mut digits);
+    // Digits are ASCII.
+    String::from_utf8(digits).unwrap_or_default()
+}
+
+/// Writes two digits for each byte.
+fn write_hex(bytes: &[u8], digits: &mut [u8]) {
     // Without a table and without a branch: every look-up by a cookie comes here.
     let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
-    let mut digits = vec![0; bytes.len() * 2];
     for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(bytes) {
         *pair = [digit(byte >> 4), digit(byte & 15)];
     }
-    // Digits are ASCII.
-    String::from_utf8(digits).unwrap_or_default()
 }
 
 #[cfg(test)]

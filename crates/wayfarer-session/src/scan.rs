@@ -15,9 +15,17 @@ pub(crate) struct Member {
     pub(crate) value: Range<usize>,
 }
 
-/// The entries of the one JSON object that `text` is, or `None` if it is anything else.
-pub(crate) fn object(text: &str) -> Option<Vec<Member>> {
-    let mut scanner = Scanner { bytes: text.as_bytes(), at: 0 };
+/// The entries of a JSON object.
+#[derive(Debug)]
+pub(crate) struct Object {
+    pub(crate) members: Vec<Member>,
+    /// A backslash lies somewhere in a name or a text. Without one, ASCII is spelt in one way alone.
+    pub(crate) escapes: bool,
+}
+
+/// The one JSON object that `text` is, or `None` if it is anything else.
+pub(crate) fn object(text: &str) -> Option<Object> {
+    let mut scanner = Scanner::new(text);
     let mut members = Vec::with_capacity(8);
     scanner.space();
     scanner.expect(b'{')?;
@@ -37,12 +45,12 @@ pub(crate) fn object(text: &str) -> Option<Vec<Member>> {
         }
     }
     scanner.end()?;
-    Some(members)
+    Some(Object { members, escapes: scanner.escapes })
 }
 
 /// Whether `text` is one JSON value, with nothing around it but space.
 pub(crate) fn is_value(text: &str) -> bool {
-    let mut scanner = Scanner { bytes: text.as_bytes(), at: 0 };
+    let mut scanner = Scanner::new(text);
     scanner.space();
     scanner.value().and_then(|()| scanner.end()).is_some()
 }
@@ -50,9 +58,14 @@ pub(crate) fn is_value(text: &str) -> bool {
 struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
+    escapes: bool,
 }
 
 impl Scanner<'_> {
+    fn new(text: &str) -> Scanner<'_> {
+        Scanner { bytes: text.as_bytes(), at: 0, escapes: false }
+    }
+
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
@@ -161,6 +174,7 @@ impl Scanner<'_> {
     }
 
     fn escape(&mut self) -> Option<()> {
+        self.escapes = true;
         self.at += 2;
         match self.bytes.get(self.at - 1)? {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
@@ -320,7 +334,7 @@ mod tests {
     use super::*;
 
     fn parts(text: &str) -> Option<Vec<(&str, &str)>> {
-        let members = object(text)?;
+        let members = object(text)?.members;
         Some(members.into_iter().map(|m| (&text[m.name], &text[m.value])).collect())
     }
 

@@ -67,21 +67,20 @@ impl Session {
     pub fn finish_now(&self, outcome: Outcome) -> Result<Option<Finished>, Error> {
         let shared = &self.0.shared;
         let every = self.every(outcome);
-        let (accessed, pending) = {
-            let mut state = self.0.state();
-            if !state.accessed && !shared.early && !every {
-                state.head_sent = true;
-                return Ok(Some(Finished { cookie: CookieChange::Keep, accessed: false }));
-            }
-            let every = every && state.may_hold();
-            let renewal = state.renewal_is_due(shared);
-            (state.accessed, every || (state.accessed && (state.is_pending() || renewal)))
+        let mut state = self.0.state();
+        if !state.accessed && !shared.early && !every {
+            state.head_sent = true;
+            return Ok(Some(Finished { cookie: CookieChange::Keep, accessed: false }));
+        }
+        let accessed = state.accessed;
+        let is_due = |state: &State| {
+            let changed = state.is_pending() || state.renewal_is_due(shared);
+            (every && state.may_hold()) || (accessed && (changed || state.stale(shared).is_some()))
         };
-        let due = pending || (accessed && self.0.stale().is_some());
-        if outcome != Outcome::Discard && due {
+        if outcome != Outcome::Discard && is_due(&state) {
             return Ok(None);
         }
-        let cookie = self.head_goes_out(outcome)?;
+        let cookie = head_goes_out(&mut state, shared, outcome)?;
         Ok(Some(Finished { cookie, accessed }))
     }
 
@@ -110,7 +109,7 @@ impl Session {
         } else {
             self.0.touch().await?;
         }
-        let cookie = self.head_goes_out(outcome)?;
+        let cookie = head_goes_out(&mut self.0.state(), &self.0.shared, outcome)?;
         Ok(Finished { cookie, accessed: true })
     }
 
@@ -118,40 +117,39 @@ impl Session {
     fn every(&self, outcome: Outcome) -> bool {
         self.0.shared.save_every_request || outcome == Outcome::Always
     }
+}
 
-    /// Settles the cookie. From here on none can be sent.
-    fn head_goes_out(&self, outcome: Outcome) -> Result<CookieChange, Error> {
-        let shared = &self.0.shared;
-        let mut state = self.0.state();
-        let discard = outcome == Outcome::Discard;
-        if !discard {
-            state.subject(shared)?;
-        }
-        let state = &mut *state;
-        state.head_sent = true;
-        // An identity without a session is worth a cookie only as an early subject.
-        let due = match (state.due, &state.stored) {
-            (Due::Cookie, Stored::Unknown | Stored::Absent) if !shared.early || discard => {
-                Due::Nothing
-            }
-            (due, _) => due,
-        };
-        if state.fresh && due != Due::Cookie {
-            // No browser will ever know it.
-            state.identity = None;
-            state.fresh = false;
-        }
-        let (change, sent) = match (due, &state.identity) {
-            (Due::Cookie, Some(identity)) => {
-                let value = shared.mode.cookie(identity);
-                (CookieChange::Set { value, max_age: max_age(shared, state) }, Sent::Cookie)
-            }
-            (Due::Removal, _) => (CookieChange::Remove, Sent::Removal),
-            _ => (CookieChange::Keep, Sent::Nothing),
-        };
-        state.journal.set_cookie = sent;
-        Ok(change)
+/// Settles the cookie. From here on none can be sent.
+fn head_goes_out(
+    state: &mut State,
+    shared: &Shared,
+    outcome: Outcome,
+) -> Result<CookieChange, Error> {
+    let discard = outcome == Outcome::Discard;
+    if !discard {
+        state.subject(shared)?;
     }
+    state.head_sent = true;
+    // An identity without a session is worth a cookie only as an early subject.
+    let due = match (state.due, &state.stored) {
+        (Due::Cookie, Stored::Unknown | Stored::Absent) if !shared.early || discard => Due::Nothing,
+        (due, _) => due,
+    };
+    if state.fresh && due != Due::Cookie {
+        // No browser will ever know it.
+        state.identity = None;
+        state.fresh = false;
+    }
+    let (change, sent) = match (due, &state.identity) {
+        (Due::Cookie, Some(identity)) => {
+            let value = shared.mode.cookie(identity);
+            (CookieChange::Set { value, max_age: max_age(shared, state) }, Sent::Cookie)
+        }
+        (Due::Removal, _) => (CookieChange::Remove, Sent::Removal),
+        _ => (CookieChange::Keep, Sent::Nothing),
+    };
+    state.journal.set_cookie = sent;
+    Ok(change)
 }
 
 /// How long the browser keeps the cookie.

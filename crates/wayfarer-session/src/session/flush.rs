@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
@@ -13,7 +12,6 @@ use super::{
 };
 use crate::{
     error::Error,
-    expiry::Kept,
     mode::Identity,
     native,
     signal::SignalKind,
@@ -89,7 +87,7 @@ impl Inner {
     /// Notes that a session that was only read is in use, at most once in an interval.
     pub(super) async fn touch(&self) -> Result<(), Error> {
         let _gate = self.gate.lock().await;
-        let Some((identity, expires_at)) = self.stale() else { return Ok(()) };
+        let Some((identity, expires_at)) = self.state().stale(&self.shared) else { return Ok(()) };
         #[cfg(feature = "cookies")]
         if let Identity::Carried(_) = identity {
             return self.carry_on(identity).await;
@@ -104,24 +102,5 @@ impl Inner {
             }
         }
         Ok(())
-    }
-
-    /// The session, if its end lies an interval before where it would lie if it were used now; and that new end.
-    pub(super) fn stale(&self) -> Option<(Identity, Timestamp)> {
-        if self.shared.mode.is_django() {
-            return None;
-        }
-        let state = self.state();
-        let row = state.row()?;
-        let kept = state.kept();
-        if !matches!(kept, Kept::Unset | Kept::BrowserClose) {
-            return None;
-        }
-        let life = &self.shared.life;
-        let end = life.end(kept, row.about.created, self.shared.now());
-        if end.duration_since(row.expires_at) < life.touch_interval {
-            return None;
-        }
-        state.identity.clone().map(|identity| (identity, end))
     }
 }

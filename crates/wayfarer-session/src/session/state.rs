@@ -252,6 +252,22 @@ impl State {
         row.is_some_and(|row| shared.life.renewal_is_due(row.about.keyed(), shared.now()))
     }
 
+    /// The session, if its end lies an interval before where it would lie if it were used now; and that new end.
+    pub(super) fn stale(&self, shared: &Shared) -> Option<(Identity, Timestamp)> {
+        if shared.mode.is_django() {
+            return None;
+        }
+        let (row, kept) = (self.row()?, self.kept());
+        if !matches!(kept, Kept::Unset | Kept::BrowserClose) {
+            return None;
+        }
+        let end = shared.life.end(kept, row.about.created, shared.now());
+        if end.duration_since(row.expires_at) < shared.life.touch_interval {
+            return None;
+        }
+        self.identity.clone().map(|identity| (identity, end))
+    }
+
     /// Takes what is to be saved on its way.
     pub(super) fn start_saving(&mut self) -> Arc<Changes> {
         let saving = Arc::new(std::mem::take(&mut self.changes));
