@@ -12,6 +12,7 @@ mod axum_app;
 mod bare;
 mod case;
 mod clients;
+mod codec;
 mod contender;
 mod django;
 mod ours;
@@ -25,7 +26,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Parser;
 use serde_json::{Value, json};
-use wayfarer_bench_measure::{Figures, Sample, disk, machine};
+use wayfarer_bench_measure::{Figures, Sample, disk, machine, median};
 
 use crate::{
     case::{Case, Store},
@@ -90,6 +91,8 @@ fn run(arguments: &Arguments) -> Result<Value> {
     let mut contenders = contender::all(arguments, folder.path())?;
     let costs = costs(&mut contenders, arguments)?;
     println!("{}", report::costs(&costs));
+    let codecs = codec::run(arguments.rounds)?;
+    println!("{}", codec::table(&codecs));
     let writers = writers(&mut contenders, arguments)?;
     println!("{}", report::writers(&writers));
     let overlaps = overlaps(&mut contenders, arguments.parallel)?;
@@ -111,6 +114,7 @@ fn run(arguments: &Arguments) -> Result<Value> {
             })).collect::<Vec<_>>(),
         },
         "costs": costs,
+        "codecs": codecs,
         "ratios": report::ratios(&costs),
         "writers": writers,
         "overlaps": overlaps,
@@ -128,6 +132,9 @@ struct Cost {
     base: String,
     #[serde(flatten)]
     figures: Figures,
+    /// What sessions add to the same framework without them, in nanoseconds of processor time: the median over the rounds of
+    /// the difference within each round, so that what slows down a whole round does not count.
+    added_ns: Option<f64>,
 }
 
 fn costs(contenders: &mut [Box<dyn Contender>], arguments: &Arguments) -> Result<Vec<Cost>> {
@@ -146,14 +153,26 @@ fn costs(contenders: &mut [Box<dyn Contender>], arguments: &Arguments) -> Result
         }
     }
     eprintln!();
+    let base_of = |system: &str, case: Case| {
+        let plan = plans.iter().find(|(who, at, ..)| {
+            let base = contenders.get(*who);
+            *at == case && base.is_some_and(|base| base.system() == system)
+        });
+        plan.map(|(.., samples)| samples)
+    };
     let cost = |(who, case, _, samples): &(usize, Case, u64, Vec<Sample>)| {
         let contender = contenders.get(*who)?;
+        let base = contender.store().and_then(|_| base_of(contender.base(), *case));
+        let differences = |base: &Vec<Sample>| {
+            median(samples.iter().zip(base).map(|(with, without)| with.cpu_ns - without.cpu_ns))
+        };
         Some(Cost {
             system: contender.system().to_owned(),
             store: contender.store(),
             case: *case,
             base: contender.base().to_owned(),
             figures: Figures::of(samples),
+            added_ns: base.map(differences),
         })
     };
     Ok(plans.iter().filter_map(cost).collect())

@@ -8,10 +8,11 @@ use std::{
     },
 };
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use axum::{Router, extract, routing::get};
+use tokio::runtime::Runtime;
 use wayfarer::{
-    CookieKeys, Error, Session, SessionLayer,
+    CookieKeys, CookieSessions, Error, Session, SessionLayer, SessionLayerBuilder,
     store::{
         Durability, MemoryStore, PoolOptions, PostgresStore, RedisOptions, RedisStore,
         SessionStore, SqliteOptions, SqliteStore,
@@ -30,7 +31,25 @@ use crate::{
 /// Wayfarer on this store, where it has it.
 pub(crate) fn on(store: Store, folder: &Path) -> Result<Option<Box<dyn Contender>>> {
     let runtime = runtime()?;
-    let (kept, set_up): (Arc<dyn SessionStore>, String) = match store {
+    let (layer, set_up) = match store {
+        Store::Cookie => {
+            let layer = SessionLayer::in_cookies(CookieSessions::signed());
+            (layer, "the whole session, signed".to_owned())
+        }
+        store => {
+            let (kept, set_up) = kept(store, folder, &runtime)?;
+            (SessionLayer::builder(kept), set_up)
+        }
+    };
+    let stage = Stage::new();
+    let router = routes(layer, stage.clone())?;
+    let app = AxumApp::new(("wayfarer", Some(store), set_up), (router, stage), runtime)?;
+    Ok(Some(Box::new(app)))
+}
+
+/// A store, and how it is set up.
+fn kept(store: Store, folder: &Path, runtime: &Runtime) -> Result<(Arc<dyn SessionStore>, String)> {
+    Ok(match store {
         Store::Memory => (Arc::new(MemoryStore::new()), "default".to_owned()),
         Store::SqliteFull | Store::SqliteNormal => {
             let mut options = SqliteOptions::default();
@@ -50,21 +69,17 @@ pub(crate) fn on(store: Store, folder: &Path) -> Result<Option<Box<dyn Contender
             let opened = runtime.block_on(RedisStore::open(&url, RedisOptions::default()))?;
             (Arc::new(opened), clients::REDIS.to_owned())
         }
-        Store::Cookie => return Ok(None),
-    };
-    let stage = Stage::new();
-    let router = routes(kept, stage.clone())?;
-    let app = AxumApp::new(("wayfarer", Some(store), set_up), (router, stage), runtime)?;
-    Ok(Some(Box::new(app)))
+        Store::Cookie => bail!("a session in a cookie lies in no store"),
+    })
 }
 
 fn durability(store: Store) -> Durability {
     if store == Store::SqliteFull { Durability::Full } else { Durability::Normal }
 }
 
-fn routes(store: Arc<dyn SessionStore>, stage: Stage) -> Result<Router> {
+fn routes(layer: SessionLayerBuilder, stage: Stage) -> Result<Router> {
     let keys = CookieKeys::new(b"a key for a bench, of 32 bytes or more")?;
-    let layer = SessionLayer::builder(store).cookie_keys(keys).build()?;
+    let layer = layer.cookie_keys(keys).build()?;
     let written = Arc::new(AtomicU64::new(1));
     let write = move |session: Session| {
         let n = written.fetch_add(1, Ordering::Relaxed);

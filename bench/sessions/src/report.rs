@@ -34,7 +34,7 @@ pub(crate) fn costs(costs: &[Cost]) -> String {
                 cost.store.map_or("-", Store::name).to_owned(),
                 cost.system.clone(),
                 micros(cost.figures.cpu_ns),
-                added(costs, cost).map(micros).unwrap_or_default(),
+                cost.added_ns.map(micros).unwrap_or_default(),
                 micros(cost.figures.wall_ns),
                 format!("{:.0}", 1e9 / cost.figures.wall_ns),
                 cost.figures.failures.to_string(),
@@ -46,13 +46,6 @@ pub(crate) fn costs(costs: &[Cost]) -> String {
 
 fn micros(ns: f64) -> String {
     format!("{:.3}", ns / 1000.0)
-}
-
-/// What this adds to the same framework without sessions, in nanoseconds of processor time.
-fn added(costs: &[Cost], cost: &Cost) -> Option<f64> {
-    cost.store?;
-    let base = costs.iter().find(|base| base.system == cost.base && base.case == cost.case)?;
-    Some(cost.figures.cpu_ns - base.figures.cpu_ns)
 }
 
 /// Wayfarer beside tower-sessions, case by case.
@@ -72,8 +65,8 @@ pub(crate) fn ratios(costs: &[Cost]) -> Vec<Ratio> {
             let bare = of("bare", store, case);
             let of_bare = bare.map(|bare| bare.figures.wall_ns / ours.figures.wall_ns);
             let little = |added: &f64| *added < 10.0;
-            let ours_added = added(costs, ours).filter(|added| !little(added));
-            let added = ours_added.and_then(|ours| Some(added(costs, theirs)? / ours));
+            let ours_added = ours.added_ns.filter(|added| !little(added));
+            let added = ours_added.and_then(|ours| Some(theirs.added_ns? / ours));
             ratios.push(Ratio { store, case, rate, wall, of_bare, added });
         }
     }

@@ -28,7 +28,7 @@ pub(crate) fn on(store: Store, folder: &Path) -> Result<Option<Box<dyn Contender
     let (system, router, set_up): (_, Router, _) = match store {
         Store::Memory => {
             let kept = tower_sessions::MemoryStore::default();
-            ("tower-sessions 0.15", current::routes(kept, stage.clone()), "default".to_owned())
+            ("tower-sessions 0.15", current::routes_over(kept, stage.clone()), "default".to_owned())
         }
         Store::SqliteFull | Store::SqliteNormal => {
             let kept = runtime.block_on(async {
@@ -37,7 +37,7 @@ pub(crate) fn on(store: Store, folder: &Path) -> Result<Option<Box<dyn Contender
                 anyhow::Ok(kept)
             })?;
             let set_up = format!("synchronous={}, WAL, pool of 10", store.synchronous());
-            ("tower-sessions 0.14", for_sqlx::routes(kept, stage.clone()), set_up)
+            ("tower-sessions 0.14", for_sqlx::routes_over(kept, stage.clone()), set_up)
         }
         Store::Postgres => {
             let kept = runtime.block_on(async {
@@ -48,7 +48,7 @@ pub(crate) fn on(store: Store, folder: &Path) -> Result<Option<Box<dyn Contender
                 anyhow::Ok(kept)
             })?;
             let set_up = clients::POSTGRES.to_owned();
-            ("tower-sessions 0.14", for_sqlx::routes(kept, stage.clone()), set_up)
+            ("tower-sessions 0.14", for_sqlx::routes_over(kept, stage.clone()), set_up)
         }
         Store::Redis => {
             let pool = runtime.block_on(async {
@@ -59,9 +59,16 @@ pub(crate) fn on(store: Store, folder: &Path) -> Result<Option<Box<dyn Contender
             })?;
             let kept = tower_sessions_redis_store::RedisStore::new(pool);
             let set_up = format!("{}, pool of 6", clients::REDIS);
-            ("tower-sessions 0.14", for_sqlx::routes(kept, stage.clone()), set_up)
+            ("tower-sessions 0.14", for_sqlx::routes_over(kept, stage.clone()), set_up)
         }
-        Store::Cookie => return Ok(None),
+        // It has no sessions in cookies; this is the nearest.
+        Store::Cookie => {
+            let kept = tower_sessions::MemoryStore::default();
+            let key = tower_sessions::cookie::Key::from(&[7; 64]);
+            let layer = tower_sessions::SessionManagerLayer::new(kept).with_signed(key);
+            let router = current::routes(stage.clone()).layer(layer);
+            ("tower-sessions 0.15", router, "its id signed, the session in memory".to_owned())
+        }
     };
     let app = AxumApp::new((system, Some(store), set_up), (router, stage), runtime)?;
     Ok(Some(Box::new(app)))
@@ -99,7 +106,12 @@ macro_rules! routes {
                 overlap::{Look, Stage},
             };
 
-            pub(super) fn routes<S: SessionStore + Clone>(store: S, stage: Stage) -> Router {
+            pub(super) fn routes_over<S: SessionStore + Clone>(store: S, stage: Stage) -> Router {
+                routes(stage).layer(SessionManagerLayer::new(store))
+            }
+
+            /// The routes, without the layer.
+            pub(super) fn routes(stage: Stage) -> Router {
                 let written = Arc::new(AtomicU64::new(1));
                 let write = move |session: Session| {
                     let n = written.fetch_add(1, Ordering::Relaxed);
@@ -116,7 +128,7 @@ macro_rules! routes {
                     .route("/slow", get(slow))
                     .route("/logout", get(async |session: Session| done(session.flush().await)))
                     .route("/look", get(look));
-                router.with_state(stage).layer(SessionManagerLayer::new(store))
+                router.with_state(stage)
             }
 
             type Answer = Result<&'static str, String>;
