@@ -6,6 +6,7 @@ mod demo;
 mod lake;
 mod oracles;
 mod sessions;
+mod sql;
 
 use std::time::Instant;
 
@@ -22,6 +23,7 @@ const PROOFS: &[Proof] = &[
     ("sessions", sessions::sessions),
     ("lake", lake::lake),
     ("analysis", the_analysis),
+    ("sql", sql::sql),
 ];
 
 /// Runs the proof of this name and writes its figures.

@@ -40,6 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wayfarer-lake", &["wayfarer-event"]),
     ("wayfarer-analysis", &["wayfarer-event", "wayfarer-lake"]),
     ("wayfarer-learn", &["wayfarer-analysis", "wayfarer-event", "wayfarer-lake"]),
+    ("wayfarer-query", &["wayfarer-analysis", "wayfarer-event", "wayfarer-lake"]),
     ("wayfarer-chart", &[]),
     (
         "wayfarer-embedded",

@@ -1,4 +1,5 @@
-//! `wayfarer query`: SQL over the lake. Wayfarer has no engine for it yet, and says so; DuckDB has one.
+//! `wayfarer query`: SQL over the lake. The command has no engine for it yet, and says so: DuckDB has one, and for Rust
+//! programs `wayfarer-query`.
 
 use clap::Args;
 

@@ -61,7 +61,7 @@ fn a_query_is_sent_to_duckdb_by_name() {
     let house = House::with_site("s");
     let done = house.run(&["query", "select count(*) from lake.events"]);
     let said = done.complaint(1);
-    assert!(said.contains("ask DuckDB: INSTALL ducklake;"), "{said}");
+    assert!(said.contains("crate wayfarer-query); ask DuckDB: INSTALL ducklake;"), "{said}");
     assert!(said.ends_with("select count(*) from lake.events"), "{said}");
     let chinese = house.run(&["--lang", "zh-CN", "query", "select 1"]);
     assert!(chinese.complaint(1).contains("请用 DuckDB"), "{chinese:?}");
