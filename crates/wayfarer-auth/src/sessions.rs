@@ -1,7 +1,8 @@
 //! A user's sessions, as their owner may see and end them, and the limit to how many there may be.
 //!
 //! All of this needs a store that lists sessions by user. One that cannot, such as Django's table, answers
-//! [`ErrorKind::Unsupported`](wayfarer_session::ErrorKind::Unsupported).
+//! [`ErrorKind::Unsupported`](wayfarer_session::ErrorKind::Unsupported). Sessions that lie in their cookies cannot be listed
+//! either, but all of a user's, or all others, can be ended where they have [`Epochs`](wayfarer_session::Epochs).
 
 use wayfarer_session::{Handle, SessionInfo};
 
@@ -48,22 +49,37 @@ impl<B: UsersBackend> Auth<B> {
 
     /// Ends all other sessions of the user, and says how many there were. Offer it after every change of a credential.
     ///
-    /// # Errors
-    /// When the store cannot list sessions, or is in trouble.
-    pub async fn revoke_others(&self) -> Result<u64, AuthError> {
-        let Some(id) = self.user_id().await? else { return Ok(0) };
-        Ok(self.session.manager().revoke_all(&id, self.session.subject()).await?)
-    }
-
-    /// Ends every session of the user, this one too: it logs out.
+    /// Sessions in cookies nobody can count: that is `None`. All that got their key before now are over; this one is given
+    /// another, which comes with the response.
     ///
     /// # Errors
-    /// When the store cannot list sessions, or is in trouble.
-    pub async fn revoke_all(&self) -> Result<u64, AuthError> {
-        let others = self.revoke_others().await?;
-        let here = u64::from(self.user_id().await?.is_some());
+    /// When the store cannot list sessions and sessions in cookies have no epochs, or when either is in trouble.
+    pub async fn revoke_others(&self) -> Result<Option<u64>, AuthError> {
+        let Some(id) = self.user_id().await? else { return Ok(Some(0)) };
+        let manager = self.session.manager();
+        if !manager.is_in_cookies() {
+            return Ok(Some(manager.revoke_all(&id, self.session.subject()).await?));
+        }
+        // This one has its new key before the others end, or else it would be one of them.
+        let now = manager.now();
+        self.session.cycle_key().await?;
+        self.session.save().await?;
+        Ok(manager.revoke_before(&id, now).await?)
+    }
+
+    /// Ends every session of the user, this one too: it logs out. Says how many there were, where they can be counted.
+    ///
+    /// # Errors
+    /// As [`Auth::revoke_others`].
+    pub async fn revoke_all(&self) -> Result<Option<u64>, AuthError> {
+        let Some(id) = self.user_id().await? else { return Ok(Some(0)) };
+        let manager = self.session.manager();
+        let others = match manager.is_in_cookies() {
+            true => manager.revoke_before(&id, manager.now()).await?,
+            false => Some(manager.revoke_all(&id, self.session.subject()).await?),
+        };
         self.logout().await?;
-        Ok(others + here)
+        Ok(others.map(|others| others + 1))
     }
 
     /// Before a log-in: sees to it that the user has room for one more session.
@@ -81,7 +97,7 @@ impl<B: UsersBackend> Auth<B> {
         }
         others.sort_by_key(|info| std::cmp::Reverse(info.last_used.or(info.created)));
         for oldest in others.into_iter().skip(room) {
-            manager.revoke(&id, &oldest.handle).await?;
+            manager.revoke_because(&id, &oldest.handle, "too many sessions").await?;
         }
         Ok(())
     }

@@ -4,8 +4,8 @@
 //! to ask on the server, and so nothing to compare with and nothing to delete:
 //!
 //! - of two responses that change a session at the same time, the later one wins;
-//! - whoever kept a cookie can use it until it runs out, also after a log-out. [`Epochs`] are the way to end sessions from
-//!   the server: all that got their key before an instant, of one user or of one session;
+//! - whoever kept a cookie can use it until it runs out, also after a log-out, unless there are [`Epochs`]: with them the
+//!   server ends a session at its log-out, and all sessions of a user that got their key before an instant;
 //! - nothing can be listed, and what does not fit into a cookie is an error.
 //!
 //! In django mode a cookie is what Django's `signed_cookies` backend writes and reads.
@@ -14,7 +14,6 @@ mod seal;
 
 use std::{fmt, sync::Arc};
 
-use async_trait::async_trait;
 #[cfg(feature = "django")]
 use jiff::SignedDuration;
 use jiff::Timestamp;
@@ -22,7 +21,8 @@ use jiff::Timestamp;
 use self::seal::Seal;
 use crate::{
     data::Data,
-    error::{BoxError, Error, ErrorKind},
+    epochs::{CookieOwner, Epochs},
+    error::{Error, ErrorKind},
     key::{StoreKey, Subject},
     native::{self, About, Payload},
     pack::{self, Packer},
@@ -50,30 +50,6 @@ pub struct CookieSessions {
     epochs: Option<Arc<dyn Epochs>>,
 }
 
-/// CookieOwner sessions are asked about.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct CookieOwner<'a> {
-    /// The account noted by a log-in.
-    pub user: Option<&'a str>,
-    /// The session's internal id.
-    pub subject: Subject,
-}
-
-/// The one thing that a server can say of sessions which lie in cookies: all before an instant are over.
-///
-/// It is asked whenever such a session is loaded, so keep the answer near: an instant for each user who ended sessions, for
-/// as long as a session can live.
-#[async_trait]
-pub trait Epochs: fmt::Debug + Send + Sync + 'static {
-    /// The instant before which the sessions of this user, or this session, are over; the later one where there are both.
-    /// A session counts by when it got its key: at its beginning, at a log-in, at a renewal.
-    ///
-    /// # Errors
-    /// When it cannot be said. The session is then not to be had, rather than perhaps wrongly let in.
-    async fn not_before(&self, whose: CookieOwner<'_>) -> Result<Option<Timestamp>, BoxError>;
-}
-
 impl CookieSessions {
     /// Sessions that the browser's owner can read and nobody can change.
     #[must_use]
@@ -95,7 +71,8 @@ impl CookieSessions {
         self
     }
 
-    /// Asks these epochs at every load. Not in django mode, whose cookies do not tell when a session began.
+    /// Asks these epochs at every load and save, and notes there what ends: a session at its log-out, and what
+    /// [`revoke_before`](crate::SessionManager::revoke_before) names. Not in django mode, whose cookies do not tell when a session began.
     #[must_use]
     pub fn with_epochs(mut self, epochs: Arc<dyn Epochs>) -> CookieSessions {
         self.epochs = Some(epochs);
@@ -203,7 +180,7 @@ impl Carrier {
         Some(Carried::new(subject, Some(content), value))
     }
 
-    /// CookieOwner cookie has not been written yet.
+    /// A session whose cookie has not been written yet.
     pub(crate) fn mint(
         &self,
         prior: Option<Subject>,
@@ -266,11 +243,16 @@ impl Carrier {
         let (Some(epochs), Some(subject)) = (&self.epochs, carried.subject) else {
             return Ok(false);
         };
-        let epoch = epochs.not_before(CookieOwner { user, subject }).await.map_err(|why| {
+        let epoch = epochs.not_before(CookieOwner::new(user, subject)).await.map_err(|why| {
             Error::new(ErrorKind::Unavailable, "ask whether a session is over").because(why)
         })?;
         let keyed = carried.content.as_ref().and_then(|content| content.about.keyed());
         Ok(epoch.is_some_and(|epoch| keyed.is_none_or(|keyed| keyed < epoch)))
+    }
+
+    /// Where it is noted which sessions are over, if the server does so.
+    pub(crate) fn epochs(&self) -> Option<&Arc<dyn Epochs>> {
+        self.epochs.as_ref()
     }
 }
 

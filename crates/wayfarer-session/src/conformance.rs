@@ -11,6 +11,7 @@
 //! # }
 //! ```
 
+mod epochs;
 mod history;
 pub mod laws;
 mod tools;
@@ -19,7 +20,7 @@ use std::{fmt, fs::OpenOptions, future::Future, io::Write as _, pin::Pin};
 
 use serde_json::json;
 
-pub use self::history::run_history;
+pub use self::{epochs::run_epochs, history::run_history};
 use crate::store::{Capabilities, SessionStore};
 
 /// What a law says of a store: nothing, or what is broken.

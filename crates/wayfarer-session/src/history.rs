@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::{
     device::device,
     error::BoxError,
-    key::Subject,
+    key::{Handle, Subject},
     signal::{Signal, SignalKind, SignalReceiver},
     store::StoreError,
 };
@@ -51,6 +51,12 @@ impl HistoryEntry {
         HistoryEntry { at, kind, subject: None, user: None, reason: None, device: None }
     }
 
+    /// The public name of the session it happened to.
+    #[must_use]
+    pub fn handle(&self) -> Option<Handle> {
+        self.subject.as_ref().map(Handle::of)
+    }
+
     /// What a signal tells. `None` if it names neither a session nor an account, so that nobody could ask for it.
     #[must_use]
     pub fn of(signal: &Signal) -> Option<HistoryEntry> {
@@ -78,8 +84,40 @@ fn short(text: &str) -> String {
 pub enum Whose {
     /// That of the session of this subject.
     Session(Subject),
+    /// That of the session of this name, which may be long gone.
+    Handle(Handle),
     /// That of this account: of all its sessions, while it was logged in.
     User(String),
+}
+
+impl Whose {
+    /// The name of the session that is meant, if it is one session.
+    #[must_use]
+    pub fn handle(&self) -> Option<Handle> {
+        match self {
+            Whose::Session(subject) => Some(Handle::of(subject)),
+            Whose::Handle(handle) => Some(handle.clone()),
+            Whose::User(_) => None,
+        }
+    }
+}
+
+/// The entry that tells why somebody is not logged in any more: of `entries`, the newest first, the last end of a session.
+/// `None` if none of them tells of an end.
+///
+/// A log-out is told of before the session is flushed; it says more, and so it stands for both.
+#[must_use]
+pub fn last_end(entries: &[HistoryEntry]) -> Option<&HistoryEntry> {
+    let is_end = |entry: &&HistoryEntry| {
+        use SignalKind::{Expired, Flushed, LoggedOut, Revoked};
+        matches!(entry.kind, Expired | Flushed | LoggedOut | Revoked)
+    };
+    let mut ends = entries.iter().filter(is_end);
+    let last = ends.next()?;
+    let same = |entry: &&HistoryEntry| {
+        entry.kind == SignalKind::LoggedOut && entry.subject == last.subject
+    };
+    Some(ends.next().filter(|_| last.kind == SignalKind::Flushed).filter(same).unwrap_or(last))
 }
 
 /// Where history is kept. Appending never blocks a session: a history in trouble is logged and left behind.
@@ -103,6 +141,23 @@ pub trait SessionHistory: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// When the store is in trouble.
     async fn purge(&self, limit: u32, before: Timestamp) -> Result<u32, StoreError>;
+}
+
+/// A shared history is a history.
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl<H: SessionHistory + ?Sized> SessionHistory for Arc<H> {
+    async fn append(&self, entry: &HistoryEntry) -> Result<(), StoreError> {
+        (**self).append(entry).await
+    }
+
+    async fn read(&self, whose: &Whose, limit: u32) -> Result<Vec<HistoryEntry>, StoreError> {
+        (**self).read(whose, limit).await
+    }
+
+    async fn purge(&self, limit: u32, before: Timestamp) -> Result<u32, StoreError> {
+        (**self).purge(limit, before).await
+    }
 }
 
 /// Writes signals into a history.
@@ -162,6 +217,7 @@ impl SessionHistory for MemoryHistory {
     async fn read(&self, whose: &Whose, limit: u32) -> Result<Vec<HistoryEntry>, StoreError> {
         let wanted = |entry: &&HistoryEntry| match whose {
             Whose::Session(subject) => entry.subject == Some(*subject),
+            Whose::Handle(handle) => entry.handle().as_ref() == Some(handle),
             Whose::User(user) => entry.user.as_ref() == Some(user),
         };
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);

@@ -14,6 +14,7 @@ mod device;
 #[cfg(feature = "django")]
 pub mod django;
 mod encoded;
+mod epochs;
 mod error;
 mod expiry;
 #[cfg(feature = "axum")]
@@ -43,10 +44,11 @@ pub use cached::{CacheCounts, Cached, CachedStore, NativeEntries};
 #[cfg(feature = "django")]
 pub use cached::{DjangoCachedStore, DjangoEntries};
 #[cfg(feature = "cookies")]
-pub use carried::{CookieOwner, CookieSessions, Epochs};
+pub use carried::CookieSessions;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use copy::{Copied, copy};
 pub use encoded::{EncodedStore, RecordCodec};
+pub use epochs::{CookieOwner, Epochs, MemoryEpochs};
 pub use error::{BoxError, Error, ErrorKind};
 pub use expiry::Expiry;
 #[cfg(feature = "axum")]
@@ -54,7 +56,7 @@ pub use extract::MissingSession;
 #[cfg(feature = "django")]
 pub use file::{DjangoFileOptions, DjangoFileStore, DjangoFiles};
 pub use file::{Durability, FileStore, Files, NativeFiles};
-pub use history::{HistoryEntry, MemoryHistory, SessionHistory, Whose};
+pub use history::{HistoryEntry, MemoryHistory, SessionHistory, Whose, last_end};
 pub use journal::{Brought, Journal, Sent, StoreCall};
 pub use key::{Handle, ParseSubjectError, SessionKey, StoreKey, Subject};
 pub use manager::{

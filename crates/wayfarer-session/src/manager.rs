@@ -148,6 +148,13 @@ impl Shared {
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
+
+    /// When every session that began until now has run out. Without an absolute limit a cookie may be good for as long as it
+    /// was once asked for.
+    #[cfg(feature = "cookies")]
+    pub(crate) fn forget_at(&self) -> Timestamp {
+        self.life.at_the_latest(Some(self.now()))
+    }
 }
 
 impl SessionManager {
@@ -180,6 +187,18 @@ impl SessionManager {
     #[must_use]
     pub fn signals(&self) -> &SignalBus {
         &self.0.signals
+    }
+
+    /// The time, by the clock of these sessions.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    /// Whether sessions lie in their cookies, and in no store that could list or count them.
+    #[must_use]
+    pub fn is_in_cookies(&self) -> bool {
+        self.0.mode.is_carried()
     }
 
     /// Whether a visitor gets a subject at the first response.

@@ -116,6 +116,26 @@ impl Mode {
         }
     }
 
+    /// Whether sessions lie in their cookies.
+    pub(crate) fn is_carried(&self) -> bool {
+        match self {
+            Mode::Native { .. } => false,
+            #[cfg(feature = "django")]
+            Mode::Django { .. } => false,
+            #[cfg(feature = "cookies")]
+            Mode::Carried { .. } => true,
+        }
+    }
+
+    /// Where it is noted which sessions in cookies are over, if the server does so.
+    #[cfg(feature = "cookies")]
+    pub(crate) fn epochs(&self) -> Option<&Arc<dyn crate::epochs::Epochs>> {
+        match self {
+            Mode::Carried { carrier } => carrier.epochs(),
+            _ => None,
+        }
+    }
+
     /// Whether a record that cannot be read is taken for none, as Django takes one that nobody signed. A pickle that cannot
     /// be read is an error: Django may well read it.
     pub(crate) fn forgives(&self) -> bool {

@@ -43,6 +43,28 @@ pub struct NativeSql {
     pub purge: &'static str,
 }
 
+/// The statements of a table of history. The values go in in the order in which they are named here.
+pub struct HistorySql {
+    /// instant, kind, handle, subject, user, reason, device
+    pub append: &'static str,
+    /// handle, limit
+    pub of_handle: &'static str,
+    /// user, limit
+    pub of_user: &'static str,
+    /// instant, limit
+    pub purge: &'static str,
+}
+
+/// The statements of a table of epochs. The values go in in the order in which they are named here.
+pub struct EpochSql {
+    /// owner, another owner
+    pub of: &'static str,
+    /// owner, instant, when to forget it. What is there already gives way to what is later.
+    pub note: &'static str,
+    /// now, limit
+    pub purge: &'static str,
+}
+
 /// The statements of Django's table. The values go in in the order in which they are named here.
 pub struct DjangoSql {
     /// key, data, end. A key in use changes nothing.
@@ -109,6 +131,10 @@ pub trait Database: Clone + fmt::Debug + Send + Sync + 'static {
     const NATIVE: NativeSql;
     /// The statements of Django's sessions.
     const DJANGO: DjangoSql;
+    /// The statements of history.
+    const HISTORY: HistorySql;
+    /// The statements of epochs.
+    const EPOCHS: EpochSql;
     /// The most bytes that a value may have.
     const MAX_BYTES: usize;
 

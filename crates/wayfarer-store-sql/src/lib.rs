@@ -1,11 +1,14 @@
 //! Wayfarer session stores in SQL databases.
 //!
 //! Start with [`SqliteStore`], [`PostgresStore`] or [`MySqlStore`], or with their `Django` sisters to share sessions with
-//! Django. What they do is written once, in `native` and `django`; how a database is opened and what its statements are,
+//! Django. What they do is written once, in `native` and `django`; beside native sessions lie their [`SqlHistory`] and
+//! [`SqlEpochs`], in `history` and `epochs`; how a database is opened and what its statements are,
 //! in the module of its name; `database` is what the one asks of the other.
 
 mod database;
 mod django;
+mod epochs;
+mod history;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod native;
@@ -19,6 +22,8 @@ mod server;
 mod sqlite;
 
 pub use django::DjangoStore;
+pub use epochs::SqlEpochs;
+pub use history::SqlHistory;
 pub use native::NativeStore;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub use options::PoolOptions;

@@ -12,7 +12,7 @@ use sqlx::{
 use wayfarer_session::StoreError;
 
 use crate::{
-    database::{DjangoSql, NativeSql, Tables},
+    database::{DjangoSql, EpochSql, HistorySql, NativeSql, Tables},
     django::DjangoStore,
     native::NativeStore,
     options::{PoolOptions, connect, server, wrong_address},
@@ -122,6 +122,26 @@ const DJANGO: DjangoSql = DjangoSql {
     purge: "DELETE FROM django_session WHERE expire_date <= ? ORDER BY expire_date LIMIT ?",
 };
 
+const HISTORY: HistorySql = HistorySql {
+    append: "INSERT INTO wayfarer_session_history
+        (at, kind, handle, subject, `user`, reason, device) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    of_handle: "SELECT at, kind, CONVERT(subject USING utf8mb4) AS subject,
+        CONVERT(`user` USING utf8mb4) AS `user`, reason, device FROM wayfarer_session_history
+        WHERE handle = ? ORDER BY at DESC, id DESC LIMIT ?",
+    of_user: "SELECT at, kind, CONVERT(subject USING utf8mb4) AS subject,
+        CONVERT(`user` USING utf8mb4) AS `user`, reason, device FROM wayfarer_session_history
+        WHERE `user` = ? ORDER BY at DESC, id DESC LIMIT ?",
+    purge: "DELETE FROM wayfarer_session_history WHERE at < ? ORDER BY at LIMIT ?",
+};
+
+const EPOCHS: EpochSql = EpochSql {
+    of: "SELECT instant FROM wayfarer_session_epoch WHERE owner IN (?, ?)",
+    note: "INSERT INTO wayfarer_session_epoch (owner, instant, forget_at) VALUES (?, ?, ?)
+        ON DUPLICATE KEY UPDATE instant = GREATEST(instant, VALUES(instant)),
+        forget_at = GREATEST(forget_at, VALUES(forget_at))",
+    purge: "DELETE FROM wayfarer_session_epoch WHERE forget_at <= ? ORDER BY forget_at LIMIT ?",
+};
+
 const TABLES: Tables = Tables {
     // Statements that make tables end transactions, so the lock is one of the connection.
     lock: "DO GET_LOCK('wayfarer_session', 60)",
@@ -130,7 +150,10 @@ const TABLES: Tables = Tables {
         version bigint NOT NULL PRIMARY KEY) ENGINE = InnoDB",
     version: "SELECT coalesce(max(version), 0) FROM wayfarer_session_schema",
     note: "INSERT INTO wayfarer_session_schema (version) VALUES (?)",
-    steps: &[include_str!("mysql/001_sessions.sql")],
+    steps: &[
+        include_str!("mysql/001_sessions.sql"),
+        include_str!("mysql/002_history_and_epochs.sql"),
+    ],
     django_tables: "SELECT CAST(table_name AS CHAR) FROM information_schema.tables
         WHERE table_schema = DATABASE()
         AND table_name IN ('django_session', 'django_migrations')",

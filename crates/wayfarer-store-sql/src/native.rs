@@ -29,6 +29,10 @@ impl<D: Database> NativeStore<D> {
         Ok(NativeStore { database })
     }
 
+    pub(crate) fn database(&self) -> &D {
+        &self.database
+    }
+
     /// Closes the connections. Calls that come later fail.
     pub async fn close(&self) {
         self.database.close().await;
@@ -189,7 +193,7 @@ fn columns(record: &Record) -> [Value<'_>; 4] {
     ]
 }
 
-fn micros(at: Timestamp) -> Value<'static> {
+pub(crate) fn micros(at: Timestamp) -> Value<'static> {
     Value::Number(at.as_microsecond())
 }
 

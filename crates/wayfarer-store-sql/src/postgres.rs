@@ -9,7 +9,7 @@ use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use wayfarer_session::StoreError;
 
 use crate::{
-    database::{DjangoSql, NativeSql, Tables},
+    database::{DjangoSql, EpochSql, HistorySql, NativeSql, Tables},
     django::DjangoStore,
     native::NativeStore,
     options::{PoolOptions, connect, server, wrong_address},
@@ -112,6 +112,29 @@ const DJANGO: DjangoSql = DjangoSql {
         ORDER BY expire_date LIMIT $2 FOR UPDATE SKIP LOCKED)",
 };
 
+const HISTORY: HistorySql = HistorySql {
+    append: r#"INSERT INTO wayfarer_session_history
+        (at, kind, handle, subject, "user", reason, device) VALUES ($1, $2, $3, $4, $5, $6, $7)"#,
+    of_handle: r#"SELECT at, kind, subject, "user", reason, device FROM wayfarer_session_history
+        WHERE handle = $1 ORDER BY at DESC, id DESC LIMIT $2"#,
+    of_user: r#"SELECT at, kind, subject, "user", reason, device FROM wayfarer_session_history
+        WHERE "user" = $1 ORDER BY at DESC, id DESC LIMIT $2"#,
+    purge: "DELETE FROM wayfarer_session_history WHERE id IN (
+        SELECT id FROM wayfarer_session_history WHERE at < $1 ORDER BY at LIMIT $2
+        FOR UPDATE SKIP LOCKED)",
+};
+
+const EPOCHS: EpochSql = EpochSql {
+    of: "SELECT instant FROM wayfarer_session_epoch WHERE owner IN ($1, $2)",
+    note: "INSERT INTO wayfarer_session_epoch AS noted (owner, instant, forget_at)
+        VALUES ($1, $2, $3) ON CONFLICT (owner) DO UPDATE SET
+        instant = greatest(noted.instant, excluded.instant),
+        forget_at = greatest(noted.forget_at, excluded.forget_at)",
+    purge: "DELETE FROM wayfarer_session_epoch WHERE owner IN (
+        SELECT owner FROM wayfarer_session_epoch WHERE forget_at <= $1 ORDER BY forget_at LIMIT $2
+        FOR UPDATE SKIP LOCKED)",
+};
+
 const TABLES: Tables = Tables {
     // The bytes of "wayfarer": a number that nobody else uses.
     lock: "SELECT pg_advisory_xact_lock(8602290243882870130)",
@@ -120,7 +143,10 @@ const TABLES: Tables = Tables {
         version bigint NOT NULL PRIMARY KEY)",
     version: "SELECT coalesce(max(version), 0) FROM wayfarer_session_schema",
     note: "INSERT INTO wayfarer_session_schema (version) VALUES ($1)",
-    steps: &[include_str!("postgres/001_sessions.sql")],
+    steps: &[
+        include_str!("postgres/001_sessions.sql"),
+        include_str!("postgres/002_history_and_epochs.sql"),
+    ],
     django_tables: "SELECT table_name::text FROM information_schema.tables
         WHERE table_schema = ANY (current_schemas(false))
         AND table_name IN ('django_session', 'django_migrations')",

@@ -79,7 +79,8 @@ pub(crate) fn changed(rows: Result<u64, sqlx::Error>) -> Result<u64, sqlx::Error
     }
 }
 
-/// Makes a driver's connections a `Database`, by the constants `NATIVE`, `DJANGO`, `TABLES` and `MAX_BYTES` of the module.
+/// Makes a driver's connections a `Database`, by the constants `NATIVE`, `DJANGO`, `HISTORY`, `EPOCHS`,
+/// `TABLES` and `MAX_BYTES` of the module.
 /// The methods differ between drivers in their types alone, and in how often a key goes into a statement.
 macro_rules! connections {
     ($name:ident, $driver:ty, $row:ty, $arguments:ty, begin: $begin:literal, keys: $keys:literal) => {
@@ -120,6 +121,8 @@ macro_rules! connections {
         impl $crate::database::Database for $name {
             const NATIVE: $crate::database::NativeSql = NATIVE;
             const DJANGO: $crate::database::DjangoSql = DJANGO;
+            const HISTORY: $crate::database::HistorySql = HISTORY;
+            const EPOCHS: $crate::database::EpochSql = EPOCHS;
             const MAX_BYTES: usize = MAX_BYTES;
 
             async fn change(

@@ -29,8 +29,8 @@ use self::{
 };
 use crate::{
     database::{
-        Answer, Call, Database, DjangoSql, FromRow, NativeSql, Step, Tables, Trouble, Value, newer,
-        unreadable,
+        Answer, Call, Database, DjangoSql, EpochSql, FromRow, HistorySql, NativeSql, Step, Tables,
+        Trouble, Value, newer, unreadable,
     },
     django::DjangoStore,
     native::NativeStore,
@@ -211,6 +211,8 @@ impl From<Value<'_>> for Owned {
 impl Database for Sqlite {
     const NATIVE: NativeSql = NATIVE;
     const DJANGO: DjangoSql = DJANGO;
+    const HISTORY: HistorySql = HISTORY;
+    const EPOCHS: EpochSql = EPOCHS;
     const MAX_BYTES: usize = MAX_BYTES;
 
     async fn change(&self, call: Call, step: Step<'_>) -> Answer<u64> {
@@ -325,6 +327,26 @@ const DJANGO: DjangoSql = DjangoSql {
         SELECT session_key FROM django_session WHERE expire_date <= ? ORDER BY expire_date LIMIT ?)",
 };
 
+const HISTORY: HistorySql = HistorySql {
+    append: "INSERT INTO wayfarer_session_history
+        (at, kind, handle, subject, user, reason, device) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    of_handle: "SELECT at, kind, subject, user, reason, device FROM wayfarer_session_history
+        WHERE handle = ? ORDER BY at DESC, id DESC LIMIT ?",
+    of_user: "SELECT at, kind, subject, user, reason, device FROM wayfarer_session_history
+        WHERE user = ? ORDER BY at DESC, id DESC LIMIT ?",
+    purge: "DELETE FROM wayfarer_session_history WHERE id IN (
+        SELECT id FROM wayfarer_session_history WHERE at < ? ORDER BY at LIMIT ?)",
+};
+
+const EPOCHS: EpochSql = EpochSql {
+    of: "SELECT instant FROM wayfarer_session_epoch WHERE owner IN (?, ?)",
+    note: "INSERT INTO wayfarer_session_epoch (owner, instant, forget_at) VALUES (?, ?, ?)
+        ON CONFLICT (owner) DO UPDATE SET instant = max(instant, excluded.instant),
+        forget_at = max(forget_at, excluded.forget_at)",
+    purge: "DELETE FROM wayfarer_session_epoch WHERE owner IN (
+        SELECT owner FROM wayfarer_session_epoch WHERE forget_at <= ? ORDER BY forget_at LIMIT ?)",
+};
+
 const TABLES: Tables = Tables {
     // The transaction is immediate: it holds the one lock that there is.
     lock: "",
@@ -333,7 +355,10 @@ const TABLES: Tables = Tables {
         version INTEGER NOT NULL PRIMARY KEY) STRICT",
     version: "SELECT coalesce(max(version), 0) FROM wayfarer_session_schema",
     note: "INSERT INTO wayfarer_session_schema (version) VALUES (?)",
-    steps: &[include_str!("sqlite/001_sessions.sql")],
+    steps: &[
+        include_str!("sqlite/001_sessions.sql"),
+        include_str!("sqlite/002_history_and_epochs.sql"),
+    ],
     django_tables: "SELECT name FROM sqlite_schema
         WHERE name IN ('django_session', 'django_migrations')",
     django: include_str!("sqlite/django.sql"),

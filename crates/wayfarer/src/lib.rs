@@ -53,8 +53,6 @@ pub use insights::SessionInsights;
 pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use service::{SessionFuture, SessionService};
 pub use transport::{Arrived, HeaderTransport, KeyTransport, RequestHead, Route};
-#[cfg(feature = "cookies")]
-pub use wayfarer_session::CookieSessions;
 #[cfg(feature = "django")]
 pub use wayfarer_session::django::{DjangoCodec, DjangoKeys};
 pub use wayfarer_session::{
@@ -62,6 +60,8 @@ pub use wayfarer_session::{
     RequestContext, Session, Signal, SignalBus, SignalKind, SignalReceiver, Subject, SystemClock,
     Ticket,
 };
+#[cfg(feature = "cookies")]
+pub use wayfarer_session::{CookieSessions, Epochs};
 
 /// For implementing the traits of this crate.
 pub use async_trait::async_trait;

@@ -12,8 +12,9 @@ use wayfarer_auth::{
     SessionLimit, UsersBackend,
 };
 use wayfarer_session::{
-    BoxError, CookieChange, CookieKeys, ManualClock, MemoryStore, Outcome, Session, SessionManager,
-    Signal, SignalBus, SignalReceiver,
+    BoxError, CookieChange, CookieKeys, CookieSessions, ErrorKind, ManualClock, MemoryEpochs,
+    MemoryStore, Outcome, Session, SessionManager, SessionManagerBuilder, Signal, SignalBus,
+    SignalKind, SignalReceiver,
 };
 
 #[derive(Clone, Debug)]
@@ -90,12 +91,19 @@ impl World {
     }
 
     fn with(set_up: impl FnOnce(AuthLayer<Users>) -> AuthLayer<Users>) -> World {
+        World::over(SessionManager::builder(MemoryStore::new()), set_up)
+    }
+
+    fn over(
+        builder: SessionManagerBuilder,
+        set_up: impl FnOnce(AuthLayer<Users>) -> AuthLayer<Users>,
+    ) -> World {
         let user = |name: &str| User { name: name.into(), password: format!("{name}-password") };
         let (bus, heard) = (SignalBus::new(), Arc::new(Heard::default()));
         bus.connect(heard.clone());
         let keys = CookieKeys::new(&[7; 32]).unwrap();
         let clock = Arc::new(ManualClock::new("2026-01-01T00:00:00Z".parse().unwrap()));
-        let builder = SessionManager::builder(MemoryStore::new()).cookie_keys(keys).signals(bus);
+        let builder = builder.cookie_keys(keys).signals(bus);
         let builder = builder.clock(clock.clone()).touch_interval(std::time::Duration::ZERO);
         World {
             manager: builder.build().unwrap(),
@@ -349,7 +357,7 @@ async fn a_user_sees_and_ends_sessions() {
     assert!(!auth.revoke(&bobs).await.unwrap(), "another user's is not touched");
     let other = sessions.iter().find(|session| !session.current).unwrap();
     assert!(auth.revoke(&other.info.handle).await.unwrap());
-    assert_eq!(auth.revoke_others().await.unwrap(), 2);
+    assert_eq!(auth.revoke_others().await.unwrap(), Some(2));
     assert_eq!(auth.sessions().await.unwrap().len(), 1);
     world.end(auth.session()).await;
     for (n, cookie) in cookies.iter().enumerate() {
@@ -358,9 +366,60 @@ async fn a_user_sees_and_ends_sessions() {
     }
     world.cookie = bob;
     let auth = world.request();
-    assert_eq!(auth.revoke_all().await.unwrap(), 1);
+    assert_eq!(auth.revoke_all().await.unwrap(), Some(1));
     world.end(auth.session()).await;
     assert_eq!((world.cookie.take(), world.request().sessions().await.unwrap().len()), (None, 0));
+}
+
+#[tokio::test]
+async fn sessions_in_cookies_end_all_at_once_or_all_but_one() {
+    let epochs = std::sync::Arc::new(MemoryEpochs::new());
+    let cookies = CookieSessions::encrypted().with_epochs(epochs);
+    let mut world = World::over(SessionManager::in_cookies(cookies), |layer| layer);
+    let mut kept = Vec::new();
+    let ada = ("ada", "ada-password");
+    for (name, password) in [ada, ada, ada, ("bob", "bob-password")] {
+        world.cookie = None;
+        world.clock.advance(std::time::Duration::from_secs(60));
+        world.login(name, password).await;
+        kept.push(world.cookie.clone());
+    }
+    let live = async |world: &mut World, cookies: &[Option<String>]| {
+        let mut live = Vec::new();
+        for cookie in cookies {
+            world.cookie = cookie.clone();
+            live.push(world.user().await.is_some());
+        }
+        live
+    };
+    world.clock.advance(std::time::Duration::from_secs(60));
+    world.cookie = kept[1].clone();
+    let auth = world.request();
+    let unlisted = auth.sessions().await.unwrap_err();
+    assert!(
+        matches!(unlisted, AuthError::Session(error) if error.kind() == ErrorKind::Unsupported)
+    );
+    assert_eq!(auth.revoke_others().await.unwrap(), None, "nobody can count them");
+    world.end(auth.session()).await;
+    kept.push(world.cookie.clone());
+    // The cookie that this one had before is over too: it has been given another.
+    assert_eq!(live(&mut world, &kept).await, [false, false, false, true, true]);
+
+    world.clock.advance(std::time::Duration::from_secs(60));
+    world.cookie = kept[4].clone();
+    let auth = world.request();
+    assert_eq!(auth.revoke_all().await.unwrap(), None);
+    world.end(auth.session()).await;
+    assert_eq!(world.cookie, None);
+    assert_eq!(live(&mut world, &kept).await, [false, false, false, true, false]);
+    let told =
+        world.heard.0.lock().unwrap().iter().map(|signal| signal.kind.clone()).collect::<Vec<_>>();
+    assert_eq!(told.iter().filter(|kind| **kind == SignalKind::Revoked).count(), 2, "{told:?}");
+    // Who logs in again afterwards is in.
+    world.clock.advance(std::time::Duration::from_secs(60));
+    world.cookie = None;
+    world.login("ada", "ada-password").await;
+    assert!(world.user().await.is_some());
 }
 
 #[tokio::test]

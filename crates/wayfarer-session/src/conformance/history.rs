@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     history::{HistoryEntry, SessionHistory, Whose},
-    key::Subject,
+    key::{Handle, Subject},
     random::SystemRandom,
     signal::SignalKind,
 };
@@ -26,11 +26,11 @@ pub async fn run_history(history: &dyn SessionHistory) -> Kept {
 }
 
 /// An account that nobody else has.
-fn user() -> Result<String, Broken> {
+pub(super) fn user() -> Result<String, Broken> {
     Ok(key()?.expose().to_owned())
 }
 
-fn subject() -> Result<Subject, Broken> {
+pub(super) fn subject() -> Result<Subject, Broken> {
     Subject::random(&SystemRandom).map_err(|error| Broken(error.to_string()))
 }
 
@@ -52,7 +52,8 @@ async fn an_entry_reads_as_it_was(history: &dyn SessionHistory) -> Kept {
             ..entry(&user, 0)
         };
         history.append(&whole).await?;
-        for whose in [Whose::Session(subject), Whose::User(user)] {
+        let handle = Whose::Handle(Handle::of(&subject));
+        for whose in [Whose::Session(subject), handle, Whose::User(user)] {
             let read = history.read(&whose, 9).await?;
             if read != [whole.clone()] {
                 return Err(Broken(format!("{whole:?} reads as {read:?}")));
@@ -81,7 +82,10 @@ async fn the_newest_come_first_and_no_more_than_asked_for(history: &dyn SessionH
 async fn nobody_reads_anothers(history: &dyn SessionHistory) -> Kept {
     let user = user()?;
     history.append(&entry(&user, 0)).await?;
-    for whose in [Whose::User(user.to_uppercase()), Whose::Session(subject()?)] {
+    let (stranger, another) = (subject()?, Handle::of(&subject()?));
+    for whose in
+        [Whose::User(user.to_uppercase()), Whose::Session(stranger), Whose::Handle(another)]
+    {
         if !history.read(&whose, 9).await?.is_empty() {
             return Err(Broken(format!("{whose:?} reads what is another's")));
         }

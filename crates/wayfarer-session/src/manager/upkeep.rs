@@ -7,6 +7,8 @@ use tokio::{task::yield_now, time};
 use tracing::Instrument;
 
 use super::{History, SessionManager, counts::FORGOTTEN};
+#[cfg(feature = "cookies")]
+use crate::store::StoreErrorKind;
 use crate::{
     error::{Error, ErrorKind},
     expiry::later,
@@ -18,7 +20,7 @@ use crate::{
 const BATCH: u32 = 500;
 
 impl SessionManager {
-    /// Forgets sessions that ran out, and history that is old enough, in batches of 500, and says how many sessions it
+    /// Forgets sessions that ran out, history that is old enough and epochs that nobody needs, in batches of 500, and says how many sessions it
     /// forgot. Run it from time to time, or let [`SessionManager::purge_every`] do so.
     ///
     /// # Errors
@@ -36,6 +38,11 @@ impl SessionManager {
             let keep = SignedDuration::try_from(*keep).unwrap_or(SignedDuration::MAX);
             let before = later(now, -keep);
             in_batches(|| kept.purge(BATCH, before)).await?;
+        }
+        #[cfg(feature = "cookies")]
+        if let Some(epochs) = self.0.mode.epochs() {
+            let trouble = |why| StoreError::new(StoreErrorKind::Unavailable, "purge", why);
+            in_batches(|| async { epochs.purge(BATCH, now).await.map_err(trouble) }).await?;
         }
         Ok(forgotten)
     }

@@ -1,5 +1,7 @@
 //! The sessions of a user: listed, and ended from outside.
 //!
+//! Sessions that lie in their cookies nobody can list. They are ended by an instant, which [`Epochs`](crate::Epochs) keep.
+//!
 //! A session that rotates its key while it is being ended is met again under its new one: the list is asked until nothing of
 //! what is to be ended is left. A session that begins after the call is not touched.
 
@@ -9,6 +11,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::SessionManager;
+#[cfg(feature = "cookies")]
+use crate::history::Whose;
 use crate::{
     data::Data,
     device,
@@ -25,6 +29,12 @@ const MOST: u32 = 1000;
 
 /// So often a session may slip away under a new key before we give up and say so.
 const ROUNDS: u32 = 32;
+
+/// Why a session was ended, as signals and history tell it.
+const ONE: &str = "it was ended by its name";
+const OTHERS: &str = "all other sessions of the user were ended";
+const ALL: &str = "all sessions of the user were ended";
+const BEFORE: &str = "all sessions of the user from before an instant were ended";
 
 /// A live session of a user, as it may be shown to that user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -59,8 +69,21 @@ impl SessionManager {
     /// # Errors
     /// When the store cannot list sessions, or is in trouble. The session may then still be live.
     pub async fn revoke(&self, user: &str, handle: &Handle) -> Result<bool, Error> {
+        self.revoke_because(user, handle, ONE).await
+    }
+
+    /// As [`revoke`](Self::revoke), with a reason: it stands in the signal, and so in the history.
+    ///
+    /// # Errors
+    /// As [`revoke`](Self::revoke).
+    pub async fn revoke_because(
+        &self,
+        user: &str,
+        handle: &Handle,
+        reason: &str,
+    ) -> Result<bool, Error> {
         let wanted = |_: &Listed, subject: &Subject| Handle::of(subject) == *handle;
-        Ok(self.revoke_where(user, wanted).await? > 0)
+        Ok(self.revoke_where(user, reason, wanted).await? > 0)
     }
 
     /// Ends every session of this user, save the one of `keep`: "log me out everywhere else".
@@ -68,21 +91,51 @@ impl SessionManager {
     /// # Errors
     /// When the store cannot list sessions, or is in trouble. Some sessions may then still be live.
     pub async fn revoke_all(&self, user: &str, keep: Option<Subject>) -> Result<u64, Error> {
-        self.revoke_where(user, |_, subject| Some(*subject) != keep).await
+        let reason = if keep.is_some() { OTHERS } else { ALL };
+        self.revoke_where(user, reason, |_, subject| Some(*subject) != keep).await
     }
 
-    /// Ends every session of this user that began before `instant`, and those that do not tell when they began.
+    /// Ends every session of this user that began before `instant`, and those that do not tell when they began, and says how
+    /// many.
+    ///
+    /// Of sessions in cookies, those end that got their key before `instant`; nobody can count them, which is `None`.
+    /// What begins after the call is not touched, also where `instant` lies in the future.
     ///
     /// # Errors
-    /// When the store cannot list sessions, or is in trouble. Some sessions may then still be live.
-    pub async fn revoke_before(&self, user: &str, instant: Timestamp) -> Result<u64, Error> {
+    /// When the store cannot list sessions, when there are no [`Epochs`](crate::Epochs) for those in cookies, or when store or
+    /// epochs are in trouble. Some sessions may then still be live.
+    pub async fn revoke_before(
+        &self,
+        user: &str,
+        instant: Timestamp,
+    ) -> Result<Option<u64>, Error> {
+        #[cfg(feature = "cookies")]
+        if self.is_in_cookies() {
+            return self.note_epoch(user, instant).await.map(|()| None);
+        }
         let before = |listed: &Listed| self.created(listed).is_none_or(|created| created < instant);
-        self.revoke_where(user, |listed, _| before(listed)).await
+        self.revoke_where(user, BEFORE, |listed, _| before(listed)).await.map(Some)
+    }
+
+    #[cfg(feature = "cookies")]
+    async fn note_epoch(&self, user: &str, instant: Timestamp) -> Result<(), Error> {
+        const DOING: &str = "end the sessions of a user";
+        let Some(epochs) = self.0.mode.epochs() else {
+            let why = "sessions in cookies end by epochs alone: call with_epochs";
+            return Err(Error::new(ErrorKind::Unsupported, DOING).because(why));
+        };
+        let (whose, instant) = (Whose::User(user.to_owned()), instant.min(self.0.now()));
+        let noted = epochs.end_before(&whose, instant, self.0.forget_at()).await;
+        noted.map_err(|why| Error::new(ErrorKind::Unavailable, DOING).because(why))?;
+        let signal = Signal::new(SignalKind::Revoked, self.0.now()).with_user(user);
+        self.tell_revoked(signal.with_detail("reason", BEFORE), None).await;
+        Ok(())
     }
 
     async fn revoke_where(
         &self,
         user: &str,
+        reason: &str,
         wanted: impl Fn(&Listed, &Subject) -> bool,
     ) -> Result<u64, Error> {
         let start = self.0.now();
@@ -102,7 +155,7 @@ impl SessionManager {
                 // One that was given a new key meanwhile is met again under it, and told of once.
                 if self.end(&listed).await? && ended.insert(subject) {
                     let signal = Signal::new(SignalKind::Revoked, self.0.now()).with_user(user);
-                    self.tell_revoked(signal, subject).await;
+                    self.tell_revoked(signal.with_detail("reason", reason), subject).await;
                 }
             }
         }

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::{
     Inner,
-    save::{Draft, Round},
+    load::Looker,
+    save::{Draft, Round, interrupted},
     state::{NewKey, Row, Stored, user_of},
 };
 use crate::{
     carried::{Carrier, Content},
     data::Data,
-    error::Error,
+    error::{Error, ErrorKind},
+    history::Whose,
     mode::Identity,
     native::About,
     signal::SignalKind,
@@ -89,9 +93,33 @@ impl Inner {
         self.attempt(Some(identity), Some(row), data, None).await.map(drop)
     }
 
-    /// Whether there is a session to be forgotten.
-    pub(super) async fn met_inside(&self) -> Result<Met, Error> {
-        let live = self.look(super::load::Looker::Cookie, "load a session").await?;
-        Ok(if live { Met::Live } else { Met::Gone })
+    /// Ends the session of a cookie: where there are epochs, for everybody who kept one.
+    pub(super) async fn end_inside(&self) -> Result<Met, Error> {
+        const ENDING: &str = "end a session";
+        if !self.look(Looker::Cookie, "load a session").await? {
+            return Ok(Met::Gone);
+        }
+        let subject = self.known().0.and_then(|identity| identity.subject());
+        if let (Some(epochs), Some(subject)) = (self.shared.mode.epochs(), subject) {
+            // No instant is late enough: another request may just be giving this session a new key.
+            let (whose, forget_at) = (Whose::Session(subject), self.shared.forget_at());
+            let noted = epochs.end_before(&whose, Timestamp::MAX, forget_at).await;
+            noted.map_err(|why| Error::new(ErrorKind::Unavailable, ENDING).because(why))?;
+        }
+        Ok(Met::Live)
+    }
+
+    /// Sees to it that a session which was ended meanwhile gets no new cookie.
+    pub(super) async fn still_carried(
+        &self,
+        carrier: &Carrier,
+        identity: Option<&Identity>,
+        row: Option<&Row>,
+    ) -> Result<(), Error> {
+        let (Some(Identity::Carried(carried)), Some(row)) = (identity, row) else { return Ok(()) };
+        match carrier.is_over(carried, user_of(&row.data).as_deref()).await? {
+            true => Err(interrupted()),
+            false => Ok(()),
+        }
     }
 }

@@ -41,7 +41,7 @@ impl Inner {
         let met = match &identity {
             None => Met::Gone,
             #[cfg(feature = "cookies")]
-            Some(Identity::Carried(_)) => self.met_inside().await?,
+            Some(Identity::Carried(_)) => Box::pin(self.end_inside()).await?,
             Some(_) if self.shared.life.renew_after.is_some() => self.end_where_it_is().await?,
             Some(identity) => self.delete(identity).await?,
         };

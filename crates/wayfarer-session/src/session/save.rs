@@ -155,6 +155,7 @@ impl Inner {
     ) -> Result<Round, Error> {
         #[cfg(feature = "cookies")]
         if let Mode::Carried { carrier } = &self.shared.mode {
+            Box::pin(self.still_carried(carrier, identity.as_ref(), row.as_deref())).await?;
             return self.carry(carrier, (identity, row), data, new_key);
         }
         match (identity, row) {
@@ -356,6 +357,6 @@ pub(super) fn contended(doing: &'static str) -> Error {
     Error::new(ErrorKind::Contended, doing)
 }
 
-fn interrupted() -> Error {
+pub(super) fn interrupted() -> Error {
     Error::new(ErrorKind::Interrupted, SAVING)
 }

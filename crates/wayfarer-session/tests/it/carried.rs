@@ -1,9 +1,10 @@
 //! Sessions that lie in their cookies: what they keep, what nobody can do to them, and what the server can still say.
 
 use std::{
-    collections::HashMap,
-    process::Command,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,7 +12,8 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use wayfarer_session::{
     BoxError, Clock, CookieChange, CookieKeys, CookieOwner, CookieSessions, Epochs, ErrorKind,
-    Expiry, ManualClock, Outcome, Session, SessionManager, SessionManagerBuilder,
+    Expiry, ManualClock, MemoryEpochs, Outcome, Session, SessionManager, SessionManagerBuilder,
+    Whose,
     django::{COOKIE_SALT, DjangoCodec, DjangoKeys, PickleCodec, SALT},
 };
 
@@ -225,24 +227,45 @@ async fn what_changes_after_the_head_is_too_late() {
     assert_eq!(session.save().await.unwrap_err().kind(), ErrorKind::TooLate);
 }
 
-/// Epochs in memory.
+/// Epochs that may be away.
 #[derive(Debug, Default)]
-struct Noted(Mutex<HashMap<String, Timestamp>>, Mutex<bool>);
+struct Noted(MemoryEpochs, AtomicBool);
+
+impl Noted {
+    async fn end(&self, whose: Whose, instant: Timestamp) {
+        self.0.end_before(&whose, instant, Timestamp::MAX).await.unwrap();
+    }
+
+    fn is_there(&self) -> Result<(), BoxError> {
+        let away = self.1.load(Ordering::Relaxed);
+        if away { Err("the table of epochs is away".into()) } else { Ok(()) }
+    }
+}
 
 #[async_trait]
 impl Epochs for Noted {
     async fn not_before(&self, whose: CookieOwner<'_>) -> Result<Option<Timestamp>, BoxError> {
-        if *self.1.lock().unwrap() {
-            return Err("the table of epochs is away".into());
-        }
-        let subject = whose.subject.to_string();
-        let epochs = self.0.lock().unwrap();
-        Ok([whose.user, Some(&subject)]
-            .into_iter()
-            .flatten()
-            .filter_map(|who| epochs.get(who).copied())
-            .max())
+        self.is_there()?;
+        self.0.not_before(whose).await
     }
+
+    async fn end_before(
+        &self,
+        whose: &Whose,
+        instant: Timestamp,
+        forget_at: Timestamp,
+    ) -> Result<(), BoxError> {
+        self.is_there()?;
+        self.0.end_before(whose, instant, forget_at).await
+    }
+
+    async fn purge(&self, limit: u32, now: Timestamp) -> Result<u32, BoxError> {
+        self.0.purge(limit, now).await
+    }
+}
+
+fn user(name: &str) -> Whose {
+    Whose::User(name.to_owned())
 }
 
 #[tokio::test]
@@ -257,23 +280,87 @@ async fn an_epoch_ends_what_began_before_it_and_nothing_else() {
     let at_work = manager.open(Some(&ada));
     at_work.insert("late", 1).await.unwrap();
     clock.advance(Duration::from_secs(60));
-    epochs.0.lock().unwrap().insert("ada".into(), clock.now());
-    let late = end(&at_work).await.unwrap();
-    assert_eq!((live(&ada).await, live(&late).await, live(&bob).await), (false, false, true));
-    let session = manager.open(Some(&late));
-    assert!(session.is_empty().await.unwrap());
+    epochs.end(user("ada"), clock.now()).await;
+    let error = at_work.finish(Outcome::Keep).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+    assert_eq!((live(&ada).await, live(&bob).await), (false, true));
     // Who logs in again has a new key, and is in.
     clock.advance(Duration::from_secs(60));
-    epochs.0.lock().unwrap().insert("bob".into(), clock.now());
+    epochs.end(user("bob"), clock.now()).await;
     let again = with(&manager, "_auth_user_id", "ada").await;
     assert!(live(&again).await && !live(&bob).await);
-    let subject = manager.open(Some(&again)).subject().unwrap().to_string();
-    epochs.0.lock().unwrap().insert(subject, clock.now() + SignedDuration::from_secs(1));
+    let subject = manager.open(Some(&again)).subject().unwrap();
+    epochs.end(Whose::Session(subject), clock.now() + SignedDuration::from_secs(1)).await;
     assert!(!live(&again).await, "one session alone");
     // Nobody is let in because the epochs cannot be asked.
-    *epochs.1.lock().unwrap() = true;
+    epochs.1.store(true, Ordering::Relaxed);
     let error = manager.open(Some(&again)).get::<String>("a").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_log_out_holds_for_whoever_kept_the_cookie() {
+    let (clock, epochs) = (clock(), Arc::new(Noted::default()));
+    let cookies = CookieSessions::signed().with_epochs(Arc::clone(&epochs) as Arc<dyn Epochs>);
+    let manager = native(cookies, &clock).build().unwrap();
+    let kept = with(&manager, "_auth_user_id", "ada").await;
+    let other = with(&manager, "_auth_user_id", "ada").await;
+    // One request writes, another is just logging the same session in again: neither gets a cookie that is worth anything.
+    let (writes, logs_in) = (manager.open(Some(&kept)), manager.open(Some(&kept)));
+    writes.insert("late", 1).await.unwrap();
+    logs_in.cycle_key().await.unwrap();
+    let out = manager.open(Some(&kept));
+    epochs.1.store(true, Ordering::Relaxed);
+    assert_eq!(out.flush().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    epochs.1.store(false, Ordering::Relaxed);
+    let out = manager.open(Some(&kept));
+    out.flush().await.unwrap();
+    clock.advance(Duration::from_secs(60));
+    for late in [writes, logs_in] {
+        let error = late.finish(Outcome::Keep).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Interrupted);
+    }
+    assert_eq!(get(&manager, &kept, "_auth_user_id").await, None);
+    assert!(get(&manager, &other, "_auth_user_id").await.is_some());
+}
+
+#[tokio::test]
+async fn all_of_a_user_before_an_instant_are_over() {
+    let (clock, epochs) = (clock(), MemoryEpochs::new());
+    let cookies = CookieSessions::signed().with_epochs(Arc::new(epochs.clone()));
+    let absolute = Duration::from_secs(7 * 24 * 60 * 60);
+    let manager = native(cookies, &clock).absolute(absolute).build().unwrap();
+    let first = with(&manager, "_auth_user_id", "ada").await;
+    clock.advance(Duration::from_secs(60));
+    let (instant, second) = (clock.now(), with(&manager, "_auth_user_id", "ada").await);
+    let bob = with(&manager, "_auth_user_id", "bob").await;
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(manager.revoke_before("ada", instant).await.unwrap(), None);
+    let mut live = Vec::new();
+    for cookie in [&first, &second, &bob] {
+        live.push(get(&manager, cookie, "_auth_user_id").await.is_some());
+    }
+    assert_eq!(live, [false, true, true]);
+    // What is noted is forgotten when nobody can have a cookie from before any more, and not earlier.
+    clock.advance(absolute - Duration::from_secs(1));
+    manager.purge().await.unwrap();
+    assert_eq!(format!("{epochs:?}"), "MemoryEpochs(1)");
+    clock.advance(Duration::from_secs(1));
+    manager.purge().await.unwrap();
+    assert_eq!(format!("{epochs:?}"), "MemoryEpochs(0)");
+    // An instant of the future ends nothing that begins after the call.
+    manager.revoke_before("ada", clock.now() + SignedDuration::from_hours(1)).await.unwrap();
+    clock.advance(Duration::from_secs(60));
+    let third = with(&manager, "_auth_user_id", "ada").await;
+    assert!(get(&manager, &third, "_auth_user_id").await.is_some());
+}
+
+#[tokio::test]
+async fn without_epochs_nobody_is_told_that_sessions_have_ended() {
+    let clock = clock();
+    let manager = native(CookieSessions::signed(), &clock).build().unwrap();
+    let error = manager.revoke_before("ada", clock.now()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
 
 #[tokio::test]
@@ -286,7 +373,7 @@ async fn a_new_key_counts_from_when_it_was_given() {
     let session = manager.open(Some(&before));
     session.cycle_key().await.unwrap();
     let after = end(&session).await.unwrap();
-    epochs.0.lock().unwrap().insert("ada".into(), clock.now());
+    epochs.end(user("ada"), clock.now()).await;
     assert_eq!(get(&manager, &before, "_auth_user_id").await, None);
     assert!(get(&manager, &after, "_auth_user_id").await.is_some());
 }
@@ -326,40 +413,21 @@ async fn djangos_signed_cookies_are_written_as_by_django() {
 }
 
 mod real {
-    use super::*;
+    use wayfarer_testkit::django::SECRET;
 
-    fn run(python: &std::path::Path, code: &str) -> String {
-        let program = format!(
-            r#"
-import django, math
-from django.conf import settings
-settings.configure(SECRET_KEY={SECRET:?}, USE_TZ=True, INSTALLED_APPS=["django.contrib.sessions"],
-    SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies")
-django.setup()
-from django.contrib.sessions.backends.signed_cookies import SessionStore as S
-{code}
-"#
-        );
-        let output = Command::new(python).args(["-c", &program]).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
+    use super::*;
 
     #[tokio::test]
     async fn django_and_we_read_and_write_the_same_cookies() {
-        let python = wayfarer_testkit::python(&["django"]).unwrap();
-        let clock = Arc::new(ManualClock::new(Timestamp::now()));
-        let manager = django(COOKIE_SALT, &clock);
-        let code = r#"s = S(); s["name"] = "Zoë"; s["odd"] = [math.nan, 10**30]; s["long"] = "x" * 500; s.save(); print(s.session_key)"#;
-        let cookie = run(&python, code);
-        let session = manager.open(Some(&cookie));
-        assert_eq!(session.get::<String>("name").await.unwrap().as_deref(), Some("Zoë"));
-        session.insert("ours", vec!["é"]).await.unwrap();
-        let ours = end(&session).await.unwrap();
-        let read = format!(
-            r#"s = S({ours:?}); assert s["ours"] == ["é"] and s["long"] == "x" * 500 and math.isnan(s["odd"][0]); print(s["odd"][1])"#
-        );
-        assert_eq!(run(&python, &read), "1000000000000000000000000000000");
-        assert!(django(SALT, &clock).open(Some(&cookie)).is_empty().await.unwrap(), "another salt");
+        let project = wayfarer_testkit::django::project(&[], "signed_cookies", "").unwrap();
+        let with_salt = |salt| {
+            let codec = DjangoCodec::new(&DjangoKeys::new(SECRET).unwrap(), salt).unwrap();
+            SessionManager::in_cookies(CookieSessions::signed()).django(codec).build().unwrap()
+        };
+        let manager = with_salt(COOKIE_SALT);
+        wayfarer_testkit::django::cookies_both_ways(&project, &manager).await.unwrap();
+        let theirs = project.run("s = S(); s['a'] = 1; s.save(); print(s.session_key)").unwrap();
+        assert!(manager.open(Some(&theirs)).contains("a").await.unwrap());
+        assert!(with_salt(SALT).open(Some(&theirs)).is_empty().await.unwrap(), "another salt");
     }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use wayfarer_session::{
     CookieChange, CookieKeys, ErrorKind, HistoryEntry, ManualClock, MemoryHistory, MemoryStore,
     Outcome, RequestContext, Session, SessionHistory, SessionManager, SessionManagerBuilder,
-    SignalKind, StoreError, Whose, conformance,
+    SignalKind, StoreError, Whose, conformance, last_end,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -56,6 +56,7 @@ enum Flaw {
     OldestFirst,
     IgnoresLimit,
     IgnoresWhose,
+    IgnoresHandles,
     IgnoresCase,
     PurgesAll,
     PurgesAtOnce,
@@ -85,6 +86,7 @@ impl SessionHistory for Flawed {
                 let at = jiff::Timestamp::UNIX_EPOCH;
                 return Ok(vec![HistoryEntry::new(SignalKind::Created, at)]);
             }
+            Whose::Handle(_) if self.0 == Flaw::IgnoresHandles => return Ok(Vec::new()),
             other => other.clone(),
         };
         if self.0 != Flaw::OldestFirst {
@@ -112,6 +114,7 @@ async fn every_flaw_is_found() {
         Flaw::OldestFirst,
         Flaw::IgnoresLimit,
         Flaw::IgnoresWhose,
+        Flaw::IgnoresHandles,
         Flaw::IgnoresCase,
         Flaw::PurgesAll,
         Flaw::PurgesAtOnce,
@@ -150,6 +153,29 @@ async fn it_tells_why_somebody_was_logged_out() {
     let text =
         serde_json::to_string(&manager.history(&Whose::User("ada".into()), 9).await.unwrap());
     assert!(!text.unwrap().contains("203.0.113.7"));
+}
+
+#[test]
+fn the_last_end_says_why_and_a_log_out_says_more_than_the_flush_after_it() {
+    let (ours, others) = ([1; 16], [2; 16]);
+    let told = |kinds: &[(SignalKind, [u8; 16])]| {
+        let entries = kinds.iter().map(|(kind, subject)| {
+            let at = jiff::Timestamp::UNIX_EPOCH;
+            let mut entry = HistoryEntry::new(kind.clone(), at);
+            entry.subject = Some(wayfarer_session::Subject::from_bytes(*subject));
+            entry
+        });
+        let entries: Vec<_> = entries.collect();
+        last_end(&entries).map(|end| end.kind.clone())
+    };
+    use SignalKind::{Created, Expired, Flushed, Interrupted, LoggedIn, LoggedOut, Revoked};
+    assert_eq!(told(&[]), None);
+    assert_eq!(told(&[(LoggedIn, ours), (Created, ours)]), None);
+    assert_eq!(told(&[(Interrupted, ours), (Revoked, ours), (LoggedIn, ours)]), Some(Revoked));
+    assert_eq!(told(&[(Flushed, ours), (LoggedOut, ours), (LoggedIn, ours)]), Some(LoggedOut));
+    // Another session's log-out does not explain this one's end.
+    assert_eq!(told(&[(Flushed, ours), (LoggedOut, others)]), Some(Flushed));
+    assert_eq!(told(&[(Expired, ours), (LoggedOut, ours)]), Some(Expired));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 mod broken;
 mod cached;
 mod carried;
+mod epochs;
 mod files;
 mod history;
 mod hostile;

@@ -7,5 +7,6 @@ mod common;
 mod django;
 mod django_servers;
 mod mysql;
+mod past;
 mod postgres;
 mod sqlite;

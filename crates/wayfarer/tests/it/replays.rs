@@ -476,3 +476,45 @@ fn every_test_that_the_docs_name_is_there() {
     let lost: Vec<_> = named.into_iter().filter(|name| !known.contains(*name)).collect();
     assert!(lost.is_empty(), "{lost:?}");
 }
+
+/// A session that lay in its cookie could be used for ever by whoever had kept the cookie: after the log-out, and after
+/// the browser should have deleted it.
+#[cfg(feature = "cookies")]
+#[tokio::test]
+async fn cve_2024_31999_a_kept_cookie_opens_nothing_for_ever() {
+    use wayfarer::{CookieSessions, ManualClock, session::MemoryEpochs};
+    const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+    for with_epochs in [true, false] {
+        let mut cookies = CookieSessions::encrypted();
+        if with_epochs {
+            cookies = cookies.with_epochs(Arc::new(MemoryEpochs::new()));
+        }
+        let clock = Arc::new(ManualClock::new("2026-01-01T00:00:00Z".parse().unwrap()));
+        let layer = SessionLayer::in_cookies(cookies).cookie_keys(keys()).development();
+        let layer = layer.clock(clock.clone()).idle(DAY).absolute(3 * DAY).build().unwrap();
+        let app = App::start(routes().layer(layer)).await;
+        let (browser, thief) = (app.browser(), app.browser());
+        let read = async || thief.get_without_keeping("/read").await.body;
+
+        browser.get("/set").await;
+        thief.set_cookie(browser.cookie());
+        assert_eq!(read().await, "Some(1)");
+        browser.get("/flush").await;
+        assert_eq!(browser.cookie(), None);
+        // Without epochs the server cannot know; the documentation says so.
+        assert_eq!(read().await, if with_epochs { "None" } else { "Some(1)" });
+        clock.advance(DAY);
+        assert_eq!(read().await, "None", "nobody used it for as long as it may lie idle");
+
+        // Kept alive by use, it ends at the absolute limit, whatever the browser deletes.
+        browser.get("/set").await;
+        for _ in 0..5 {
+            clock.advance(DAY * 4 / 7);
+            browser.get("/set").await;
+            thief.set_cookie(browser.cookie());
+            assert_eq!(read().await, "Some(1)");
+        }
+        clock.advance(DAY * 4 / 7);
+        assert_eq!(read().await, "None");
+    }
+}
