@@ -3,7 +3,10 @@
 use std::{fs, path::Path};
 
 use serde_json::json;
-use wayfarer_session::{CookieKeys, FileStore, Outcome, SessionManager, SessionStore};
+use wayfarer_session::{
+    CookieKeys, FileStore, Outcome, SessionHistory, SessionManager, SessionStore, SignalBus,
+    SignalKind,
+};
 use wayfarer_store_sql::{SqliteOptions, SqliteStore};
 
 use crate::run::{Done, House, path};
@@ -125,4 +128,103 @@ fn an_address_of_no_store_is_said() {
         "django+memcached://127.0.0.1:1",
     ];
     assert_ne!(house.run(&unlike).status, 0);
+}
+
+/// An application that keeps history logs three people in; one is put out, one is ended by an operator, one stays.
+async fn why_somebody_was_logged_out(
+    url: &str,
+    store: impl SessionStore,
+    history: impl SessionHistory,
+) {
+    let house = House::new();
+    let keep = std::time::Duration::from_secs(1000);
+    // The machine may be busy, and whoever waits for history only so long would lose some.
+    let bus = SignalBus::new().with_patience(std::time::Duration::from_secs(60));
+    let manager = SessionManager::builder(store).cookie_keys(keys()).signals(bus);
+    let manager = manager.history(history, keep).build().unwrap();
+    let mut handles = Vec::new();
+    for user in ["ada", "bob", "eve"] {
+        let session = manager.open(None);
+        session.insert("_auth_user_id", user).await.unwrap();
+        let _ = session.finish(Outcome::Keep).await.unwrap();
+        let signal = session.signal(SignalKind::LoggedIn).with_user(user);
+        manager.signals().send(signal).await;
+        handles.push(session.handle().unwrap().to_string());
+        if user == "ada" {
+            let signal = session.signal(SignalKind::LoggedOut).with_user(user);
+            manager.signals().send(signal.with_detail("reason", "other credentials")).await;
+            session.flush().await.unwrap();
+        }
+    }
+    let run = |words: &[&str]| house.run(&[&["session"], words, &["--store", url]].concat());
+    run(&["revoke", &handles[1]]).text();
+
+    let ada = run(&["history", &handles[0]]);
+    assert!(ada.text().contains("without asking for it: the credentials were changed."), "{ada:?}");
+    assert!(ada.text().contains("logged out") && ada.text().contains("logged in"), "{ada:?}");
+    let bob = run(&["history", &handles[1], "--lang", "zh-CN"]);
+    assert!(bob.text().contains("被外部终止：由管理员终止。"), "{bob:?}");
+    assert!(run(&["history", &handles[2]]).text().starts_with("Logged in: a live session"));
+
+    let told = run(&["history", "--user", "ada", "--json"]).json();
+    assert_eq!((&told["live"], &told["end"]["kind"]), (&json!(false), &json!("logged_out")));
+    assert_eq!(told["end"]["handle"], json!(handles[0]));
+    let kinds: Vec<_> = told["entries"].as_array().unwrap().iter().map(|e| &e["kind"]).collect();
+    assert_eq!(kinds, ["flushed", "logged_out", "logged_in", "created"]);
+    let eve = run(&["history", "--user", "eve", "--json", "--limit", "1"]).json();
+    assert_eq!((&eve["live"], &eve["end"]), (&json!(true), &json!(null)));
+    assert_eq!(eve["entries"].as_array().unwrap().len(), 1);
+
+    for nobody in [["history", "nobody-at-all-x"].as_slice(), &["history", "--user", "Ada"]] {
+        assert!(run(nobody).complaint(1).contains("nothing is known of"), "{nobody:?}");
+    }
+    let purged = run(&["purge", "--json", "--keep-history", "1"]).json();
+    assert_eq!(purged, json!({"forgotten": 0, "forgotten_history": 0}));
+    let purged = run(&["purge", "--json", "--keep-history", "0"]).json();
+    assert!(purged["forgotten_history"].as_u64().unwrap() >= 8, "{purged}");
+    assert!(run(&["history", &handles[1]]).complaint(1).contains("nothing is known of"));
+    assert!(run(&["history", &handles[2]]).text().starts_with("Logged in"), "but that she is here");
+}
+
+#[tokio::test]
+async fn history_tells_why_somebody_was_logged_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sessions.sqlite");
+    let store = sqlite(&file).await;
+    let history = store.history();
+    why_somebody_was_logged_out(&format!("sqlite:{}", path(&file)), store, history).await;
+}
+
+#[test]
+fn a_store_without_history_says_so() {
+    let house = House::new();
+    let folder = house.file("files");
+    FileStore::open(&folder).unwrap();
+    let url = format!("file:{}", path(&folder));
+    let asked = house.run(&["session", "history", "whoever", "--store", &url]);
+    assert!(asked.complaint(1).contains("keeps no history"));
+    assert_eq!(house.run(&["session", "history", "--store", &url]).status, 2, "nobody is named");
+}
+
+mod real {
+    use wayfarer_store_sql::{MySqlStore, PoolOptions, PostgresStore};
+    use wayfarer_testkit::{MariaDb, Postgres};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn history_in_postgresql_tells_why_somebody_was_logged_out() {
+        let url = Postgres::shared().unwrap().database().unwrap();
+        let store = PostgresStore::open(&url, PoolOptions::default()).await.unwrap();
+        let history = store.history();
+        why_somebody_was_logged_out(&url, store, history).await;
+    }
+
+    #[tokio::test]
+    async fn history_in_mariadb_tells_why_somebody_was_logged_out() {
+        let url = MariaDb::shared().unwrap().database().unwrap();
+        let store = MySqlStore::open(&url, PoolOptions::default()).await.unwrap();
+        let history = store.history();
+        why_somebody_was_logged_out(&url, store, history).await;
+    }
 }

@@ -1,11 +1,14 @@
 //! The care of a store of sessions: list, show, end, tell, forget, move.
 
 use clap::Args;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
-use wayfarer_session::{Handle, SessionManager, SessionStore, SessionSummary};
+use wayfarer_session::{Handle, SessionManager, SessionSummary, StoreError};
 
-use super::{Named, store::StoreArgs};
+use super::{
+    Named,
+    store::{Opened, StoreArgs},
+};
 use crate::{
     desk::Desk,
     failure::Failure,
@@ -33,6 +36,9 @@ pub(crate) struct List {
 pub(crate) struct Purge {
     #[command(flatten)]
     store: StoreArgs,
+    /// Forget history too that is older than so many days
+    #[arg(long, value_name = "DAYS")]
+    keep_history: Option<u32>,
 }
 
 /// Copy sessions into another store; nobody is logged out
@@ -67,14 +73,30 @@ impl List {
 impl Purge {
     /// Forgets, and says how many.
     pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failure> {
-        let store = self.store.open().await?.store;
-        let mut forgotten = 0_u64;
-        loop {
-            let batch = store.purge(BATCH, Timestamp::now()).await?;
-            forgotten += u64::from(batch);
-            if batch < BATCH {
-                return one(desk, &json!({ "forgotten": forgotten }));
-            }
+        let Opened { store, history, .. } = self.store.open().await?;
+        let now = Timestamp::now();
+        let forgotten = in_batches(|| store.purge(BATCH, now)).await?;
+        let Some(days) = self.keep_history else {
+            return one(desk, &json!({ "forgotten": forgotten }));
+        };
+        let history = history.ok_or_else(|| Failure::new("cli-history-not-kept"))?;
+        let before = now - SignedDuration::from_hours(24 * i64::from(days));
+        let entries = in_batches(|| history.purge(BATCH, before)).await?;
+        one(desk, &json!({ "forgotten": forgotten, "forgotten_history": entries }))
+    }
+}
+
+/// Forgets until there is nothing more to forget, and says how many it were.
+async fn in_batches<F>(purge: impl Fn() -> F) -> Result<u64, Failure>
+where
+    F: Future<Output = Result<u32, StoreError>>,
+{
+    let mut forgotten = 0_u64;
+    loop {
+        let batch = purge().await?;
+        forgotten += u64::from(batch);
+        if batch < BATCH {
+            return Ok(forgotten);
         }
     }
 }

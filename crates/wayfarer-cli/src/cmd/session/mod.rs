@@ -1,7 +1,8 @@
 //! `wayfarer session`: troubleshooting and care of sessions. `value` reads and writes single values, `store` opens a store by
-//! its address, `care` does the rest.
+//! its address, `history` tells of the past, `care` does the rest.
 
 mod care;
+mod history;
 mod store;
 mod value;
 
@@ -21,6 +22,8 @@ pub(crate) enum Session {
     List(care::List),
     /// Show one session with what it holds
     Show(Named),
+    /// Tell why somebody was logged out, and what happened before
+    History(history::History),
     /// End one session
     Revoke(Named),
     /// Forget what ran out, in batches: Django's clearsessions
@@ -46,6 +49,7 @@ impl Session {
             Session::Encode(encode) => encode.run(),
             Session::List(list) => list.run(&desk).await,
             Session::Show(named) => care::show(&desk, named).await,
+            Session::History(history) => history.run(&desk).await,
             Session::Revoke(named) => care::revoke(&desk, named).await,
             Session::Purge(purge) => purge.run(&desk).await,
             Session::Copy(copy) => copy.run(&desk).await,

@@ -8,11 +8,12 @@
 //!
 //! With `django+` before it, the sessions of a Django project in the same place.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use clap::Args;
 use wayfarer_session::{
-    CookieKeys, DjangoFileOptions, DjangoFileStore, FileStore, SessionManager, SessionStore,
+    CookieKeys, DjangoFileOptions, DjangoFileStore, FileStore, SessionHistory, SessionManager,
+    SessionStore, SignalBus,
     django::{DjangoCodec, DjangoForm, PickleCodec, SALT},
 };
 use wayfarer_store_kv::{
@@ -54,6 +55,8 @@ pub(crate) enum Form {
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn SessionStore>,
     pub(crate) form: Form,
+    /// What it keeps of the past, where it has room for that.
+    pub(crate) history: Option<Arc<dyn SessionHistory>>,
 }
 
 /// Opens the store at an address. What only reads makes no folder and no database: it must be there.
@@ -69,8 +72,13 @@ pub(crate) async fn open(url: &str, codec: Option<&DjangoCodec>) -> Result<Opene
         return Err(Failure::new("cli-store-missing").path(path));
     }
     let servers: Vec<&str> = rest.trim_start_matches('/').split(',').collect();
+    let mut history: Option<Arc<dyn SessionHistory>> = None;
     let store: Arc<dyn SessionStore> = match (scheme, django) {
-        ("sqlite", false) => Arc::new(SqliteStore::open(path, SqliteOptions::default()).await?),
+        ("sqlite", false) => {
+            let store = SqliteStore::open(path, SqliteOptions::default()).await?;
+            history = Some(Arc::new(store.history()));
+            Arc::new(store)
+        }
         ("sqlite", true) => {
             Arc::new(DjangoSqliteStore::open(path, SqliteOptions::default()).await?)
         }
@@ -81,13 +89,17 @@ pub(crate) async fn open(url: &str, codec: Option<&DjangoCodec>) -> Result<Opene
             Arc::new(DjangoFileStore::open(path, codec, DjangoFileOptions::default())?)
         }
         ("postgres" | "postgresql", false) => {
-            Arc::new(PostgresStore::open(place, PoolOptions::default()).await?)
+            let store = PostgresStore::open(place, PoolOptions::default()).await?;
+            history = Some(Arc::new(store.history()));
+            Arc::new(store)
         }
         ("postgres" | "postgresql", true) => {
             Arc::new(DjangoPostgresStore::open(place, PoolOptions::default()).await?)
         }
         ("mysql" | "mariadb", false) => {
-            Arc::new(MySqlStore::open(place, PoolOptions::default()).await?)
+            let store = MySqlStore::open(place, PoolOptions::default()).await?;
+            history = Some(Arc::new(store.history()));
+            Arc::new(store)
         }
         ("mysql" | "mariadb", true) => {
             Arc::new(DjangoMySqlStore::open(place, PoolOptions::default()).await?)
@@ -107,7 +119,7 @@ pub(crate) async fn open(url: &str, codec: Option<&DjangoCodec>) -> Result<Opene
         (true, "redis" | "memcached") => Form::Pickled,
         (true, _) => Form::Signed,
     };
-    Ok(Opened { store, form })
+    Ok(Opened { store, form, history })
 }
 
 /// An address as it may be shown.
@@ -131,8 +143,17 @@ impl StoreArgs {
 
     /// The store, and what reads its sessions.
     pub(crate) async fn manager(&self) -> Result<SessionManager, Failure> {
-        let opened = self.open().await?;
-        let manager = SessionManager::builder(opened.store);
+        self.manager_of(self.open().await?)
+    }
+
+    /// The same, of a store that is open. What is done by it goes into the store's history.
+    pub(crate) fn manager_of(&self, opened: Opened) -> Result<SessionManager, Failure> {
+        let mut manager = SessionManager::builder(opened.store);
+        if let Some(history) = opened.history {
+            // Nobody waits for an answer here as a request does: what is done is written down.
+            let bus = SignalBus::new().with_patience(Duration::from_secs(60));
+            manager = manager.signals(bus).history(history, Duration::MAX);
+        }
         let manager = match opened.form {
             // Nothing is opened by a cookie here, so any key will do.
             Form::Native => manager.cookie_keys(CookieKeys::new(&[0; CookieKeys::MIN_BYTES])?),
