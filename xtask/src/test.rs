@@ -35,6 +35,7 @@ pub(crate) fn test(scope: Scope) -> Result<()> {
         Scope::Everything => {
             tools::provide()?;
             command.env("WAYFARER_TEST_PYTHON", tools::python()?);
+            every_django(&mut command)?;
         }
         Scope::Fast => {
             command.args(["--", "--skip", "real::"]);
@@ -47,6 +48,21 @@ pub(crate) fn test(scope: Scope) -> Result<()> {
     }
     if count.passed == 0 {
         bail!("no test ran");
+    }
+    Ok(())
+}
+
+/// Names the other versions of Django, or leaves the newest out by its name.
+fn every_django(command: &mut std::process::Command) -> Result<()> {
+    let oldest = tools::oldest_django()?;
+    println!("Django 4.2: {}", oldest.display());
+    command.env("WAYFARER_TEST_PYTHON_DJANGO_4_2", oldest);
+    if let Some(newest) = tools::newest_django()? {
+        println!("Django 6: {}", newest.display());
+        command.env("WAYFARER_TEST_PYTHON_DJANGO_6", newest);
+    } else {
+        println!("Django 6: left out, as there is no Python 3.12 or newer here");
+        command.args(["--", "--skip", "django_6::"]);
     }
     Ok(())
 }

@@ -44,6 +44,10 @@ const PYTHON: &[&str] = &[
     "redis==8.1.0",
 ];
 
+/// The oldest Django that we share sessions with, which any Python of ours runs; and the newest, which wants a newer one.
+const OLDEST_DJANGO: &[&str] = &["Django==4.2.30", "redis==8.1.0"];
+const NEWEST_DJANGO: &[&str] = &["Django==6.1.3", "redis==8.1.0"];
+
 /// What only the benches start.
 const BENCH_TOOLS: &[Tool] = &[Tool { probe: ("goaccess", &["--version"]), debian: &["goaccess"] }];
 
@@ -89,16 +93,40 @@ fn apt(sudo: &[&str], arguments: &[&str]) -> Result<()> {
 
 /// The Python interpreter of the tests, with its packages.
 pub(crate) fn python() -> Result<PathBuf> {
-    environment("test-python", PYTHON)
+    environment("test-python", "python3", PYTHON)
+}
+
+/// An interpreter with Django's oldest supported version.
+pub(crate) fn oldest_django() -> Result<PathBuf> {
+    environment("test-python-django-4.2", "python3", OLDEST_DJANGO)
+}
+
+/// An interpreter with Django's newest version; `None` on a machine that has no Python for it.
+pub(crate) fn newest_django() -> Result<Option<PathBuf>> {
+    let Some(python) = newer_python() else { return Ok(None) };
+    environment("test-python-django-6", &python, NEWEST_DJANGO).map(Some)
+}
+
+/// A Python from 3.12 on that can make virtual environments: in `PATH`, or among those of pyenv.
+fn newer_python() -> Option<String> {
+    let versions = std::env::home_dir().map(|home| home.join(".pyenv/versions"));
+    let versions = versions.and_then(|folder| std::fs::read_dir(folder).ok());
+    let of_pyenv = versions.into_iter().flatten().flatten().map(|version| version.path());
+    let mut of_pyenv: Vec<String> =
+        of_pyenv.map(|version| version.join("bin/python").display().to_string()).collect();
+    of_pyenv.sort_unstable();
+    let in_path = ["python3", "python3.14", "python3.13", "python3.12"].map(str::to_owned);
+    const NEW: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))";
+    in_path.into_iter().chain(of_pyenv).find(|python| run::succeeds(python, &["-c", NEW]))
 }
 
 /// The Python interpreter of the benches, with the peers.
 pub(crate) fn bench_python() -> Result<PathBuf> {
-    environment("bench-python", BENCH_PYTHON)
+    environment("bench-python", "python3", BENCH_PYTHON)
 }
 
-/// A virtual environment in this folder of the target, with these packages.
-fn environment(name: &str, packages: &[&str]) -> Result<PathBuf> {
+/// A virtual environment in this folder of the target, made by this interpreter, with these packages.
+fn environment(name: &str, maker: &str, packages: &[&str]) -> Result<PathBuf> {
     let folder = run::target()?.join(name);
     let python = folder.join("bin/python");
     let stamp = folder.join("packages");
@@ -106,7 +134,7 @@ fn environment(name: &str, packages: &[&str]) -> Result<PathBuf> {
     if std::fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
         return Ok(python);
     }
-    run::run(run::command("python3", &["-m", "venv"]).arg(&folder))?;
+    run::run(run::command(maker, &["-m", "venv", "--clear"]).arg(&folder))?;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
     run::run(
         run::command(&python.to_string_lossy(), &[&pip, packages].concat())

@@ -1,8 +1,12 @@
-//! Real Django for tests: a script in a project made for it.
+//! Real Django for tests: scripts in a project made for them, and what must hold between Django and us.
+//!
+//! Start with [`project`], or with [`project_of`] for another version of Django, then [`both_ways`].
 
 use std::{
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -10,12 +14,32 @@ use wayfarer_session::{
     CookieChange, Expiry, Outcome, Session, SessionManager, django::DjangoKeys,
 };
 
-/// A Django project: settings, and what every script starts with.
+/// A Django project: settings, and what every script starts with. Its scripts run in one process of Python, one after another,
+/// each with names of its own.
 pub struct Django {
-    python: PathBuf,
-    settings: String,
+    running: Mutex<Running>,
     prelude: String,
 }
+
+/// The process, and its two ends.
+struct Running {
+    python: Child,
+    scripts: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+/// Reads a script a line, as JSON, and answers with what it printed and how it failed.
+const RUN: &str = r#"
+import contextlib, io, json, sys, traceback
+for line in sys.stdin:
+    printed, failed = io.StringIO(), None
+    try:
+        with contextlib.redirect_stdout(printed):
+            exec(compile(json.loads(line), "script", "exec"), {"__name__": "__main__"})
+    except BaseException:
+        failed = traceback.format_exc()
+    print(json.dumps([printed.getvalue(), failed]), flush=True)
+"#;
 
 impl Django {
     /// A project with these settings, as the arguments of Django's `settings.configure`, and these lines before each script.
@@ -29,23 +53,50 @@ impl Django {
         prelude: impl Into<String>,
     ) -> Result<Django> {
         let python = crate::python(&[&["django"], modules].concat())?;
-        Ok(Django { python, settings: settings.into(), prelude: prelude.into() })
+        Django::by(&python, &settings.into(), prelude)
+    }
+
+    /// The same by another interpreter, which has another Django.
+    pub(crate) fn by(python: &Path, settings: &str, prelude: impl Into<String>) -> Result<Django> {
+        let program = format!(
+            "import django\nfrom django.conf import settings\nsettings.configure({settings})\ndjango.setup()\n{RUN}"
+        );
+        let mut python = Command::new(python)
+            .args(["-c", &program])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let scripts = python.stdin.take().context("Python has no stdin")?;
+        let answers = BufReader::new(python.stdout.take().context("Python has no stdout")?);
+        let running = Mutex::new(Running { python, scripts, answers });
+        Ok(Django { running, prelude: prelude.into() })
     }
 
     /// Runs a script in the project and gives what it prints, without the last line's end.
     ///
     /// # Errors
-    /// When it fails; the error is what it wrote to stderr.
+    /// When it fails; the error is Python's.
     pub fn run(&self, script: &str) -> Result<String> {
-        let program = format!(
-            "import django\nfrom django.conf import settings\nsettings.configure({})\ndjango.setup()\n{}\n{script}\n",
-            self.settings, self.prelude
-        );
-        let output = Command::new(&self.python).args(["-c", &program]).output()?;
-        if !output.status.success() {
-            bail!("{}", String::from_utf8_lossy(&output.stderr));
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = serde_json::to_string(&format!("{}\n{script}\n", self.prelude))?;
+        writeln!(running.scripts, "{line}").context("Django has ended: see what it wrote above")?;
+        let mut answer = String::new();
+        running.answers.read_line(&mut answer)?;
+        let (printed, failed): (String, Option<String>) =
+            serde_json::from_str(&answer).context("Django has ended: see what it wrote above")?;
+        match failed {
+            Some(failed) => bail!("{failed}"),
+            None => Ok(printed.trim().to_owned()),
         }
-        Ok(String::from_utf8(output.stdout).context("Django printed no UTF-8")?.trim().to_owned())
+    }
+}
+
+impl Drop for Django {
+    fn drop(&mut self) {
+        let running = self.running.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = running.python.kill().and_then(|()| running.python.wait()) {
+            eprintln!("Python may still be running: {error}");
+        }
     }
 }
 
@@ -58,14 +109,58 @@ pub const SECRET: &str = "a-secret-key-of-a-project-that-never-was";
 /// # Errors
 /// When Django or a module is missing.
 pub fn project(modules: &[&str], engine: &str, more: &str) -> Result<Django> {
-    let settings = format!(
+    let python = crate::python(&[&["django"], modules].concat())?;
+    Django::by(&python, &settings(engine, more), prelude(engine))
+}
+
+/// A version of Django beside the one of all other tests.
+#[derive(Clone, Copy, Debug)]
+pub enum Version {
+    /// The oldest that is supported, 4.2.
+    Oldest,
+    /// The newest, 6, which needs Python 3.12.
+    Newest,
+}
+
+impl Version {
+    /// The variable that names its interpreter, and what its version begins with.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Version::Oldest => ("WAYFARER_TEST_PYTHON_DJANGO_4_2", "4.2."),
+            Version::Newest => ("WAYFARER_TEST_PYTHON_DJANGO_6", "6."),
+        }
+    }
+}
+
+/// As [`project`], by this version of Django.
+///
+/// # Errors
+/// When it is missing, or is another version.
+pub fn project_of(version: Version, engine: &str, more: &str) -> Result<Django> {
+    let (variable, begins) = version.names();
+    let python: PathBuf = std::env::var_os(variable)
+        .with_context(|| {
+            format!("{variable} names no Python: run the tests with `cargo xtask test`")
+        })?
+        .into();
+    let django = Django::by(&python, &settings(engine, more), prelude(engine))?;
+    let found = django.run("import django; print(django.get_version())")?;
+    ensure!(found.starts_with(begins), "{} has Django {found}", python.display());
+    Ok(django)
+}
+
+fn settings(engine: &str, more: &str) -> String {
+    format!(
         "SECRET_KEY={SECRET:?}, USE_TZ=True, DEFAULT_AUTO_FIELD='django.db.models.AutoField',
         INSTALLED_APPS=['django.contrib.auth', 'django.contrib.contenttypes',
                         'django.contrib.sessions'],
         PASSWORD_HASHERS=['django.contrib.auth.hashers.MD5PasswordHasher'],
         SESSION_ENGINE='django.contrib.sessions.backends.{engine}', {more}"
-    );
-    let prelude = format!(
+    )
+}
+
+fn prelude(engine: &str) -> String {
+    format!(
         r#"
 import json, math
 from django.contrib.auth import get_user, get_user_model, login, logout
@@ -76,8 +171,7 @@ def request(key=None):
     request = RequestFactory().get("/"); request.session = S(key)
     return request
 "#
-    );
-    Django::new(modules, settings, prelude)
+    )
 }
 
 /// The settings of a project whose database is this SQLite file.
@@ -179,6 +273,37 @@ assert s["_auth_user_hash"] == ada.get_session_auth_hash()"#
     session.flush().await?;
     let left = django.run(&format!("print(S({key:?}).get('_auth_user_id'))"))?;
     ensure!(left == "None", "who logged out here is {left} there");
+    Ok(())
+}
+
+/// Tries that a [`project`] whose sessions lie in signed cookies and we read each other's, log-ins among them. The one thing
+/// that nobody can do there is to end a session that somebody kept.
+///
+/// # Errors
+/// When one does not find what the other left.
+pub async fn cookies_both_ways(django: &Django, manager: &SessionManager) -> Result<()> {
+    let theirs = django.run(&format!(
+        r#"{ADA}
+r = request(); s = r.session
+s["name"] = "Zoë"; s["odd"] = [math.nan, 10**30]; s["long"] = "x" * 500
+login(r, ada, "django.contrib.auth.backends.ModelBackend"); s.save(); print(s.session_key)"#
+    ))?;
+    let session = manager.open(Some(&theirs));
+    let name: Option<String> = session.get("name").await?;
+    ensure!(name.as_deref() == Some("Zoë"), "we read {name:?}");
+    let hash: Option<String> = session.get("_auth_user_hash").await?;
+    ensure!(hash == Some(DjangoKeys::new(SECRET)?.auth_hash("!x")), "the hash is {hash:?}");
+    session.insert("ours", vec!["é"]).await?;
+    let ours = cookie(&session).await?;
+    django.run(&format!(
+        r#"{ADA}
+s = S({ours:?}); assert s["ours"] == ["é"] and s["long"] == "x" * 500, dict(s.items())
+assert math.isnan(s["odd"][0]) and s["odd"][1] == 10**30, s["odd"]
+assert s["_auth_user_hash"] == ada.get_session_auth_hash() and s["_auth_user_id"] == "7""#
+    ))?;
+    let out = manager.open(Some(&ours));
+    out.flush().await?;
+    ensure!(out.finish(Outcome::Keep).await?.cookie == CookieChange::Remove, "the cookie stays");
     Ok(())
 }
 

@@ -195,6 +195,23 @@ async fn history_tells_why_somebody_was_logged_out() {
     why_somebody_was_logged_out(&format!("sqlite:{}", path(&file)), store, history).await;
 }
 
+/// Handles are URL-safe base64, and some begin with what looks like an option.
+#[tokio::test]
+async fn a_handle_may_begin_with_hyphens() {
+    let house = House::new();
+    let file = house.file("sessions.sqlite");
+    sqlite(&file).await.close().await;
+    let url = format!("sqlite:{}", path(&file));
+    for command in ["show", "revoke", "history"] {
+        for handle in ["-5abcdefghijklmn", "-habcdefghijklmn", "--abcdefghijklmn"] {
+            for words in [[command, handle, "--store", &url], [command, "--store", &url, handle]] {
+                let asked = house.run(&[&["session"], &words[..]].concat());
+                assert!(asked.complaint(1).contains(handle), "{words:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_store_without_history_says_so() {
     let house = House::new();

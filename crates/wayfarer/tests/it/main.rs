@@ -13,6 +13,8 @@ mod browser;
 mod carried;
 #[cfg(feature = "django")]
 mod django;
+#[cfg(feature = "django")]
+mod django_real;
 mod examples;
 mod header;
 mod hooks;

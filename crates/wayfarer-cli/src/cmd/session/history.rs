@@ -17,7 +17,7 @@ use crate::{
 #[derive(Args, Debug)]
 pub(crate) struct History {
     /// The session, by its handle
-    #[arg(required_unless_present = "user", conflicts_with = "user")]
+    #[arg(required_unless_present = "user", conflicts_with = "user", allow_hyphen_values = true)]
     handle: Option<String>,
     /// A user, instead of one session: all sessions while that user was logged in
     #[arg(long, value_name = "U")]

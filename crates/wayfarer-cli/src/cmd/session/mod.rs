@@ -36,6 +36,8 @@ pub(crate) enum Session {
 #[derive(Args, Debug)]
 pub(crate) struct Named {
     /// Its handle, as `list` shows it
+    // One in 64 begins with a hyphen.
+    #[arg(allow_hyphen_values = true)]
     handle: String,
     #[command(flatten)]
     store: StoreArgs,
