@@ -203,6 +203,7 @@ pub(crate) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     (written == N).then_some(bytes)
 }
 
+#[cfg(any(feature = "conformance", feature = "django"))]
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut digits = vec![0; bytes.len() * 2];
     write_hex(bytes, &mut digits);
