@@ -60,6 +60,22 @@ pub struct Answer {
 
 /// Answers one query over a view of a lake.
 ///
+/// ```no_run
+/// # async fn example(lake: &wayfarer_lake::Lake) -> Result<(), wayfarer_query::Error> {
+/// use std::sync::Arc;
+/// use wayfarer_analysis::VisitRule;
+/// use wayfarer_query::{Limits, query};
+///
+/// let view = Arc::new(lake.view());
+/// let sql = "select path, count(*) from events where site = 'shop' group by path";
+/// let answer = query(view, VisitRule::default(), sql, &Limits::default()).await?;
+/// for batch in &answer.batches {
+///     println!("{} rows", batch.num_rows());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// When it is no query, would change something, outgrows a limit, or the events cannot be read.
 pub async fn query(
