@@ -105,8 +105,7 @@ impl Counts {
 
     /// Counts a lesson in.
     pub(crate) fn learn(&mut self, lesson: &Lesson, paths: &Paths) {
-        self.days.entry(lesson.day).or_default().learn(lesson);
-        self.apply(&one(lesson), paths, |count, change| count + change);
+        self.count_in(lesson.day, &one(lesson), paths);
     }
 
     /// Counts in what a visit teaches more than before.
@@ -119,8 +118,12 @@ impl Counts {
         if more == Day::default() {
             return;
         }
-        self.days.entry(growth.day).or_default().grow(&more);
-        self.apply(&more, paths, |count, change| count + change);
+        self.count_in(growth.day, &more, paths);
+    }
+
+    fn count_in(&mut self, day: i64, more: &Day, paths: &Paths) {
+        self.days.entry(day).or_default().grow(more);
+        self.apply(more, paths, |count, change| count + change);
     }
 
     /// Counts a lesson out that was counted in before, unless its day is out of the window.
