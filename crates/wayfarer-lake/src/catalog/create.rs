@@ -214,7 +214,6 @@ async fn fill_table(
 
 /// A random UUID, version 4.
 fn uuid(random: &Random) -> Value<'static> {
-    let high = random() & !0xf000 | 0x4000;
-    let low = random() >> 2 | 1 << 63;
-    Value::Uuid(u128::from(high) << 64 | u128::from(low))
+    let drawn = u128::from(random()) << 64 | u128::from(random());
+    Value::Uuid(uuid::Builder::from_random_bytes(drawn.to_be_bytes()).into_uuid())
 }

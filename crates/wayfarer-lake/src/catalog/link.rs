@@ -16,6 +16,7 @@ use sqlx::{
     PgConnection,
     postgres::{PgArguments, PgRow},
 };
+use uuid::Uuid;
 
 #[cfg(feature = "postgres")]
 use super::postgres;
@@ -41,7 +42,7 @@ pub(super) enum Value<'a> {
     /// SQLite keeps it as text.
     Time(jiff::Timestamp),
     /// SQLite keeps it as text.
-    Uuid(u128),
+    Uuid(Uuid),
 }
 
 macro_rules! from {
@@ -110,50 +111,31 @@ impl Row {
     }
 }
 
-type SqliteQuery<'a> = sqlx::query::Query<'a, sqlx::Sqlite, SqliteArguments>;
-
-fn sqlite_query<'a>(statement: &'static str, values: &'a [Value<'a>]) -> SqliteQuery<'a> {
-    values.iter().fold(sqlx::query(statement), |query, value| match value {
-        Value::Number(number) => query.bind(*number),
-        Value::Text(text) => query.bind(*text),
-        Value::OwnText(text) => query.bind(text),
-        Value::MaybeText(text) => query.bind(text),
-        Value::Truth(truth) => query.bind(*truth),
-        Value::MaybeTruth(truth) => query.bind(*truth),
-        Value::Bytes(bytes) => query.bind(bytes),
-        Value::Time(time) => query.bind(super::time_text(*time)),
-        Value::Uuid(uuid) => query.bind(uuid_text(*uuid)),
-    })
+/// A function that binds values to a statement: times and UUIDs as this database keeps them, all others as both do.
+macro_rules! query {
+    ($name:ident, $database:ty, $arguments:ty, $time:expr, $uuid:expr) => {
+        fn $name<'a>(
+            statement: &'static str,
+            values: &'a [Value<'a>],
+        ) -> sqlx::query::Query<'a, $database, $arguments> {
+            values.iter().fold(sqlx::query(statement), |query, value| match value {
+                Value::Number(number) => query.bind(*number),
+                Value::Text(text) => query.bind(*text),
+                Value::OwnText(text) => query.bind(text),
+                Value::MaybeText(text) => query.bind(text),
+                Value::Truth(truth) => query.bind(*truth),
+                Value::MaybeTruth(truth) => query.bind(*truth),
+                Value::Bytes(bytes) => query.bind(bytes),
+                Value::Time(time) => query.bind($time(*time)),
+                Value::Uuid(uuid) => query.bind($uuid(*uuid)),
+            })
+        }
+    };
 }
 
-fn uuid_text(uuid: u128) -> String {
-    format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        uuid >> 96,
-        uuid >> 80 & 0xffff,
-        uuid >> 64 & 0xffff,
-        uuid >> 48 & 0xffff,
-        uuid & 0xffff_ffff_ffff
-    )
-}
-
+query!(sqlite_query, sqlx::Sqlite, SqliteArguments, super::time_text, |id: Uuid| id.to_string());
 #[cfg(feature = "postgres")]
-fn postgres_query<'a>(
-    statement: &'static str,
-    values: &'a [Value<'a>],
-) -> sqlx::query::Query<'a, sqlx::Postgres, PgArguments> {
-    values.iter().fold(sqlx::query(statement), |query, value| match value {
-        Value::Number(number) => query.bind(*number),
-        Value::Text(text) => query.bind(*text),
-        Value::OwnText(text) => query.bind(text),
-        Value::MaybeText(text) => query.bind(text),
-        Value::Truth(truth) => query.bind(*truth),
-        Value::MaybeTruth(truth) => query.bind(*truth),
-        Value::Bytes(bytes) => query.bind(bytes),
-        Value::Time(time) => query.bind(postgres::Time(*time)),
-        Value::Uuid(uuid) => query.bind(postgres::Uuid(*uuid)),
-    })
-}
+query!(postgres_query, sqlx::Postgres, PgArguments, postgres::Time, postgres::Uuid);
 
 /// How long a call to another machine may take. What comes later is taken for lost, with the connection.
 #[cfg(feature = "postgres")]

@@ -91,7 +91,7 @@ impl Encode<'_, Postgres> for Time {
 
 /// A `uuid`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Uuid(pub(super) u128);
+pub(super) struct Uuid(pub(super) uuid::Uuid);
 
 impl Type<Postgres> for Uuid {
     fn type_info() -> PgTypeInfo {
@@ -101,7 +101,7 @@ impl Type<Postgres> for Uuid {
 
 impl Encode<'_, Postgres> for Uuid {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        buffer.extend_from_slice(&self.0.to_be_bytes());
+        buffer.extend_from_slice(self.0.as_bytes());
         Ok(IsNull::No)
     }
 }
