@@ -1,8 +1,6 @@
 //! Keeps what the loop knows up with what happens: every event that becomes durable is shown to the models and to the list
 //! of who is there.
 
-use std::{collections::BTreeSet, time::Duration};
-
 use tokio::time::{Instant, sleep_until};
 use wayfarer_lake::{Stored, Subscription};
 
@@ -14,47 +12,74 @@ const REST: u32 = 20;
 
 /// Follows the lake until it is closed.
 pub(crate) async fn follow(wayfarer: Wayfarer, mut subscription: Subscription) {
-    let mut missed = Missed { events: 0, next: Instant::now() };
+    let mut schedule = Schedule::new(Instant::now());
     loop {
         let live = tokio::select! {
             live = subscription.next() => live,
-            () = sleep_until(missed.next), if missed.events > 0 => {
-                missed.catch_up(&wayfarer).await;
+            () = until(schedule.due()) => {
+                catch_up(&wayfarer, &mut schedule).await;
                 continue;
             }
         };
         let Some(live) = live else { return };
         wayfarer.presence().observe(&live.events);
-        missed.events += live.missed;
+        schedule.miss(live.missed);
         learn(&wayfarer, &live.events).await;
     }
 }
 
-/// Live events that went by, and when the models may be trained anew because of them.
-struct Missed {
-    events: u64,
-    next: Instant,
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
 }
 
-impl Missed {
-    async fn catch_up(&mut self, wayfarer: &Wayfarer) {
-        tracing::info!(missed = self.events, "training again, since live events were missed");
-        self.events = 0;
-        let began = Instant::now();
-        let sites = wayfarer.lake().view().sites();
-        train(wayfarer, sites.iter().map(String::as_str)).await;
-        let took: Duration = began.elapsed();
-        self.next = Instant::now() + took * REST;
+/// When the models are trained anew, because live events went by.
+#[derive(Debug)]
+struct Schedule {
+    missed: u64,
+    not_before: Instant,
+}
+
+impl Schedule {
+    /// Nothing was missed, and the first training need not wait.
+    fn new(now: Instant) -> Schedule {
+        Schedule { missed: 0, not_before: now }
     }
+
+    fn miss(&mut self, events: u64) {
+        self.missed += events;
+    }
+
+    /// When to train; `None` while nothing was missed.
+    fn due(&self) -> Option<Instant> {
+        (self.missed > 0).then_some(self.not_before)
+    }
+
+    /// A training begins: how many events it makes good. What is missed from now on waits for the next one.
+    fn begin(&mut self) -> u64 {
+        std::mem::take(&mut self.missed)
+    }
+
+    /// A training is over.
+    fn end(&mut self, began: Instant, ended: Instant) {
+        self.not_before = ended + ended.saturating_duration_since(began) * REST;
+    }
+}
+
+async fn catch_up(wayfarer: &Wayfarer, schedule: &mut Schedule) {
+    let began = Instant::now();
+    let missed = schedule.begin();
+    tracing::info!(missed, "training again, since live events were missed");
+    let sites = wayfarer.lake().view().sites();
+    train(wayfarer, sites.iter().map(String::as_str)).await;
+    schedule.end(began, Instant::now());
 }
 
 /// Shows events to the models; a site without a model gets one, from a view that holds these events already.
 async fn learn(wayfarer: &Wayfarer, events: &[Stored]) {
-    let new: BTreeSet<&str> = events
-        .iter()
-        .filter(|stored| !wayfarer.learned().observe(stored))
-        .map(|stored| stored.event.site.as_str())
-        .collect();
+    let new = wayfarer.learned().observe(events);
     train(wayfarer, new.into_iter()).await;
 }
 
@@ -63,5 +88,44 @@ async fn train(wayfarer: &Wayfarer, sites: impl Iterator<Item = &str>) {
         if let Err(error) = wayfarer.train(site).await {
             tracing::error!(site, error = %error, "the models could not be trained");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn what_was_missed_is_trained_at_once_and_once() {
+        let now = Instant::now();
+        let mut schedule = Schedule::new(now);
+        schedule.miss(0);
+        assert_eq!(schedule.due(), None);
+        schedule.miss(3);
+        schedule.miss(4);
+        assert_eq!(schedule.due(), Some(now));
+        assert_eq!(schedule.begin(), 7);
+        assert_eq!(schedule.due(), None);
+    }
+
+    #[test]
+    fn a_training_that_took_long_is_followed_by_a_long_rest() {
+        let began = Instant::now();
+        let mut schedule = Schedule::new(began);
+        schedule.miss(1);
+        schedule.begin();
+        // While it trains, more goes by, which is not in the view that it trains from.
+        schedule.miss(5);
+        let ended = began + 3 * SECOND;
+        schedule.end(began, ended);
+        assert_eq!(schedule.due(), Some(ended + 60 * SECOND));
+        schedule.begin();
+        schedule.end(began, began);
+        schedule.miss(1);
+        assert_eq!(schedule.due(), Some(began), "what took no time asks for no rest");
     }
 }

@@ -4,7 +4,7 @@
 //! once.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, PoisonError, RwLock, RwLockWriteGuard},
 };
 
@@ -14,6 +14,9 @@ use wayfarer_lake::Stored;
 use wayfarer_learn::NextPages;
 
 use crate::{Error, ErrorKind, Wayfarer};
+
+/// How many events are shown to the models under one lock: who asks for insights meanwhile waits for so many.
+const AT_ONCE: usize = 256;
 
 /// The models of every site.
 #[derive(Default)]
@@ -28,14 +31,23 @@ struct Model {
 }
 
 impl Learned {
-    /// Shows a live event to the model of its site. `false`: there is no model yet, it must be trained.
-    pub(crate) fn observe(&self, stored: &Stored) -> bool {
-        let mut sites = self.write();
-        let Some(model) = sites.get_mut(stored.event.site.as_str()) else { return false };
-        if stored.seq >= model.known_to {
-            model.pages.observe(stored);
+    /// Shows live events to the models of their sites. Gives the sites that have none yet: theirs must be trained.
+    pub(crate) fn observe<'a>(&self, events: &'a [Stored]) -> BTreeSet<&'a str> {
+        let mut new = BTreeSet::new();
+        for part in events.chunks(AT_ONCE) {
+            let mut sites = self.write();
+            for run in part.chunk_by(|a, b| a.event.site == b.event.site) {
+                let site = run.first().map_or("", |stored| stored.event.site.as_str());
+                let Some(model) = sites.get_mut(site) else {
+                    new.insert(site);
+                    continue;
+                };
+                for stored in run.iter().filter(|stored| stored.seq >= model.known_to) {
+                    model.pages.observe(stored);
+                }
+            }
         }
-        true
+        new
     }
 
     fn suggest(&self, site: &str, visitor: VisitorId, now: Micros) -> Insights {

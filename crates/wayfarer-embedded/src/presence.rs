@@ -5,12 +5,13 @@
 //! last few events of each site, for whoever has just begun to look.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
-use wayfarer_event::{Column, Micros, Text, VisitorId, name};
+use wayfarer_event::{Column, Event, Micros, Text, VisitorId, name};
 use wayfarer_lake::{Block, Scan, Stored, Values, View};
 
 use crate::Error;
@@ -42,7 +43,7 @@ pub struct Present {
     /// Who.
     pub visitor: VisitorId,
     /// The page of the last page view.
-    pub path: Option<String>,
+    pub path: Option<Text>,
     /// How many pages were viewed since the visitor came.
     pub pageviews: u32,
     /// First event since the visitor came.
@@ -55,6 +56,15 @@ pub struct Present {
 #[derive(Debug, Default)]
 pub struct Presence {
     sites: Mutex<HashMap<String, There>>,
+}
+
+/// What is noticed of an event.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    visitor: VisitorId,
+    ts: Micros,
+    /// Whether it is a page view, and of which page.
+    page: Option<Option<&'a Text>>,
 }
 
 #[derive(Debug, Default)]
@@ -96,21 +106,17 @@ impl Presence {
     /// Takes notice of what happened.
     pub(crate) fn observe(&self, events: &[Stored]) {
         let mut sites = self.sites();
-        for stored in events.iter().filter(|stored| stored.event.bot_reason.is_none()) {
-            let event = &stored.event;
-            if event.received_at.0.saturating_sub(event.ts.0) > THERE {
-                continue;
+        for run in events.chunk_by(|a, b| a.event.site == b.event.site) {
+            let people = run.iter().map(|stored| &stored.event).filter(|event| {
+                let late = event.received_at.0.saturating_sub(event.ts.0) > THERE;
+                event.bot_reason.is_none() && !late
+            });
+            let Some(first) = people.clone().next() else { continue };
+            let there = sites.entry_ref(first.site.as_str()).or_default();
+            for event in people.clone() {
+                there.see(Seen::of(event), event.received_at);
             }
-            let seen = Recent {
-                visitor: event.visitor,
-                name: event.name.clone(),
-                path: event.path.clone(),
-                ts: event.ts,
-            };
-            let there = sites.entry(event.site.to_string()).or_default();
-            there.see(&seen, event.received_at);
-            there.recent.push_front(seen);
-            there.recent.truncate(RECENT);
+            there.keep(people);
         }
     }
 
@@ -128,7 +134,7 @@ impl Presence {
                 while let Some(block) = run.next_block()? {
                     let mut sites = self.sites();
                     let there = sites.entry(site.clone()).or_default();
-                    people(&block).for_each(|seen| there.see(&seen, now));
+                    people(&block).for_each(|event| there.see(event.seen(), now));
                 }
             }
         }
@@ -141,26 +147,34 @@ impl Presence {
 }
 
 impl There {
-    fn see(&mut self, event: &Recent, now: Micros) {
-        if self.visitors.len() >= MOST && !self.visitors.contains_key(&event.visitor) {
+    fn see(&mut self, seen: Seen<'_>, now: Micros) {
+        if self.visitors.len() >= MOST && !self.visitors.contains_key(&seen.visitor) {
             self.make_room(now);
         }
-        let present = self.visitors.entry(event.visitor).or_insert_with(|| Present {
-            visitor: event.visitor,
+        let present = self.visitors.entry(seen.visitor).or_insert_with(|| Present {
+            visitor: seen.visitor,
             path: None,
             pageviews: 0,
-            since: event.ts,
-            last: event.ts,
+            since: seen.ts,
+            last: seen.ts,
         });
-        present.since = present.since.min(event.ts);
-        let newest = event.ts >= present.last;
-        present.last = present.last.max(event.ts);
-        if event.name == name::PAGE_VIEW {
+        present.since = present.since.min(seen.ts);
+        let newest = seen.ts >= present.last;
+        present.last = present.last.max(seen.ts);
+        if let Some(path) = seen.page {
             present.pageviews += 1;
             if newest || present.path.is_none() {
-                present.path = event.path.as_ref().map(ToString::to_string);
+                present.path = path.cloned();
             }
         }
+    }
+
+    /// Keeps the last of some events at hand.
+    fn keep<'a>(&mut self, events: impl DoubleEndedIterator<Item = &'a Event>) {
+        let mut last: VecDeque<Recent> = events.rev().take(RECENT).map(Recent::of).collect();
+        last.append(&mut self.recent);
+        last.truncate(RECENT);
+        self.recent = last;
     }
 
     /// Forgets who left.
@@ -182,6 +196,31 @@ impl There {
         let (_, &mut middle, _) = times.select_nth_unstable(MOST / 2);
         self.visitors.retain(|_, present| present.last > middle);
         self.crowded_at = Some(now);
+    }
+}
+
+impl Recent {
+    fn of(event: &Event) -> Recent {
+        Recent {
+            visitor: event.visitor,
+            name: event.name.clone(),
+            path: event.path.clone(),
+            ts: event.ts,
+        }
+    }
+
+    fn seen(&self) -> Seen<'_> {
+        Seen::new(self.visitor, self.ts, &self.name, self.path.as_ref())
+    }
+}
+
+impl<'a> Seen<'a> {
+    fn new(visitor: VisitorId, ts: Micros, name: &str, path: Option<&'a Text>) -> Seen<'a> {
+        Seen { visitor, ts, page: (name == name::PAGE_VIEW).then_some(path) }
+    }
+
+    fn of(event: &'a Event) -> Seen<'a> {
+        Seen::new(event.visitor, event.ts, &event.name, event.path.as_ref())
     }
 }
 

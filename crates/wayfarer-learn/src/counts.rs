@@ -2,11 +2,11 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
 };
 
+use hashbrown::DefaultHashBuilder;
 use serde::{Deserialize, Serialize};
-use wayfarer_event::Text;
 
 use crate::{
     lesson::{Growth, Lesson},
@@ -16,46 +16,71 @@ use crate::{
 /// How many days the window has.
 pub(crate) const DAYS: i64 = 30;
 
+/// Codes are given out by us, so a hash that is fast does; each model has its own seed all the same.
+type Map<K, V> = std::collections::HashMap<K, V, DefaultHashBuilder>;
+
+/// What one visit teaches, or one event of it: each page and step counts once.
+#[derive(Clone, Copy, Debug)]
+struct Once<'a> {
+    visits: u64,
+    pages: &'a [u32],
+    steps: &'a [(u32, u32)],
+}
+
+impl Once<'_> {
+    fn of(lesson: &Lesson) -> Once<'_> {
+        Once { visits: 1, pages: &lesson.pages, steps: &lesson.steps }
+    }
+
+    fn pages(&self) -> impl Iterator<Item = (u32, u64)> + Clone {
+        self.pages.iter().map(|page| (*page, 1))
+    }
+
+    fn steps(&self) -> impl Iterator<Item = ((u32, u32), u64)> {
+        self.steps.iter().map(|step| (*step, 1))
+    }
+}
+
 /// What the visits of one day taught.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Day {
     visits: u64,
-    pages: HashMap<u32, u64>,
-    steps: HashMap<(u32, u32), u64>,
+    pages: Map<u32, u64>,
+    steps: Map<(u32, u32), u64>,
 }
 
 impl Day {
     /// Counts a lesson in.
     pub(crate) fn learn(&mut self, lesson: &Lesson) {
-        self.visits += 1;
-        for page in &lesson.pages {
-            *self.pages.entry(*page).or_default() += 1;
-        }
-        for step in &lesson.steps {
-            *self.steps.entry(*step).or_default() += 1;
-        }
+        self.count_in(Once::of(lesson));
     }
 
-    /// Counts a lesson out.
-    fn unlearn(&mut self, lesson: &Lesson) {
-        self.visits = self.visits.saturating_sub(1);
-        for page in &lesson.pages {
-            less(&mut self.pages, page, 1);
-        }
-        for step in &lesson.steps {
-            less(&mut self.steps, step, 1);
-        }
-    }
-
-    /// Adds counts whose codes are ours.
-    fn grow(&mut self, more: &Day) {
+    fn count_in(&mut self, more: Once<'_>) {
         self.visits += more.visits;
-        for (page, count) in &more.pages {
-            *self.pages.entry(*page).or_default() += count;
+        for (page, by) in more.pages() {
+            *self.pages.entry(page).or_default() += by;
         }
-        for (step, count) in &more.steps {
-            *self.steps.entry(*step).or_default() += count;
+        for (step, by) in more.steps() {
+            *self.steps.entry(step).or_default() += by;
         }
+    }
+
+    fn count_out(&mut self, less: Once<'_>) {
+        self.visits = self.visits.saturating_sub(less.visits);
+        for (page, by) in less.pages() {
+            take_out(&mut self.pages, &page, by);
+        }
+        for (step, by) in less.steps() {
+            take_out(&mut self.steps, &step, by);
+        }
+    }
+
+    fn pages(&self) -> impl Iterator<Item = (u32, u64)> + Clone {
+        self.pages.iter().map(|(page, count)| (*page, *count))
+    }
+
+    fn steps(&self) -> impl Iterator<Item = ((u32, u32), u64)> {
+        self.steps.iter().map(|(step, count)| (*step, *count))
     }
 
     /// Adds what another state knows of the same day, whose codes `translate` says in ours.
@@ -79,7 +104,7 @@ impl Day {
 #[derive(Clone, Debug, Default)]
 struct Page {
     visits: u64,
-    next: HashMap<u32, u64>,
+    next: Map<u32, u64>,
 }
 
 /// What the visits of the window taught.
@@ -87,60 +112,57 @@ struct Page {
 pub(crate) struct Counts {
     days: BTreeMap<i64, Day>,
     visits: u64,
-    pages: HashMap<u32, Page>,
+    pages: Map<u32, Page>,
     /// The pages by how many visits had them, most first: what is popular.
-    ranking: BTreeSet<(Reverse<u64>, Text)>,
+    ranking: BTreeSet<(Reverse<u64>, u32)>,
 }
 
 impl Counts {
     /// What these days taught.
-    pub(crate) fn of(days: BTreeMap<i64, Day>, paths: &Paths) -> Counts {
+    pub(crate) fn of(days: BTreeMap<i64, Day>) -> Counts {
         let mut counts = Counts::default();
         for (number, day) in days {
-            counts.apply(&day, paths, |count, change| count + change);
+            counts.apply(day.visits, day.pages(), day.steps(), |count, by| count + by);
             counts.days.insert(number, day);
         }
         counts
     }
 
     /// Counts a lesson in.
-    pub(crate) fn learn(&mut self, lesson: &Lesson, paths: &Paths) {
-        self.count_in(lesson.day, &one(lesson), paths);
+    pub(crate) fn learn(&mut self, lesson: &Lesson) {
+        self.count_in(lesson.day, Once::of(lesson));
     }
 
     /// Counts in what a visit teaches more than before.
-    pub(crate) fn grow(&mut self, growth: &Growth, paths: &Paths) {
-        let more = Day {
-            visits: u64::from(growth.begins),
-            pages: growth.page.map(|page| (page, 1)).into_iter().collect(),
-            steps: growth.step.map(|step| (step, 1)).into_iter().collect(),
-        };
-        if more == Day::default() {
-            return;
+    pub(crate) fn grow(&mut self, growth: &Growth) {
+        let (pages, steps) = (growth.page.as_slice(), growth.step.as_slice());
+        if growth.begins || !pages.is_empty() || !steps.is_empty() {
+            let more = Once { visits: u64::from(growth.begins), pages, steps };
+            self.count_in(growth.day, more);
         }
-        self.count_in(growth.day, &more, paths);
     }
 
-    fn count_in(&mut self, day: i64, more: &Day, paths: &Paths) {
-        self.days.entry(day).or_default().grow(more);
-        self.apply(more, paths, |count, change| count + change);
+    fn count_in(&mut self, day: i64, more: Once<'_>) {
+        self.days.entry(day).or_default().count_in(more);
+        self.apply(more.visits, more.pages(), more.steps(), |count, by| count + by);
     }
 
     /// Counts a lesson out that was counted in before, unless its day is out of the window.
-    pub(crate) fn unlearn(&mut self, lesson: &Lesson, paths: &Paths) {
+    pub(crate) fn unlearn(&mut self, lesson: &Lesson) {
         let Some(day) = self.days.get_mut(&lesson.day) else { return };
-        day.unlearn(lesson);
+        let less = Once::of(lesson);
+        day.count_out(less);
         if *day == Day::default() {
             self.days.remove(&lesson.day);
         }
-        self.apply(&one(lesson), paths, u64::saturating_sub);
+        self.apply(less.visits, less.pages(), less.steps(), u64::saturating_sub);
     }
 
     /// Forgets the days that lie before the window that ends with `today`.
-    pub(crate) fn forget_before(&mut self, today: i64, paths: &Paths) {
+    pub(crate) fn forget_before(&mut self, today: i64) {
         let kept = self.days.split_off(&(today - DAYS + 1));
         for day in std::mem::replace(&mut self.days, kept).into_values() {
-            self.apply(&day, paths, u64::saturating_sub);
+            self.apply(day.visits, day.pages(), day.steps(), u64::saturating_sub);
         }
     }
 
@@ -163,30 +185,35 @@ impl Counts {
         most: usize,
     ) -> Vec<(&'a str, u64)> {
         let next = self.pages.get(&page).into_iter().flat_map(|page| &page.next);
-        let mut next: Vec<(&str, u64)> =
-            next.map(|(code, count)| (paths.text(*code), *count)).collect();
-        next.sort_unstable_by_key(|(path, count)| (Reverse(*count), *path));
-        next.truncate(most);
-        next
+        ranked(next.map(|(code, count)| (*code, *count)), paths, most)
     }
 
-    /// The pages that most visits had.
-    pub(crate) fn popular(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.ranking.iter().map(|(count, path)| (path.as_str(), count.0))
+    /// The pages that most visits had, in the same order.
+    pub(crate) fn popular<'a>(&self, paths: &'a Paths, most: usize) -> Vec<(&'a str, u64)> {
+        let last = self.ranking.iter().nth(most.saturating_sub(1));
+        let least = last.map_or(0, |(count, _)| count.0);
+        // All that are as popular as the last of them: which of those come first, their paths say.
+        let pages = self.ranking.iter().map(|(count, code)| (*code, count.0));
+        ranked(pages.take_while(|(_, count)| *count >= least), paths, most)
     }
 
-    fn apply(&mut self, day: &Day, paths: &Paths, change: fn(u64, u64) -> u64) {
-        self.visits = change(self.visits, day.visits);
-        for (&code, &by) in &day.pages {
+    fn apply(
+        &mut self,
+        visits: u64,
+        pages: impl Iterator<Item = (u32, u64)> + Clone,
+        steps: impl Iterator<Item = ((u32, u32), u64)>,
+        change: fn(u64, u64) -> u64,
+    ) {
+        self.visits = change(self.visits, visits);
+        for (code, by) in pages.clone() {
             let page = self.pages.entry(code).or_default();
-            let path = Text::from(paths.text(code));
-            self.ranking.remove(&(Reverse(page.visits), path.clone()));
+            self.ranking.remove(&(Reverse(page.visits), code));
             page.visits = change(page.visits, by);
             if page.visits > 0 {
-                self.ranking.insert((Reverse(page.visits), path));
+                self.ranking.insert((Reverse(page.visits), code));
             }
         }
-        for (&(from, to), &by) in &day.steps {
+        for ((from, to), by) in steps {
             let next = &mut self.pages.entry(from).or_default().next;
             let count = change(next.get(&to).copied().unwrap_or(0), by);
             if count > 0 {
@@ -195,21 +222,27 @@ impl Counts {
                 next.remove(&to);
             }
         }
-        for code in day.pages.keys() {
-            if self.pages.get(code).is_some_and(|page| page.visits == 0 && page.next.is_empty()) {
-                self.pages.remove(code);
+        for (code, _) in pages {
+            if self.pages.get(&code).is_some_and(|page| page.visits == 0 && page.next.is_empty()) {
+                self.pages.remove(&code);
             }
         }
     }
 }
 
-fn one(lesson: &Lesson) -> Day {
-    let mut day = Day::default();
-    day.learn(lesson);
-    day
+/// The first so many: the most first, those of equal count by their path.
+fn ranked(pages: impl Iterator<Item = (u32, u64)>, paths: &Paths, most: usize) -> Vec<(&str, u64)> {
+    let page = |(code, count)| (Reverse(count), paths.text(code));
+    let mut pages: Vec<(Reverse<u64>, &str)> = pages.map(page).collect();
+    if most < pages.len() {
+        pages.select_nth_unstable(most);
+        pages.truncate(most);
+    }
+    pages.sort_unstable();
+    pages.into_iter().map(|(count, path)| (path, count.0)).collect()
 }
 
-fn less<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, u64>, key: &K, by: u64) {
+fn take_out<K: Eq + std::hash::Hash>(counts: &mut Map<K, u64>, key: &K, by: u64) {
     if let Some(count) = counts.get_mut(key) {
         *count = count.saturating_sub(by);
         if *count == 0 {

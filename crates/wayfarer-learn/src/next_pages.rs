@@ -91,7 +91,7 @@ impl NextPages {
         let learnt = run(&walk, &train)?;
         model.clock = context.now.0;
         model.next_seq = context.source.position().next_seq;
-        model.counts = Counts::of(learnt.days, &learnt.paths);
+        model.counts = Counts::of(learnt.days);
         model.paths = learnt.paths;
         for (visitor, moments) in learnt.open {
             model.recent.keep(visitor, moments);
@@ -142,8 +142,11 @@ impl NextPages {
             insights.visits = on_page;
         } else if self.counts.visits() >= SUPPORT {
             let here = here.map(|page| self.paths.text(page));
-            let popular = self.counts.popular().filter(|(path, _)| Some(*path) != here);
-            insights.next_pages = share(popular.take(SUGGESTED).collect(), self.counts.visits());
+            // One more than is told, since the page itself may be among them.
+            let mut popular = self.counts.popular(&self.paths, SUGGESTED + 1);
+            popular.retain(|(path, _)| Some(*path) != here);
+            popular.truncate(SUGGESTED);
+            insights.next_pages = share(popular, self.counts.visits());
             insights.rests_on = Rests::Popularity;
             insights.visits = self.counts.visits();
         } else {
@@ -164,7 +167,7 @@ impl NextPages {
             return;
         }
         if day(clock) != day(self.clock) {
-            self.counts.forget_before(day(clock), &self.paths);
+            self.counts.forget_before(day(clock));
         }
         self.clock = clock;
         self.recent.forget_before(self.open_from(clock));
@@ -184,15 +187,15 @@ impl NextPages {
         let first_day = day(self.clock) - DAYS + 1;
         match change {
             Change::Grown(growth) if growth.day >= first_day => {
-                self.counts.grow(&growth, &self.paths);
+                self.counts.grow(&growth);
             }
             Change::Grown(_) => {}
             Change::Replaced { unlearn, learn } => {
                 for lesson in &unlearn {
-                    self.counts.unlearn(lesson, &self.paths);
+                    self.counts.unlearn(lesson);
                 }
                 for lesson in learn.iter().filter(|lesson| lesson.day >= first_day) {
-                    self.counts.learn(lesson, &self.paths);
+                    self.counts.learn(lesson);
                 }
             }
         }

@@ -112,7 +112,8 @@ fn oracle(rows: &[Stored], now: Micros) -> Oracle {
 /// What the model counted, in words.
 fn counted(model: &NextPages) -> Oracle {
     let pages = ["/", "/a", "/b", "/c", "/d"];
-    let popular = model.counts.popular().map(|(path, count)| (path.to_owned(), count)).collect();
+    let popular = model.counts.popular(&model.paths, usize::MAX).into_iter();
+    let popular = popular.map(|(path, count)| (path.to_owned(), count)).collect();
     let mut steps = BTreeMap::new();
     for from in pages {
         if let Some(code) = model.paths.clone().code(from) {

@@ -47,6 +47,30 @@ async fn knows(
     }
 }
 
+/// A server that is too busy to show the models each event trains them from the lake instead.
+#[tokio::test]
+async fn what_the_models_could_not_follow_they_learn_from_the_lake() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = wayfarer_lake::Options { live_events: 2, ..Default::default() };
+    let options = Options { lake, ..Options::default() };
+    let wayfarer = Wayfarer::open(folder.path(), options).await.unwrap();
+    let (sink, source) = (wayfarer.sink("shop"), wayfarer.insight_source("shop"));
+    visits(&*sink, 1).await;
+    knows(&*source, "s0", &["/", "/next"]).await;
+    // Of a batch that is cut into hundreds of pieces most are thrown away before anybody looks.
+    visits(&*sink, 400).await;
+    let who = Who::Session("s399".into());
+    let learnt = async {
+        while source.insights(&who).await.unwrap().visits < 400 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), learnt).await.unwrap();
+    let insights = source.insights(&who).await.unwrap();
+    assert_eq!((insights.pages, insights.visits), (vec!["/".into(), "/next".into()], 400));
+    wayfarer.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn the_loop_closes_and_closes_again_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();

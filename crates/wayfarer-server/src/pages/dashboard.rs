@@ -156,7 +156,7 @@ impl<'a> Page<'a> {
         let presence = server.wayfarer().presence();
         let (active, exact) = presence.count(&site, now);
         let here = presence.latest(&site, now, PRESENT).into_iter().map(|present| Here {
-            path: present.path.unwrap_or_else(|| "–".to_owned()),
+            path: present.path.map_or_else(|| "–".to_owned(), String::from),
             visitor: short(present.visitor),
             pageviews: grouped(present.pageviews.into()),
             last: clock(present.last, zone),
