@@ -58,7 +58,14 @@ pub(crate) fn host(authority: &str) -> Option<CompactString> {
     };
     let host = host.strip_suffix('.').unwrap_or(host);
     let fits = !host.is_empty() && host.len() <= limit::HOST && host.chars().all(is_host_char);
-    fits.then(|| host.chars().flat_map(char::to_lowercase).collect())
+    fits.then(|| match host.is_ascii() {
+        true => {
+            let mut host = CompactString::new(host);
+            host.make_ascii_lowercase();
+            host
+        }
+        false => host.chars().flat_map(char::to_lowercase).collect(),
+    })
 }
 
 /// The host without a `www.` before it: what tells sites apart for people.

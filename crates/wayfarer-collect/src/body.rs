@@ -1,6 +1,11 @@
 //! The body of `POST /api/v1/events`: one event, `{"events":[…]}`, or one event a line (NDJSON).
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 use wayfarer_event::RawEvent;
 
@@ -60,12 +65,15 @@ pub fn parse_body(
     if lines_only {
         return by_line(text);
     }
-    // What is sent most, read without a look at what it is.
-    if let Ok(batch) = serde_json::from_str::<Batch<'_>>(text) {
-        return in_batch(batch);
+    // What is sent most, read in one pass without a look at what it is.
+    if let Ok(Sound { events }) = serde_json::from_str(text) {
+        return if events.is_empty() { Err(BodyError::Empty) } else { Ok(events) };
     }
     if let Ok(event) = event(text) {
         return Ok(vec![Ok(event)]);
+    }
+    if let Ok(batch) = serde_json::from_str::<Batch<'_>>(text) {
+        return in_batch(batch);
     }
     match serde_json::from_str::<&RawValue>(text) {
         Ok(value) => one_value(value.get()),
@@ -85,6 +93,37 @@ fn is_lines(content_type: Option<&str>) -> Result<bool, BodyError> {
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(true),
         _ => Err(BodyError::ContentType),
     }
+}
+
+/// An object around events that can all be read, and are not too many.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sound {
+    #[serde(deserialize_with = "sound")]
+    events: Vec<Result<RawEvent, Reject>>,
+}
+
+fn sound<'de, D: Deserializer<'de>>(list: D) -> Result<Vec<Result<RawEvent, Reject>>, D::Error> {
+    struct List;
+    impl<'de> Visitor<'de> for List {
+        type Value = Vec<Result<RawEvent, Reject>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {MAX_EVENTS} events")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut events = Vec::new();
+            while let Some(event) = list.next_element()? {
+                if events.len() == MAX_EVENTS {
+                    return Err(A::Error::invalid_length(MAX_EVENTS + 1, &self));
+                }
+                events.push(Ok(event));
+            }
+            Ok(events)
+        }
+    }
+    list.deserialize_seq(List)
 }
 
 /// An object around many events.

@@ -13,7 +13,7 @@ use crate::{
     campaign::Campaign,
     language, scrub,
     source::{self, Origin, Sources},
-    visitor::{self, Agent, Peer},
+    visitor::{self, Agent, Peer, Salt},
 };
 
 /// How far back a browser may date an event, in milliseconds: 48 h, as long as a daily salt is kept.
@@ -67,6 +67,7 @@ pub enum Outcome {
 /// one day of the site's calendar; an event that names a `user` alone belongs to a visitor made of that user.
 pub struct Collector {
     salts: Arc<dyn Salts>,
+    identity: Salt,
     agents: Agents,
     sources: Sources,
 }
@@ -75,7 +76,8 @@ impl Collector {
     /// A collector that hashes visitors under these salts.
     #[must_use]
     pub fn new(salts: Arc<dyn Salts>) -> Collector {
-        Collector { salts, agents: Agents::new(), sources: Sources::new() }
+        let identity = Salt::new(&salts.identity());
+        Collector { salts, identity, agents: Agents::new(), sources: Sources::new() }
     }
 
     /// Takes, declines or refuses one claim. Does not block but for [`Salts::daily`]; never panics.
@@ -87,14 +89,18 @@ impl Collector {
     /// [`Collector::collect`] under salts that the caller remembers.
     pub(crate) fn collect_under(
         &self,
-        raw: RawEvent,
+        mut raw: RawEvent,
         door: &Door<'_>,
         salts: &dyn Salts,
     ) -> Outcome {
-        let said = raw.client.clone();
+        let said;
         let client = match door.kind {
+            // What a browser claims stays with the claim, and is refused there.
             DoorKind::Browser => door.client,
-            DoorKind::Server | DoorKind::InProcess => said.as_ref(),
+            DoorKind::Server | DoorKind::InProcess => {
+                said = raw.client.take();
+                said.as_ref()
+            }
         };
         if client.is_some_and(|client| client.dnt || client.gpc) {
             return Outcome::Decline;
@@ -107,7 +113,7 @@ impl Collector {
     /// it, as `session` ([`VisitorKind::Subject`]) or as `visitor` ([`VisitorKind::FirstParty`]).
     #[must_use]
     pub fn visitor(&self, site: &str, kind: VisitorKind, claimed: &str) -> VisitorId {
-        visitor::hash(&self.salts.identity(), site, kind, &[claimed.as_bytes()])
+        self.identity.visitor(site, kind, &[claimed.as_bytes()])
     }
 
     pub(crate) fn salts(&self) -> &dyn Salts {
@@ -125,7 +131,7 @@ impl Collector {
         raw.check()?;
         permit(&raw, door)?;
         let ts = when(&raw, door.received_at)?;
-        let (visitor, kind) = who(&raw, door.site, ts, peer, salts)?;
+        let (visitor, kind) = self.who(&raw, door.site, ts, peer, salts)?;
         let page = Page::read(&raw)?;
         let referrer = raw.referrer.as_deref().and_then(Referrer::read);
         let referrer = referrer.filter(|referrer| !referrer.is_own(&page, door.site));
@@ -140,6 +146,35 @@ impl Collector {
         fill_software(&mut event, &software);
         scrub::client_address(&mut event, peer.address);
         Ok(event)
+    }
+
+    /// Whose event it is.
+    fn who(
+        &self,
+        raw: &RawEvent,
+        site: &Site,
+        ts: Micros,
+        peer: Peer<'_>,
+        salts: &dyn Salts,
+    ) -> Result<(VisitorId, VisitorKind), Reject> {
+        let lasting =
+            |kind, parts: &[&[u8]]| Ok((self.identity.visitor(&site.name, kind, parts), kind));
+        if let Some(session) = &raw.session {
+            return lasting(VisitorKind::Subject, &[session.as_bytes()]);
+        }
+        if let Some(visitor) = &raw.visitor {
+            return lasting(VisitorKind::FirstParty, &[visitor.as_bytes()]);
+        }
+        if let visitor::Address::Unknown = peer.address {
+            let user = raw.user.as_ref().ok_or(Reject::Nobody)?;
+            // Two parts: no `visitor` that a browser claims can be taken for a user.
+            return lasting(VisitorKind::FirstParty, &[b"user", user.as_bytes()]);
+        }
+        let day = site.timezone.to_datetime(ts.timestamp()).date();
+        let salt = salts.daily(day).map_err(|error| Reject::Salt(error.to_string()))?;
+        let kind = VisitorKind::Daily;
+        let visitor = peer.daily(|parts| Salt::new(&salt).visitor(&site.name, kind, parts));
+        Ok((visitor.ok_or(Reject::Nobody)?, kind))
     }
 
     /// Where the visitor came from. Only a page view shows that nobody sent them.
@@ -201,35 +236,6 @@ fn when(raw: &RawEvent, now: Micros) -> Result<Micros, Invalid> {
         (None, Some(age)) => Ok(now.plus(-1000 * i64::try_from(age).unwrap_or(0))),
         (None, None) => Ok(now),
     }
-}
-
-/// Whose event it is.
-fn who(
-    raw: &RawEvent,
-    site: &Site,
-    ts: Micros,
-    peer: Peer<'_>,
-    salts: &dyn Salts,
-) -> Result<(VisitorId, VisitorKind), Reject> {
-    let lasting = |kind, parts: &[&[u8]]| {
-        Ok((visitor::hash(&salts.identity(), &site.name, kind, parts), kind))
-    };
-    if let Some(session) = &raw.session {
-        return lasting(VisitorKind::Subject, &[session.as_bytes()]);
-    }
-    if let Some(visitor) = &raw.visitor {
-        return lasting(VisitorKind::FirstParty, &[visitor.as_bytes()]);
-    }
-    if let visitor::Address::Unknown = peer.address {
-        let user = raw.user.as_ref().ok_or(Reject::Nobody)?;
-        // Two parts: no `visitor` that a browser claims can be taken for a user.
-        return lasting(VisitorKind::FirstParty, &[b"user", user.as_bytes()]);
-    }
-    let day = site.timezone.to_datetime(ts.timestamp()).date();
-    let salt = salts.daily(day).map_err(|error| Reject::Salt(error.to_string()))?;
-    let kind = VisitorKind::Daily;
-    let visitor = peer.daily(|parts| visitor::hash(&salt, &site.name, kind, parts));
-    Ok((visitor.ok_or(Reject::Nobody)?, kind))
 }
 
 /// The page that an event names.

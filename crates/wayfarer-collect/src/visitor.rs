@@ -10,16 +10,25 @@ use hmac::{Hmac, KeyInit, Mac, digest::Key};
 use sha2::Sha256;
 use wayfarer_event::{VisitorId, VisitorKind};
 
-/// The visitor of one site that is known by `parts`, under `salt`.
-pub(crate) fn hash(salt: &[u8; 32], site: &str, kind: VisitorKind, parts: &[&[u8]]) -> VisitorId {
-    let mut mac = keyed(salt);
-    update(&mut mac, site.as_bytes());
-    update(&mut mac, kind.as_str().as_bytes());
-    for part in parts {
-        update(&mut mac, part);
+/// A salt that many are hashed under: what depends on it alone is worked out once.
+pub(crate) struct Salt(Hmac<Sha256>);
+
+impl Salt {
+    pub(crate) fn new(salt: &[u8; 32]) -> Salt {
+        Salt(keyed(salt))
     }
-    let bytes = mac.finalize().into_bytes();
-    VisitorId(bytes.iter().take(8).rev().fold(0, |id, &byte| id << 8 | u64::from(byte)))
+
+    /// The visitor of one site that is known by `parts`.
+    pub(crate) fn visitor(&self, site: &str, kind: VisitorKind, parts: &[&[u8]]) -> VisitorId {
+        let mut mac = self.0.clone();
+        update(&mut mac, site.as_bytes());
+        update(&mut mac, kind.as_str().as_bytes());
+        for part in parts {
+            update(&mut mac, part);
+        }
+        let bytes = mac.finalize().into_bytes();
+        VisitorId(bytes.iter().take(8).rev().fold(0, |id, &byte| id << 8 | u64::from(byte)))
+    }
 }
 
 /// HMAC-SHA256 under a salt.
@@ -86,6 +95,10 @@ impl Peer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn hash(salt: &[u8; 32], site: &str, kind: VisitorKind, parts: &[&[u8]]) -> VisitorId {
+        Salt::new(salt).visitor(site, kind, parts)
+    }
 
     #[test]
     fn site_kind_and_salt_part_visitors() {
