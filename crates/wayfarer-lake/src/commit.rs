@@ -199,7 +199,8 @@ impl Committer {
     /// Shows a durable group to readers and listeners, then answers.
     fn publish(&mut self, group: Group) {
         let listened = self.shared.listeners.any();
-        let mut live = Vec::new();
+        let stored = group.next_seq.saturating_sub(self.next_seq) as usize;
+        let mut live = Vec::with_capacity(if listened { stored } else { 0 });
         let mut answers = Vec::with_capacity(group.accepted.len());
         let mut rows = self.shared.rows();
         for accepted in group.accepted {

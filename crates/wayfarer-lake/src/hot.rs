@@ -195,8 +195,14 @@ impl Texts {
     }
 
     fn code(&mut self, text: &str) -> u32 {
-        let Texts { ends, bytes, known, hasher, .. } = self;
+        let Texts { codes, ends, bytes, known, hasher } = self;
         let Some(known) = known else { return add(ends, bytes, text) };
+        // Most columns say again what they said last; to see that is cheaper than to look it up.
+        if let Some(&last) = codes.last()
+            && text_at(ends, bytes, last) == text.as_bytes()
+        {
+            return last;
+        }
         let hash = hasher.hash_one(text.as_bytes());
         if let Some(&code) = known.find(hash, |&code| text_at(ends, bytes, code) == text.as_bytes())
         {

@@ -16,7 +16,7 @@ use crate::Stored;
 #[derive(Clone, Debug)]
 pub struct Live {
     /// The events, in order of arrival.
-    pub events: Arc<[Stored]>,
+    pub events: Arc<Vec<Stored>>,
     /// How many events right before these were thrown away since this subscription was slow.
     pub missed: u64,
 }
@@ -59,7 +59,7 @@ struct Queue {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    groups: VecDeque<Arc<[Stored]>>,
+    groups: VecDeque<Arc<Vec<Stored>>>,
     events: usize,
     missed: u64,
     closed: bool,
@@ -70,7 +70,7 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, group: &Arc<[Stored]>, most: usize) {
+    fn push(&self, group: &Arc<Vec<Stored>>, most: usize) {
         let mut waiting = self.lock();
         waiting.events += group.len();
         waiting.groups.push_back(Arc::clone(group));
@@ -117,12 +117,12 @@ impl Listeners {
     /// Hands events to everybody. They are cut so that one group never exceeds what may wait.
     pub(crate) fn send(&self, mut events: Vec<Stored>) {
         let most = self.most.max(1);
-        let mut groups: Vec<Arc<[Stored]>> = Vec::new();
+        let mut groups: Vec<Arc<Vec<Stored>>> = Vec::new();
         while events.len() > most {
             let rest = events.split_off(most);
-            groups.push(std::mem::replace(&mut events, rest).into());
+            groups.push(Arc::new(std::mem::replace(&mut events, rest)));
         }
-        groups.push(events.into());
+        groups.push(Arc::new(events));
         for queue in self.lock().iter().filter_map(Weak::upgrade) {
             for group in &groups {
                 queue.push(group, self.most);
