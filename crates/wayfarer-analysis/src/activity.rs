@@ -34,7 +34,7 @@ impl Activity {
     pub(crate) fn was_active_before(&self, history: &History<'_>, intervals: &Intervals) -> bool {
         let (start, _) = intervals.bounds(0);
         let before = history.times().partition_point(|ts| *ts < start);
-        (0..before).any(|row| self.selects(history, row))
+        (0..before).any(|row| history.selects(self.selected, row))
     }
 
     /// The intervals of the period in which the visitor was active, in order, each once. What was read before the period is
@@ -42,16 +42,12 @@ impl Activity {
     pub(crate) fn intervals(&self, history: &History<'_>, intervals: &Intervals) -> Vec<usize> {
         let times = history.times();
         let mut active: Vec<usize> = Vec::new();
-        for row in history.inside().filter(|row| self.selects(history, *row)) {
+        for row in history.inside().filter(|row| history.selects(self.selected, *row)) {
             let place = intervals.find(active.last().copied().unwrap_or(0), times[row]);
             if active.last() != Some(&place) {
                 active.push(place);
             }
         }
         active
-    }
-
-    fn selects(&self, history: &History<'_>, row: usize) -> bool {
-        self.selected.is_none_or(|selected| history.test(selected)[row])
     }
 }

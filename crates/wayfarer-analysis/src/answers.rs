@@ -2,20 +2,18 @@
 //!
 //! An answer follows from the question, from the rows, and from what the [`Context`] says: the time zone, the rule of visits,
 //! goals, segments, and the present. All of that is the key, word for word. The rows are named by the position of their
-//! source, so one more event, one late event or an erasure makes another key. Reports that look at the present only to find
-//! their period ([`ONLY_FOR_THE_PERIOD`]) have the period in the key in its place; all others the present itself.
+//! source, so one more event, one late event or an erasure makes another key. Reports whose row in the table says that they
+//! look at the present only to find their period have the period in the key in its place; all others the present itself.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
-use hashbrown::HashMap;
-use serde_json::json;
+use hashlink::LruCache;
+use serde_json::{Value, json};
 
-use crate::{Answer, Context, Error, Request, answer, period::Period};
-
-/// Reports that look at the present only to find their period. A report that is not here is right, but asked anew as time
-/// goes on; one that should not be here would be wrong.
-const ONLY_FOR_THE_PERIOD: [&str; 7] =
-    ["breakdown", "goals", "paths", "step-matrix", "transitions", "trend", "visits"];
+use crate::{Answer, Context, Error, Request, Row, answer, period::Period, reports::looks_at_now};
 
 /// Answers with more rows than this are not kept.
 const MOST_ROWS: usize = 10_000;
@@ -27,26 +25,34 @@ pub struct Answers {
     kept: Mutex<Kept>,
 }
 
-#[derive(Debug, Default)]
 struct Kept {
-    answers: HashMap<String, Entry>,
+    /// In the order of their last use.
+    answers: LruCache<String, Entry>,
     bytes: usize,
-    turn: u64,
     found: u64,
 }
 
-#[derive(Debug)]
 struct Entry {
     answer: Answer,
     bytes: usize,
-    used: u64,
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept")
+            .field("answers", &self.answers.len())
+            .field("bytes", &self.bytes)
+            .field("found", &self.found)
+            .finish()
+    }
 }
 
 impl Answers {
     /// Keeps answers of about so many bytes; of 0, none.
     #[must_use]
     pub fn new(most_bytes: usize) -> Answers {
-        Answers { most_bytes, kept: Mutex::default() }
+        let kept = Kept { answers: LruCache::new_unbounded(), bytes: 0, found: 0 };
+        Answers { most_bytes, kept: Mutex::new(kept) }
     }
 
     /// Answers a request as [`answer`] does, from memory where nothing has changed that it follows from.
@@ -61,11 +67,8 @@ impl Answers {
             return Ok(known);
         }
         let answer = answer(context, request)?;
-        if answer.rows.len() <= MOST_ROWS
-            && let Ok(text) = serde_json::to_vec(&answer)
-        {
-            // In memory it takes about twice what it takes as text.
-            let bytes = key.len() + 2 * text.len();
+        if answer.rows.len() <= MOST_ROWS {
+            let bytes = key.len() + weight(&answer);
             self.kept().keep(key, answer.clone(), bytes, self.most_bytes);
         }
         Ok(answer)
@@ -90,11 +93,9 @@ impl Answers {
 
 impl Kept {
     fn find(&mut self, key: &str) -> Option<Answer> {
-        self.turn += 1;
-        let entry = self.answers.get_mut(key)?;
-        entry.used = self.turn;
+        let answer = self.answers.get(key)?.answer.clone();
         self.found += 1;
-        Some(entry.answer.clone())
+        Some(answer)
     }
 
     /// Keeps an answer; those that were not asked for longest make room.
@@ -102,20 +103,37 @@ impl Kept {
         if bytes > most {
             return;
         }
-        while self.bytes + bytes > most {
-            let oldest = self.answers.iter().min_by_key(|(_, entry)| entry.used);
-            let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { break };
-            self.remove(&oldest);
+        if let Some(replaced) = self.answers.insert(key, Entry { answer, bytes }) {
+            self.bytes -= replaced.bytes;
         }
-        self.remove(&key);
         self.bytes += bytes;
-        self.answers.insert(key, Entry { answer, bytes, used: self.turn });
-    }
-
-    fn remove(&mut self, key: &str) {
-        if let Some(gone) = self.answers.remove(key) {
+        while self.bytes > most
+            && let Some((_, gone)) = self.answers.remove_lru()
+        {
             self.bytes -= gone.bytes;
         }
+    }
+}
+
+/// About how many bytes of memory an answer takes.
+fn weight(answer: &Answer) -> usize {
+    size_of::<Answer>() + answer.rows.iter().chain([&answer.meta]).map(of_row).sum::<usize>()
+}
+
+fn of_row(row: &Row) -> usize {
+    // A field has its name and value in a table, beside a hash and a place in the index.
+    let field = size_of::<(String, Value)>() + 2 * size_of::<usize>();
+    let fields = row.iter().map(|(name, value)| field + name.len() + beneath(value));
+    size_of::<Row>() + fields.sum::<usize>()
+}
+
+/// What a value takes beside its own place.
+fn beneath(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(|item| size_of::<Value>() + beneath(item)).sum(),
+        Value::Object(row) => of_row(row),
     }
 }
 
@@ -124,12 +142,11 @@ fn key(context: &Context, request: &Request) -> Option<String> {
     let position = context.source.position();
     let period = Period::of(context, request).ok()?;
     let period = period.map(|period| (period.from.0, period.until.0));
-    let looks_at_now = !ONLY_FOR_THE_PERIOD.contains(&request.report.as_str());
     let key = json!([
         request,
         [position.snapshot, position.next_seq],
         period,
-        looks_at_now.then_some(context.now.0),
+        looks_at_now(&request.report).then_some(context.now.0),
         // A zone without a name has rules that are not told by one.
         context.timezone.iana_name()?,
         context.visits,

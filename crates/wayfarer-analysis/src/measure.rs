@@ -198,12 +198,12 @@ impl Measure {
             Key::Time(intervals) => self.by_interval(counted, history, rows, intervals),
             Key::Event(slot) => {
                 let codes = history.key(*slot);
-                for row in rows.filter(|row| self.selects(history, *row)) {
+                for row in rows.filter(|row| history.selects(self.selected, *row)) {
                     self.event(counted, history, row, codes[row]);
                 }
             }
             Key::Goals(mask, _) => {
-                for row in rows.filter(|row| self.selects(history, *row)) {
+                for row in rows.filter(|row| history.selects(self.selected, *row)) {
                     for goal in bits(history.mask(*mask)[row]) {
                         self.event(counted, history, row, goal);
                     }
@@ -266,7 +266,7 @@ impl Measure {
             tally.converted += u64::from(tally.last_converted.first(turn));
         }
         if let Some(money) = self.money {
-            for row in rows.filter(|row| self.selects(history, *row)) {
+            for row in rows.filter(|row| history.selects(self.selected, *row)) {
                 earn(tally, history, money, row);
             }
         }
@@ -302,7 +302,7 @@ impl Measure {
                 tally.visits.count(facts);
             }
         };
-        for row in visit.rows.clone().filter(|row| self.selects(history, *row)) {
+        for row in visit.rows.clone().filter(|row| history.selects(self.selected, *row)) {
             match &self.key {
                 Key::Goals(mask, _) => bits(history.mask(*mask)[row]).for_each(&mut count),
                 Key::Event(slot) => count(history.key(*slot)[row]),
@@ -310,10 +310,6 @@ impl Measure {
                 Key::One | Key::Visit(_) => return count(code.unwrap_or(0)),
             }
         }
-    }
-
-    fn selects(&self, history: &History<'_>, row: usize) -> bool {
-        self.selected.is_none_or(|selected| history.test(selected)[row])
     }
 
     fn visit_code(

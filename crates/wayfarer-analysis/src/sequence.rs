@@ -78,7 +78,7 @@ impl Sequence {
         if self.backwards {
             rows.reverse();
         }
-        let is_anchor = |row: &usize| self.anchor.is_none_or(|anchor| history.test(anchor)[*row]);
+        let is_anchor = |row: &usize| history.selects(self.anchor, *row);
         let first = rows.iter().position(is_anchor).unwrap_or(rows.len());
         let mut pages: Vec<u32> = rows[first..].iter().map(|row| key[*row]).collect();
         pages.dedup();

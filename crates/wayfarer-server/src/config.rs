@@ -81,6 +81,16 @@ pub const KEYS: &[Key] = &[
     Key { name: "report_threads", default: "all cores", doc: "threads that one report may use" },
     Key { name: "reports", default: "2", doc: "reports that run at one time" },
     Key {
+        name: "resident_bytes",
+        default: "268435456",
+        doc: "most memory for decoded columns, which make reports fast when asked again, in bytes; 0 for none",
+    },
+    Key {
+        name: "answer_bytes",
+        default: "16777216",
+        doc: "about how much memory for answers, for when the same is asked again and nothing has changed, in bytes; 0 for none",
+    },
+    Key {
         name: "seal_seconds",
         default: "10",
         doc: "age at which hot rows go into Parquet, in seconds",
@@ -110,6 +120,8 @@ struct Raw {
     visit_gap_minutes: Option<u32>,
     report_threads: Option<usize>,
     reports: Option<usize>,
+    resident_bytes: Option<usize>,
+    answer_bytes: Option<usize>,
     seal_seconds: Option<u64>,
     hot_bytes: Option<usize>,
 }
@@ -285,6 +297,14 @@ impl Raw {
         options.report_threads =
             within("report_threads", self.report_threads, options.report_threads, 1..=1024)?;
         options.reports = within("reports", self.reports, options.reports, 1..=1024)?;
+        options.lake.resident_bytes = within(
+            "resident_bytes",
+            self.resident_bytes,
+            options.lake.resident_bytes,
+            0..=1 << 40,
+        )?;
+        options.answer_bytes =
+            within("answer_bytes", self.answer_bytes, options.answer_bytes, 0..=1 << 40)?;
         let seal = within("seal_seconds", self.seal_seconds, 10, 1..=86_400)?;
         options.lake.seal_after = Duration::from_secs(seal);
         let hot = within("hot_bytes", self.hot_bytes, options.lake.hot_bytes, 1 << 22..=1 << 40)?;
@@ -405,6 +425,16 @@ mod tests {
         let config = config.unwrap();
         assert_eq!(config.listen.to_string(), "[::1]:2");
         assert_eq!(config.http.proxies, 1);
+    }
+
+    #[test]
+    fn both_caches_have_their_bound() {
+        let config = parse("resident_bytes = 1000", &[("WAYFARER_ANSWER_BYTES", "0")]).unwrap();
+        assert_eq!((config.options.lake.resident_bytes, config.options.answer_bytes), (1000, 0));
+        let config = parse("", &[]).unwrap();
+        let of = |name| KEYS.iter().find(|key| key.name == name).unwrap().default.parse().unwrap();
+        assert_eq!(config.options.lake.resident_bytes, of("resident_bytes"));
+        assert_eq!(config.options.answer_bytes, of("answer_bytes"));
     }
 
     #[test]

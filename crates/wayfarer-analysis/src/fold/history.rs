@@ -59,6 +59,18 @@ impl<'a> History<'a> {
         &self.rows.tests[slot.0][self.range()]
     }
 
+    /// Whether a filter selects a row. Where there is no filter, every row is selected.
+    #[must_use]
+    pub fn selects(&self, filter: Option<TestSlot>, row: usize) -> bool {
+        filter.is_none_or(|slot| self.test(slot)[row])
+    }
+
+    /// Whether a filter selects any row of a visit.
+    #[must_use]
+    pub fn selects_visit(&self, filter: Option<TestSlot>, visit: &Visit) -> bool {
+        filter.is_none_or(|slot| self.test(slot)[visit.rows.clone()].contains(&true))
+    }
+
     /// Which of several filters select each row, as bits.
     #[must_use]
     pub fn mask(&self, slot: MaskSlot) -> &'a [u64] {

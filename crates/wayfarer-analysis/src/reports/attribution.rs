@@ -34,6 +34,7 @@ const DIRECT: &str = "Direct";
 pub(super) const REPORT: Report = Report {
     name: "attribution",
     doc: "Which sources brought the visits that led to a conversion",
+    looks_at_now: true,
     parameters: &[
         Parameter::Unit,
         Parameter::End,

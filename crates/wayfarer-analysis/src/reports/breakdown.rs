@@ -20,6 +20,7 @@ const DEFAULT: &[Metric] = &[Metric::Visitors, Metric::Visits, Metric::Pageviews
 pub(super) const REPORT: Report = Report {
     name: "breakdown",
     doc: "Metrics by any dimension or property",
+    looks_at_now: false,
     parameters: &[
         Parameter::Unit,
         Parameter::By,

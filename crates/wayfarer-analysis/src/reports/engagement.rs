@@ -22,6 +22,7 @@ use crate::{
 pub(super) const REPORT: Report = Report {
     name: "engagement",
     doc: "How long people stay with a page, and how far they read it",
+    looks_at_now: true,
     parameters: &[
         Parameter::Unit,
         Parameter::By,
@@ -143,17 +144,13 @@ impl Count {
         let name = |code| history.words(self.key).get(code).cloned();
         let mut before: Option<usize> = None;
         for row in visit.rows.clone().filter(|row| page_view[*row]) {
-            if let Some(before) = before.filter(|before| self.selects(history, *before)) {
+            if let Some(before) = before.filter(|before| history.selects(self.selected, *before)) {
                 let engaged = cells.of(keys[before], name);
                 engaged.stays += 1;
                 engaged.stay += times[row].abs_diff(times[before]);
             }
             before = Some(row);
         }
-    }
-
-    fn selects(&self, history: &History<'_>, row: usize) -> bool {
-        self.selected.is_none_or(|selected| history.test(selected)[row])
     }
 }
 
@@ -172,7 +169,7 @@ impl Fold for Count {
         let Counted { cells, rows } = counted;
         for visit in history.visits().filter(|visit| visit.starts_inside) {
             rows.clear();
-            let selected = visit.rows.clone().filter(|row| self.selects(history, *row));
+            let selected = visit.rows.clone().filter(|row| history.selects(self.selected, *row));
             rows.extend(selected.map(|row| (keys[row], row)));
             rows.sort_unstable();
             for rows in rows.chunk_by(|one, other| one.0 == other.0) {

@@ -20,6 +20,7 @@ const KINDS: usize = 1_000_000;
 pub(super) const REPORT: Report = Report {
     name: "errors",
     doc: "What went wrong (HTTP status 400 and above, exceptions), where, and whom it hit",
+    looks_at_now: true,
     parameters: &[Parameter::Unit, Parameter::Limit],
     fields: &[
         ("error", "the status, or the message of the exception"),

@@ -24,6 +24,7 @@ use crate::{
 pub(super) const REPORT: Report = Report {
     name: "funnel",
     doc: "How many visitors reach each of several steps",
+    looks_at_now: true,
     parameters: &[
         Parameter::Unit,
         Parameter::Steps,

@@ -29,6 +29,7 @@ const WIDTHS: [i64; 24] = [
 pub(super) const REPORT: Report = Report {
     name: "funnel-times",
     doc: "How long visitors took to get to a step of a funnel, as a histogram",
+    looks_at_now: true,
     parameters: &[
         Parameter::Unit,
         Parameter::Steps,

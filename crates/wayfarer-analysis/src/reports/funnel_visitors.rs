@@ -21,6 +21,7 @@ const LIMIT: (usize, usize) = (100, 1_000_000);
 pub(super) const REPORT: Report = Report {
     name: "funnel-visitors",
     doc: "Who reached a step of a funnel, or got no further",
+    looks_at_now: true,
     parameters: &[
         Parameter::Steps,
         Parameter::Window,

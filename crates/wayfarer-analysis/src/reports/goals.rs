@@ -17,6 +17,7 @@ pub(super) const NO_GOALS: &str = "no goals are set up for this site: `wayfarer 
 pub(super) const REPORT: Report = Report {
     name: "goals",
     doc: "Who reached what the site's owner wants to happen",
+    looks_at_now: false,
     parameters: &[Parameter::Unit],
     fields: &[
         ("goal", "its name"),
@@ -83,12 +84,6 @@ struct Count {
     visits: u64,
 }
 
-impl Reach {
-    fn selects(&self, history: &History<'_>, row: usize) -> bool {
-        self.selected.is_none_or(|selected| history.test(selected)[row])
-    }
-}
-
 impl Fold for Reach {
     type State = Counted;
     type Output = Counted;
@@ -101,7 +96,7 @@ impl Fold for Reach {
     fn visitor(&self, counted: &mut Counted, history: &History<'_>) -> Result<(), Error> {
         let masks = history.mask(self.mask);
         let (mut is_seen, mut reached) = (false, 0);
-        for row in history.inside().filter(|row| self.selects(history, *row)) {
+        for row in history.inside().filter(|row| history.selects(self.selected, *row)) {
             is_seen = true;
             reached |= masks[row];
             for (bit, goal) in counted.goals.iter_mut().enumerate() {
@@ -113,7 +108,7 @@ impl Fold for Reach {
             goal.visitors += reached >> bit & 1;
         }
         for visit in history.visits().filter(|visit| visit.starts_inside) {
-            let selected = visit.rows.filter(|row| self.selects(history, *row));
+            let selected = visit.rows.filter(|row| history.selects(self.selected, *row));
             let reached = selected.map(|row| masks[row]).reduce(|one, other| one | other);
             counted.visits += u64::from(reached.is_some());
             for (bit, goal) in counted.goals.iter_mut().enumerate() {

@@ -15,6 +15,7 @@ use crate::{
 pub(super) const REPORT: Report = Report {
     name: "lifecycle",
     doc: "Who is new, returning, resurrected or dormant, interval by interval",
+    looks_at_now: true,
     parameters: &[Parameter::Unit, Parameter::Interval],
     fields: &[
         ("t", "the interval"),

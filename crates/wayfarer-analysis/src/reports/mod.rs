@@ -36,6 +36,9 @@ use crate::{Answer, Context, Error, Request, error::nearest};
 pub struct Report {
     name: &'static str,
     doc: &'static str,
+    /// Whether it looks at the present for more than its period. With `true`, an answer that is kept holds for one instant
+    /// only, which is always right; `false` would be wrong for a report that does.
+    looks_at_now: bool,
     parameters: &'static [Parameter],
     fields: &'static [(&'static str, &'static str)],
     run: fn(&Context, &Request) -> Result<Answer, Error>,
@@ -117,6 +120,11 @@ static REPORTS: &[Report] = &[
 #[must_use]
 pub fn reports() -> &'static [Report] {
     REPORTS
+}
+
+/// Whether a report looks at the present for more than its period.
+pub(crate) fn looks_at_now(name: &str) -> bool {
+    REPORTS.iter().find(|report| report.name == name).is_none_or(|report| report.looks_at_now)
 }
 
 /// Answers a request. Blocks, and keeps as many threads busy as the context allows: call it where blocking is allowed.

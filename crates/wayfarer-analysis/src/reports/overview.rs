@@ -32,6 +32,7 @@ const METRICS: &[Metric] = &[
 pub(super) const REPORT: Report = Report {
     name: "overview",
     doc: "The numbers of a period at a glance",
+    looks_at_now: true,
     parameters: &[Parameter::Unit, Parameter::Compare],
     fields: &[
         ("visitors", "distinct visitors with an event in the period"),
@@ -118,13 +119,11 @@ impl Fold for Count {
     }
 
     fn visitor(&self, state: &mut (u64, u64), history: &History<'_>) -> Result<(), Error> {
-        let selects = |history: &History<'_>, row: usize| {
-            self.filter.is_none_or(|filter| history.test(filter)[row])
-        };
-        state.0 += u64::from(history.inside().any(|row| selects(history, row)));
+        state.0 += u64::from(history.inside().any(|row| history.selects(self.filter, row)));
         for history in [history, &history.hidden()] {
             let is_bot = history.test(self.is_bot);
-            let bots = history.inside().filter(|&row| is_bot[row] && selects(history, row));
+            let bots =
+                history.inside().filter(|&row| is_bot[row] && history.selects(self.filter, row));
             state.1 += bots.count() as u64;
         }
         Ok(())

@@ -30,6 +30,7 @@ const TOP: (usize, usize) = (8, 1000);
 pub(super) const REPORT: Report = Report {
     name: "paths",
     doc: "The ways that visits take from a start on, or towards an end, page by page",
+    looks_at_now: false,
     parameters: &[
         Parameter::Unit,
         Parameter::By,

@@ -16,6 +16,7 @@ use crate::{
 pub(super) const REPORT: Report = Report {
     name: "pattern",
     doc: "How often visits do a sequence of things, such as /cart->[^purchase]*->/",
+    looks_at_now: true,
     parameters: &[Parameter::Unit, Parameter::Pattern],
     fields: &[
         ("matches", "how often, in visits that start in the period"),
@@ -79,7 +80,7 @@ struct Counted {
 impl Count {
     /// The rows of a visit that count.
     fn rows(&self, history: &History<'_>, visit: &Visit) -> Vec<usize> {
-        let selects = |row: &usize| self.selected.is_none_or(|slot| history.test(slot)[*row]);
+        let selects = |row: &usize| history.selects(self.selected, *row);
         visit.rows.clone().filter(selects).collect()
     }
 }

@@ -27,6 +27,7 @@ const INTERVALS: usize = 1000;
 pub(super) const REPORT: Report = Report {
     name: "retention",
     doc: "Who comes back, and when, by cohorts of those who came first in the same interval",
+    looks_at_now: true,
     parameters: &[
         Parameter::Unit,
         Parameter::Start,
@@ -154,7 +155,7 @@ impl Retain {
     fn seen(&self, history: &History<'_>, rows: Range<usize>, test: Option<TestSlot>) -> Vec<Seen> {
         let mut seen: Vec<Seen> = Vec::new();
         let mut place = 0;
-        for row in rows.filter(|row| holds(test, history, *row)) {
+        for row in rows.filter(|row| history.selects(test, *row)) {
             place = self.intervals.find(place, history.times()[row]);
             match seen.last_mut() {
                 Some(known) if known.place == place => known.last = row,
@@ -179,10 +180,6 @@ impl Retain {
     }
 }
 
-fn holds(test: Option<TestSlot>, history: &History<'_>, row: usize) -> bool {
-    test.is_none_or(|test| history.test(test)[row])
-}
-
 impl Fold for Retain {
     type State = Counted;
     type Output = Counted;
@@ -199,7 +196,7 @@ impl Fold for Retain {
     fn visitor(&self, counted: &mut Counted, history: &History<'_>) -> Result<(), Error> {
         let inside = history.inside();
         let earliest = if self.first_ever { 0 } else { inside.start };
-        let Some(first) = (earliest..inside.end).find(|row| holds(self.start, history, *row))
+        let Some(first) = (earliest..inside.end).find(|row| history.selects(self.start, *row))
         else {
             return Ok(());
         };

@@ -22,6 +22,7 @@ use crate::{
 pub(super) const REPORT: Report = Report {
     name: "segments",
     doc: "Two segments of visitors side by side, and which of their differences are more than chance",
+    looks_at_now: true,
     parameters: &[Parameter::Unit, Parameter::Against],
     fields: &[
         ("metric", "what is compared, told of a visitor"),

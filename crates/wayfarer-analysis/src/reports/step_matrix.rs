@@ -27,6 +27,7 @@ const TOP: (usize, usize) = (10, 1000);
 pub(super) const REPORT: Report = Report {
     name: "step-matrix",
     doc: "At which page visits are at their first, second, … page, and how two segments differ in that",
+    looks_at_now: false,
     parameters: &[
         Parameter::Unit,
         Parameter::By,
@@ -93,9 +94,7 @@ struct Counted {
 impl Count {
     /// To which of the two segments a visit belongs.
     fn segments(&self, history: &History<'_>, visit: &Visit) -> [bool; 2] {
-        let has = |segment: Option<TestSlot>| {
-            segment.is_none_or(|test| history.test(test)[visit.rows.clone()].contains(&true))
-        };
+        let has = |segment: Option<TestSlot>| history.selects_visit(segment, visit);
         let [one, other] = self.segments;
         [has(one), self.compares && has(other)]
     }

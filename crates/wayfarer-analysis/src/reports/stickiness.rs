@@ -16,6 +16,7 @@ use crate::{
 pub(super) const REPORT: Report = Report {
     name: "stickiness",
     doc: "How many visitors were active in exactly one, two, … intervals of the period",
+    looks_at_now: true,
     parameters: &[Parameter::Unit, Parameter::Interval],
     fields: &[
         ("intervals", "the number of intervals"),

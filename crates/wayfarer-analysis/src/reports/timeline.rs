@@ -39,6 +39,7 @@ const TEXTS: [Column; 11] = [
 pub(super) const REPORT: Report = Report {
     name: "timeline",
     doc: "Everything that one visitor, or one account, did: the latest events, oldest first",
+    looks_at_now: true,
     parameters: &[Parameter::Visitor, Parameter::User, Parameter::Limit],
     fields: &[
         ("t", "when"),
@@ -191,9 +192,8 @@ impl Fold for List {
             let rows = visit.rows.start.max(inside.start)..visit.rows.end.min(inside.end);
             number += usize::from(!rows.is_empty());
             for row in rows {
-                let is_told = [self.selected, self.of_user]
-                    .iter()
-                    .all(|test| test.is_none_or(|test| history.test(test)[row]));
+                let is_told =
+                    [self.selected, self.of_user].iter().all(|test| history.selects(*test, row));
                 if is_told {
                     lines.push(self.line(history, row, number));
                 }

@@ -25,6 +25,7 @@ const TOP: usize = 100;
 pub(super) const REPORT: Report = Report {
     name: "transitions",
     doc: "Which page comes right after which, inside visits that start in the period, and how two segments differ in that",
+    looks_at_now: false,
     parameters: &[
         Parameter::Unit,
         Parameter::By,
@@ -135,9 +136,7 @@ impl Follow {
     /// To which of the two segments a visit belongs.
     fn belongs(&self, history: &History<'_>, visit: &Visit) -> [bool; 2] {
         let Some(segments) = self.segments else { return [true, false] };
-        segments.map(|segment| {
-            segment.is_none_or(|test| history.test(test)[visit.rows.clone()].contains(&true))
-        })
+        segments.map(|segment| history.selects_visit(segment, visit))
     }
 }
 

@@ -19,6 +19,7 @@ const DEFAULT: &[Metric] = &[Metric::Visitors, Metric::Visits, Metric::Pageviews
 pub(super) const REPORT: Report = Report {
     name: "trend",
     doc: "Metrics over time, from minutes to years of the site's time zone, without gaps",
+    looks_at_now: false,
     parameters: &[Parameter::Unit, Parameter::Metrics, Parameter::Interval, Parameter::Compare],
     fields: &[
         (

@@ -22,6 +22,7 @@ const SLACK: usize = 4096;
 pub(super) const REPORT: Report = Report {
     name: "visits",
     doc: "Every visit that starts in the period, the latest first",
+    looks_at_now: false,
     parameters: &[Parameter::Limit],
     fields: &[
         ("visit", "name of the visit: its visitor and the microsecond in which it starts"),
@@ -93,7 +94,7 @@ impl Fold for List {
 
     fn visitor(&self, listed: &mut Listed, history: &History<'_>) -> Result<(), Error> {
         for visit in history.visits().filter(|visit| visit.starts_inside) {
-            if self.selects(history, &visit) {
+            if history.selects_visit(self.selected, &visit) {
                 listed.count += 1;
                 listed.visits.push(self.line(history, &visit));
             }
@@ -119,11 +120,6 @@ impl Fold for List {
 }
 
 impl List {
-    fn selects(&self, history: &History<'_>, visit: &Visit) -> bool {
-        self.selected
-            .is_none_or(|selected| history.test(selected)[visit.rows.clone()].contains(&true))
-    }
-
     fn line(&self, history: &History<'_>, visit: &Visit) -> Line {
         let facts = self.facts.read(history, visit);
         let path = |row: Option<usize>| {
