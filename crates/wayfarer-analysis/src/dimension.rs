@@ -61,6 +61,19 @@ const VISIT: &[Column] = &[
     Column::Screen,
 ];
 
+/// How a visit came: known of its first events alone.
+const ARRIVAL: &[Column] = &[
+    Column::Channel,
+    Column::Source,
+    Column::Referrer,
+    Column::UtmSource,
+    Column::UtmMedium,
+    Column::UtmCampaign,
+    Column::UtmTerm,
+    Column::UtmContent,
+    Column::ClickId,
+];
+
 /// Every dimension that `breakdown` knows; beside these, `prop.` and the name of any property.
 pub fn dimensions() -> impl Iterator<Item = &'static str> {
     let columns = EVENT.iter().chain(VISIT).map(|column| column.name());
@@ -87,6 +100,15 @@ impl Dimension {
             let meant = suggestion(nearest(name, dimensions()));
             Error::parameter("by", format!("names no dimension `{name}`{meant}"))
         })
+    }
+
+    /// Whether single events do not tell it, so that an event has the value of its visit.
+    pub(crate) fn is_of_visit_alone(&self) -> bool {
+        match self {
+            Dimension::Visit(column) => ARRIVAL.contains(column),
+            Dimension::Entry | Dimension::Exit | Dimension::NewReturning => true,
+            Dimension::Event(_) | Dimension::Goal => false,
+        }
     }
 
     /// Whether it is about bots, and shows them without being asked to.

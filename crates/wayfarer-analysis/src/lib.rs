@@ -37,6 +37,7 @@ mod significance;
 mod span;
 mod times;
 mod visit;
+mod visit_key;
 
 pub use answers::Answers;
 pub use dimension::dimensions;

@@ -6,19 +6,18 @@
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
-use wayfarer_event::{Column, Text, VisitorKind};
+use wayfarer_event::{Column, Text};
 
 use crate::{
     Error,
     dimension::Dimension,
     facts::{Facts, FactsReader},
     filter::{Expr, Field},
-    fold::{
-        Cells, Fold, Groups, History, KeySlot, MaskSlot, NULL, NumberSlot, Plan, TestSlot, Visit,
-    },
+    fold::{Cells, Fold, Groups, History, KeySlot, MaskSlot, NumberSlot, Plan, TestSlot, Visit},
     job::{Job, goal_filters, page_view},
     metric::{Metric, Tally, millionths},
     period::Intervals,
+    visit_key::VisitKey,
 };
 
 /// Counts metrics by key.
@@ -43,19 +42,8 @@ enum Key {
     /// Each under every goal that it reaches; a visit under every goal that one of its selected events reaches.
     Goals(MaskSlot, Vec<Text>),
     /// All of a visit under one value.
-    Visit(OfVisit),
+    Visit(VisitKey),
 }
-
-/// How a visit's value is found.
-enum OfVisit {
-    First(KeySlot),
-    Entry(KeySlot),
-    Exit(KeySlot),
-    NewReturning(KeySlot),
-}
-
-/// The texts of `new_returning`, by code.
-const NEW_RETURNING: [Option<&str>; 3] = [None, Some("new"), Some("returning")];
 
 /// What was counted.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -94,24 +82,15 @@ impl Measure {
         if groups.is_some() && matches!(dimension, Dimension::Goal | Dimension::NewReturning) {
             return Err(Error::parameter("group", "cannot be given for this dimension"));
         }
-        let grouped = |plan: &mut Plan, field: &Field| plan.grouped(field, groups.as_ref());
-        let path = Field::Column(Column::Path);
+        let of_visit = VisitKey::of(plan, job.context.visits, dimension, groups.as_ref());
         let key = match dimension {
             Dimension::Goal => {
                 let goals = &job.context.goals;
                 let mask = plan.mask(&goal_filters(job.context)?);
                 Key::Goals(mask, goals.iter().map(|goal| Text::from(&goal.name)).collect())
             }
-            Dimension::Event(field) => Key::Event(grouped(plan, field)),
-            Dimension::Visit(column) => {
-                Key::Visit(OfVisit::First(grouped(plan, &Field::Column(*column))))
-            }
-            Dimension::Entry => Key::Visit(OfVisit::Entry(grouped(plan, &path))),
-            Dimension::Exit => Key::Visit(OfVisit::Exit(grouped(plan, &path))),
-            Dimension::NewReturning => {
-                plan.ever();
-                Key::Visit(OfVisit::NewReturning(key(plan, Column::VisitorKind)))
-            }
+            Dimension::Event(field) => Key::Event(plan.grouped(field, groups.as_ref())),
+            _ => of_visit.map_or(Key::One, Key::Visit),
         };
         Ok(Measure::new(plan, job, metrics, key))
     }
@@ -163,7 +142,10 @@ impl Fold for Measure {
             if start >= end {
                 continue;
             }
-            let code = self.visit_code(facts, history, &visit, nth);
+            let code = match &self.key {
+                Key::Visit(key) => Some(key.code(history, &visit, nth)),
+                _ => None,
+            };
             self.events(counted, history, start..end, code);
             if visit.starts_inside {
                 counted.visits += 1;
@@ -312,28 +294,6 @@ impl Measure {
         }
     }
 
-    fn visit_code(
-        &self,
-        facts: &FactsReader,
-        history: &History<'_>,
-        visit: &Visit,
-        nth: usize,
-    ) -> Option<u32> {
-        let Key::Visit(of_visit) = &self.key else { return None };
-        let at =
-            |slot: &KeySlot, row: Option<usize>| row.map_or(NULL, |row| history.key(*slot)[row]);
-        Some(match of_visit {
-            OfVisit::First(slot) => at(slot, Some(facts.first(history, visit))),
-            OfVisit::Entry(slot) => at(slot, facts.first_page(history, visit)),
-            OfVisit::Exit(slot) => at(slot, facts.last_page(history, visit)),
-            OfVisit::NewReturning(kind) => {
-                let kind = history.words(*kind).get(at(kind, Some(visit.rows.start)));
-                let is_daily = kind.is_none_or(|kind| kind == VisitorKind::Daily.as_str());
-                if is_daily { NULL } else { 1 + u32::from(nth > 0) }
-            }
-        })
-    }
-
     fn cell<'c>(
         &self,
         counted: &'c mut Counted,
@@ -344,13 +304,8 @@ impl Measure {
             Key::One => None,
             Key::Time(intervals) => intervals.labels().get(code as usize).map(Into::into),
             Key::Goals(_, names) => names.get(code as usize).cloned(),
-            Key::Visit(OfVisit::NewReturning(_)) => {
-                NEW_RETURNING.get(code as usize).copied().flatten().map(Text::from)
-            }
-            Key::Event(slot)
-            | Key::Visit(OfVisit::First(slot) | OfVisit::Entry(slot) | OfVisit::Exit(slot)) => {
-                history.words(*slot).get(code).cloned()
-            }
+            Key::Event(slot) => history.words(*slot).get(code).cloned(),
+            Key::Visit(key) => key.name(history, code),
         })
     }
 }

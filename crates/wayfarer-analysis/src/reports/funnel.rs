@@ -13,12 +13,13 @@ use wayfarer_event::Text;
 use super::{Parameter, Report};
 use crate::{
     Answer, Context, Error, Request, Row,
-    fold::{Cells, Fold, History, KeySlot, Plan},
+    fold::{Cells, Fold, History, Plan},
     funnel::{Asked, Funnel, Reached, Rows, adjacent},
-    job::{Job, event_field},
+    job::Job,
     metric::ratio,
     period::{Interval, Intervals},
     times::{TIMES, median, p90},
+    visit_key::EventKey,
 };
 
 pub(super) const REPORT: Report = Report {
@@ -37,7 +38,10 @@ pub(super) const REPORT: Report = Report {
         Parameter::Attribution,
     ],
     fields: &[
-        ("key", "with `by`: the value of the dimension, at the step that `attribution` names"),
+        (
+            "key",
+            "with `by`: the value of the dimension, at the step that `attribution` names; channel, source, referrer, utm_…, click_id, entry, exit and new_returning are those of the visit that it lies in",
+        ),
         ("t", "with `interval`: when the visitors began"),
         ("step", "number of the step, from 1"),
         ("filter", "the step"),
@@ -61,7 +65,14 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     let job = Job::new(context, request)?;
     let mut plan = Plan::default();
     let asked = Asked::of(&mut plan, &job)?;
-    let count = Count { is_open: is_open(request)?, split: Split::of(&mut plan, &job)?, asked };
+    let split = Split::of(&mut plan, &job)?;
+    if let Split::By(key, _) = &split
+        && key.looks_ahead()
+    {
+        // The visit of a last step is seen to its end.
+        plan.after(asked.funnel.longest().saturating_add(context.visits.cap));
+    }
+    let count = Count { is_open: is_open(request)?, split, asked };
     if count.is_open && !matches!(count.split, Split::None | Split::By(_, At::All)) {
         let problem = "is open: break down with attribution=all, and not by time";
         return Err(Error::parameter("entry", problem));
@@ -106,7 +117,7 @@ struct Count {
 /// Under which keys visitors count.
 enum Split {
     None,
-    By(KeySlot, At),
+    By(EventKey, At),
     Time(Intervals),
 }
 
@@ -141,12 +152,12 @@ impl At {
 impl Split {
     fn of(plan: &mut Plan, job: &Job<'_>) -> Result<Split, Error> {
         let at = At::of(job.request)?;
-        match (event_field(job.request)?, job.request.interval.as_deref()) {
+        match (EventKey::of(plan, job)?, job.request.interval.as_deref()) {
             (None, None) if job.request.attribution.is_some() => {
                 Err(Error::parameter("attribution", "is about a dimension: give `by`, too"))
             }
             (None, None) => Ok(Split::None),
-            (Some(field), None) => Ok(Split::By(plan.key(&field), at)),
+            (Some(key), None) => Ok(Split::By(key, at)),
             (None, Some(_)) => {
                 let interval = Interval::of(job.request, Interval::Day)?;
                 Ok(Split::Time(job.period.intervals(interval)?))
@@ -345,8 +356,8 @@ impl Count {
     }
 
     /// Counts a visitor under each value of a dimension by itself, as if it had no other rows.
-    fn each(&self, counted: &mut Counted, history: &History<'_>, slot: KeySlot) {
-        let (rows, codes) = (self.asked.rows(history), history.key(slot));
+    fn each(&self, counted: &mut Counted, history: &History<'_>, key: &EventKey) {
+        let (rows, codes) = (self.asked.rows(history), key.codes(history));
         let mut values: Vec<u32> = codes
             .iter()
             .zip(rows.masks)
@@ -359,7 +370,7 @@ impl Count {
             let own = |(mask, code): (&u64, &u32)| {
                 if *code == value { *mask } else { mask & crate::funnel::EXCLUDED }
             };
-            let masks: Vec<u64> = rows.masks.iter().zip(codes).map(own).collect();
+            let masks: Vec<u64> = rows.masks.iter().zip(codes.iter()).map(own).collect();
             self.visitor_under(counted, history, Rows { masks: &masks, ..rows }, Some(value));
         }
     }
@@ -369,14 +380,14 @@ impl Count {
         match &self.split {
             Split::None => 0,
             Split::Time(intervals) => intervals.find(0, history.times()[last.start]) as u32,
-            Split::By(slot, at) => {
+            Split::By(key, at) => {
                 let row = match at {
                     At::First => Some(last.start),
                     At::Step(0) => Some(last.start),
                     At::Step(place) => reached.get(*place).map(|reached| reached.end),
                     At::Last | At::All => Some(last.end),
                 };
-                row.map_or(crate::fold::NULL, |row| history.key(*slot)[row])
+                row.map_or(crate::fold::NULL, |row| key.at(history, row))
             }
         }
     }
@@ -385,7 +396,7 @@ impl Count {
         match &self.split {
             Split::None => None,
             Split::Time(intervals) => intervals.labels().get(code as usize).map(Text::from),
-            Split::By(slot, _) => history.words(*slot).get(code).cloned(),
+            Split::By(key, _) => key.name(history, code),
         }
     }
 }
@@ -400,8 +411,8 @@ impl Fold for Count {
     }
 
     fn visitor(&self, counted: &mut Counted, history: &History<'_>) -> Result<(), Error> {
-        if let Split::By(slot, At::All) = self.split {
-            self.each(counted, history, slot);
+        if let Split::By(key, At::All) = &self.split {
+            self.each(counted, history, key);
         } else {
             self.visitor_under(counted, history, self.asked.rows(history), None);
         }

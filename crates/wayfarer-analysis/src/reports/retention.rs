@@ -4,25 +4,30 @@
 //! its first one ever; with `recurring`: to that of every interval in which one lies, from the first one there on). It is back at offset k when it has a return event in the k-th interval after that one; at offset 0
 //! when it has one in the same interval, at or after that start event. With `unbounded` it is back at every offset up to the
 //! last at which it came.
+//!
+//! With `by`, a visitor counts in a cohort under the value of the dimension at the start event that brought it there.
 
-use std::ops::Range;
+use std::{cmp::Reverse, ops::Range};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use wayfarer_event::{Column, VisitorKind};
+use wayfarer_event::{Column, Text, VisitorKind};
 
 use super::{Parameter, Report};
 use crate::{
     Answer, Context, Error, Request, Row,
     filter::{Expr, Field},
-    fold::{Fold, History, KeySlot, Plan, TestSlot},
+    fold::{Cells, Fold, History, KeySlot, Plan, TestSlot},
     job::{Job, read},
     metric::ratio,
     period::{Interval, Intervals},
+    visit_key::EventKey,
 };
 
 /// The most intervals of one report.
 const INTERVALS: usize = 1000;
+/// The most numbers that one task holds for all keys together: 80 MB.
+const NUMBERS: usize = 10_000_000;
 
 pub(super) const REPORT: Report = Report {
     name: "retention",
@@ -30,6 +35,7 @@ pub(super) const REPORT: Report = Report {
     looks_at_now: true,
     parameters: &[
         Parameter::Unit,
+        Parameter::By,
         Parameter::Start,
         Parameter::Return,
         Parameter::Interval,
@@ -38,6 +44,10 @@ pub(super) const REPORT: Report = Report {
         Parameter::Unbounded,
     ],
     fields: &[
+        (
+            "key",
+            "with `by`: the value of the dimension at the start event; channel, source, referrer, utm_…, click_id, entry, exit and new_returning are those of the visit that it lies in",
+        ),
         ("cohort", "the interval in which its visitors began"),
         ("size", "its visitors"),
         ("offset", "how many intervals later, from 0"),
@@ -57,7 +67,13 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     let mut plan = Plan::default();
     let retain = Retain::new(&mut plan, &job, intervals)?;
     let counted = job.walk(plan, &retain)?;
-    let rows = retain.rows(&counted, &job);
+    let mut rows = Vec::new();
+    for (key, cohorts) in arranged(counted.keys) {
+        let key = retain.by.map(|_| ("key".to_owned(), json!(key)));
+        rows.extend(
+            retain.rows(&cohorts, &job).map(|row| key.iter().cloned().chain(row).collect()),
+        );
+    }
     let mut meta = Row::new();
     let mut excluded = Row::new();
     excluded.insert("daily_visitors".into(), json!(counted.daily));
@@ -65,8 +81,17 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     Ok(job.answer(rows, meta))
 }
 
+/// The keys, the one with the most visitors first.
+fn arranged(keys: Cells<Cohorts>) -> Vec<(Option<Text>, Cohorts)> {
+    let mut keys: Vec<(Option<Text>, Cohorts)> = keys.into_iter().collect();
+    let size = |cohorts: &Cohorts| cohorts.iter().map(|(size, _)| size).sum::<u64>();
+    keys.sort_by_cached_key(|(key, cohorts)| (Reverse(size(cohorts)), key.clone()));
+    keys
+}
+
 /// Counts who comes back.
 struct Retain {
+    by: Option<EventKey>,
     start: Option<TestSlot>,
     back: Option<TestSlot>,
     kind: KeySlot,
@@ -78,10 +103,15 @@ struct Retain {
     unbounded: bool,
 }
 
-/// What was counted: by cohort, its size and how many were back at each offset.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// By cohort, its size and how many were back at each offset; a cohort without visitors has no offsets.
+type Cohorts = Vec<(u64, Vec<u64>)>;
+
+/// What was counted: the cohorts of each key.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Counted {
-    cohorts: Vec<(u64, Vec<u64>)>,
+    keys: Cells<Cohorts>,
+    /// How many numbers the keys have.
+    numbers: usize,
     /// Visitors that are known for one day only, so that nothing can be said of their coming back.
     daily: u64,
 }
@@ -103,6 +133,7 @@ impl Retain {
         let back = test("return", job.request.returning.as_deref())?;
         let kind = plan.key(&Field::Column(Column::VisitorKind));
         Ok(Retain {
+            by: EventKey::of(plan, job)?,
             start,
             back,
             kind,
@@ -113,13 +144,13 @@ impl Retain {
         })
     }
 
-    fn rows(&self, counted: &Counted, job: &Job<'_>) -> Vec<Row> {
+    fn rows(&self, cohorts: &Cohorts, job: &Job<'_>) -> impl Iterator<Item = Row> + use<> {
         let is_complete = |place: usize| {
             let (start, end) = self.intervals.bounds(place);
             start >= job.period.from.0 && end <= job.period.until.0 && end <= job.context.now.0
         };
         let mut rows = Vec::new();
-        for (cohort, (size, back)) in counted.cohorts.iter().enumerate().filter(|(_, c)| c.0 > 0) {
+        for (cohort, (size, back)) in cohorts.iter().enumerate().filter(|(_, c)| c.0 > 0) {
             for (offset, visitors) in back.iter().enumerate() {
                 let (start, _) = self.intervals.bounds(cohort + offset);
                 if start > job.context.now.0 {
@@ -138,7 +169,7 @@ impl Retain {
                 rows.push(row);
             }
         }
-        rows
+        rows.into_iter()
     }
 }
 
@@ -165,6 +196,18 @@ impl Retain {
         seen
     }
 
+    /// Makes room for a cohort of a key, and tells how many numbers that took.
+    fn make_room(&self, key: &mut Cohorts, cohort: usize) -> usize {
+        let intervals = self.intervals.len();
+        if key.is_empty() {
+            key.resize(intervals, (0, Vec::new()));
+        }
+        let (_, back) = &mut key[cohort];
+        let new = if back.is_empty() { intervals - cohort } else { 0 };
+        back.resize(intervals - cohort, 0);
+        new
+    }
+
     /// Counts a visitor in one cohort.
     fn count(&self, (size, back): &mut (u64, Vec<u64>), cohort: &Seen, returns: &[Seen]) {
         *size += 1;
@@ -183,14 +226,10 @@ impl Retain {
 impl Fold for Retain {
     type State = Counted;
     type Output = Counted;
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn start(&self) -> Counted {
-        let intervals = self.intervals.len();
-        Counted {
-            cohorts: (0..intervals).map(|cohort| (0, vec![0; intervals - cohort])).collect(),
-            daily: 0,
-        }
+        Counted::default()
     }
 
     fn visitor(&self, counted: &mut Counted, history: &History<'_>) -> Result<(), Error> {
@@ -214,21 +253,31 @@ impl Fold for Retain {
         }
         let returns = self.seen(history, first..inside.end, self.back);
         for cohort in cohorts {
-            self.count(&mut counted.cohorts[cohort.place], &cohort, &returns);
+            let code = self.by.map_or(0, |by| by.at(history, cohort.first));
+            let name = |code| self.by.and_then(|by| by.name(history, code));
+            let key = counted.keys.of(code, name);
+            counted.numbers += self.make_room(key, cohort.place);
+            self.count(&mut key[cohort.place], &cohort, &returns);
+        }
+        if counted.numbers > NUMBERS {
+            return Err(Error::TooMany { what: "numbers of all keys and cohorts", limit: NUMBERS });
         }
         Ok(())
     }
 
     fn merge(&self, counted: &mut Counted, other: Counted) {
         counted.daily += other.daily;
-        for ((size, back), (other_size, other_back)) in
-            counted.cohorts.iter_mut().zip(other.cohorts)
-        {
-            *size += other_size;
-            for (count, other) in back.iter_mut().zip(other_back) {
-                *count += other;
+        counted.numbers += other.numbers;
+        counted.keys.merge(other.keys, |cohorts, other| {
+            cohorts.resize(cohorts.len().max(other.len()), (0, Vec::new()));
+            for ((size, back), (other_size, other_back)) in cohorts.iter_mut().zip(other) {
+                *size += other_size;
+                back.resize(back.len().max(other_back.len()), 0);
+                for (count, other) in back.iter_mut().zip(other_back) {
+                    *count += other;
+                }
             }
-        }
+        });
     }
 
     fn finish(&self, counted: Counted) -> Counted {

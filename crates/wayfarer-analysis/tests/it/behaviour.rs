@@ -1,6 +1,6 @@
 //! The reports on behaviour against oracles of their own: funnel, retention, transitions, goals, timeline.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::{Unit, Zoned};
 use proptest::{prelude::*, sample::select};
@@ -10,7 +10,7 @@ use wayfarer_event::{Event, Micros, VisitorKind};
 use wayfarer_lake::Stored;
 
 use super::{
-    oracle::{self, FILTERS, Period, is_in},
+    oracle::{self, AT_EVENTS, FILTERS, Key, Period, is_in},
     world::{SITE, World, config, world},
 };
 
@@ -120,16 +120,18 @@ proptest! {
         world in world(), hours in (-3_i64..30, 0_i64..40), start in select(&TESTS[..]), back in select(&TESTS[..]),
         unit in select(&[Unit::Hour, Unit::Day][..]), unbounded in any::<bool>(),
         (first_ever, recurring) in select(&[(false, false), (true, false), (false, true)][..]),
+        by in prop::option::of(select(&AT_EVENTS[..])),
     ) {
         let (mut request, period) = request("retention", &world, hours);
+        request.by = by.map(|by| by.name().into());
         request.start = Some(start.0.into());
         request.returning = Some(back.0.into());
         request.interval = Some(if unit == Unit::Day { "day" } else { "hour" }.into());
         (request.first_ever, request.unbounded, request.recurring) = (first_ever, unbounded, recurring);
         let answer = ask(&world, &request);
         let zone = world.timezone();
-        let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
-        let mut cells: BTreeMap<(String, i64), u64> = BTreeMap::new();
+        let mut sizes: BTreeMap<(Key, String), u64> = BTreeMap::new();
+        let mut cells: BTreeMap<((Key, String), i64), u64> = BTreeMap::new();
         let mut daily = 0;
         for history in oracle::histories(&world, false) {
             let starts = || history.iter().filter(|row| start.1(&row.event));
@@ -147,6 +149,8 @@ proptest! {
             let (own, _) = offset(&zone, first.event.ts, first.event.ts, unit);
             cohorts.retain(|cohort, _| recurring || *cohort == own);
             for (cohort, place) in cohorts {
+                let key = by.and_then(|by| oracle::values(by, &zone, &history)[place].clone());
+                let cohort = (key, cohort);
                 *sizes.entry(cohort.clone()).or_default() += 1;
                 let began = history[place].event.ts;
                 let returns = history[place..].iter().filter(|row| is_in(period, row) && back.1(&row.event));
@@ -162,7 +166,9 @@ proptest! {
         }
         assert_eq!(answer.meta["excluded"]["daily_visitors"], json!(daily));
         for row in &answer.rows {
-            let cohort = row["cohort"].as_str().unwrap().to_owned();
+            assert_eq!(row.contains_key("key"), by.is_some());
+            let key = row.get("key").and_then(Value::as_str).map(ToOwned::to_owned);
+            let cohort = (key, row["cohort"].as_str().unwrap().to_owned());
             assert_eq!(row["size"], json!(sizes[&cohort]), "{request:?}");
             let cell = cells.remove(&(cohort, row["offset"].as_i64().unwrap())).unwrap_or(0);
             assert_eq!(row["visitors"], json!(cell), "{request:?} {row:?}");
@@ -175,8 +181,11 @@ proptest! {
         }
         // What is left lies in intervals that have not begun yet.
         let told: BTreeSet<&str> = answer.rows.iter().map(|row| row["cohort"].as_str().unwrap()).collect();
+        let keys: Vec<&Value> = answer.rows.iter().filter_map(|row| row.get("key")).collect();
+        let changes = keys.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        assert_eq!(changes, keys.iter().collect::<HashSet<_>>().len().saturating_sub(1), "a key's rows lie together");
         let now = world.now.timestamp().to_zoned(zone);
-        for (cohort, _) in cells.keys() {
+        for ((_, cohort), _) in cells.keys() {
             let is_future = cohort.as_str() > now.strftime("%Y-%m-%dT%H").to_string().as_str();
             assert!(told.contains(cohort.as_str()) || is_future, "{cohort} is not told");
         }

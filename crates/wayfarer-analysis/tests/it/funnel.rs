@@ -11,7 +11,7 @@ use wayfarer_lake::Stored;
 use super::{
     behaviour::{TESTS, Test, ask, request},
     journeys::one_visitor,
-    oracle::{self, FILTERS, Period, is_in},
+    oracle::{self, AT_EVENTS, FILTERS, Period, is_in},
     world::{World, config, world},
 };
 
@@ -154,18 +154,19 @@ proptest! {
     #[test]
     fn a_funnel_of_each_value_sees_the_rows_of_that_value_alone(
         world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
-        window in select(&WINDOWS[..]),
+        window in select(&WINDOWS[..]), by in select(&AT_EVENTS[..]),
     ) {
         let (mut request, period) = request("funnel", &world, hours);
         request.steps = steps.iter().map(|step| step.0.into()).collect();
         request.window = Some(window.0.into());
-        request.by = Some("channel".into());
+        request.by = Some(by.name().into());
         request.attribution = Some("all".into());
         let mut expected: BTreeMap<(String, u64), u64> = BTreeMap::new();
         for history in histories(&world, |_| true) {
-            let values: BTreeSet<_> = history.iter().map(|row| row.event.channel.clone()).collect();
-            for value in values {
-                let own: Vec<&Stored> = history.iter().copied().filter(|row| row.event.channel == value).collect();
+            let at_rows = oracle::values(by, &world.timezone(), &history);
+            for value in at_rows.iter().collect::<BTreeSet<_>>() {
+                let own: Vec<&Stored> =
+                    history.iter().zip(&at_rows).filter(|(_, at)| *at == value).map(|(row, _)| *row).collect();
                 for depth in 1..=depth(&own, &steps, window.1 * Micros::MINUTE, period) {
                     *expected.entry((json!(value).to_string(), depth as u64)).or_default() += 1;
                 }
@@ -178,12 +179,13 @@ proptest! {
     fn a_step_tells_whose_value_counts_for_everybody(
         world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
         window in select(&WINDOWS[..]), at in select(&["first", "last", "1", "2", "3"][..]),
+        by in select(&AT_EVENTS[..]),
     ) {
         let at = if at.parse().is_ok_and(|step: usize| step > steps.len()) { "1" } else { at };
         let (mut request, period) = request("funnel", &world, hours);
         request.steps = steps.iter().map(|step| step.0.into()).collect();
         request.window = Some(window.0.into());
-        (request.by, request.attribution) = (Some("channel".into()), Some(at.into()));
+        (request.by, request.attribution) = (Some(by.name().into()), Some(at.into()));
         let window = window.1 * Micros::MINUTE;
         let mut expected: BTreeMap<(String, u64), u64> = BTreeMap::new();
         for history in histories(&world, |_| true) {
@@ -199,7 +201,7 @@ proptest! {
                     (step <= reached).then(|| told(&history, &steps[..step], window, period).unwrap().1)
                 }
             };
-            let value = row.and_then(|row| history[row].event.channel.clone());
+            let value = row.and_then(|row| oracle::values(by, &world.timezone(), &history)[row].clone());
             for depth in 1..=reached {
                 *expected.entry((json!(value).to_string(), depth as u64)).or_default() += 1;
             }
@@ -348,14 +350,33 @@ fn a_step_tells_whose_value_counts() {
         let (mut request, _) = request("funnel", &world, (0, 24));
         request.steps =
             ["page_view", "click", "purchase"].map(|name| format!("name = '{name}'")).into();
-        request.by = Some("channel".into());
+        request.by = Some("name".into());
         request.attribution = Some(attribution.into());
         ask(&world, &request).rows[0]["key"].clone()
     };
     assert_eq!(
         [key("first"), key("1"), key("2"), key("3"), key("last")],
-        ["Email", "Email", "Referral", "Direct", "Direct"]
+        ["page_view", "page_view", "click", "purchase", "purchase"]
     );
+}
+
+#[test]
+fn how_a_visit_came_holds_for_all_its_events() {
+    let world = one_visitor(&[
+        (0, "page_view", "Email"),
+        (5, "click", "Referral"),
+        (90, "page_view", "Direct"),
+        (91, "click", "Referral"),
+    ]);
+    let key = |by: &str, attribution: &str| {
+        let (mut request, _) = request("funnel", &world, (0, 24));
+        request.steps = ["click", "page_view"].map(|name| format!("name = '{name}'")).into();
+        request.by = Some(by.into());
+        request.attribution = Some(attribution.into());
+        ask(&world, &request).rows[0]["key"].clone()
+    };
+    assert_eq!([key("channel", "first"), key("channel", "last")], ["Email", "Direct"]);
+    assert_eq!([key("new_returning", "1"), key("new_returning", "2")], ["new", "returning"]);
 }
 
 #[test]
@@ -385,4 +406,20 @@ fn what_does_not_go_together_is_refused() {
         request.interval = Some("day".into());
     });
     assert!(open.contains("not by time"), "{open}");
+}
+
+#[test]
+fn where_the_visit_of_a_late_step_ended_is_seen() {
+    let minutes = [(0, "page_view"), (2870, "click"), (2895, "page_view"), (2920, "click")];
+    let minutes = minutes.into_iter().chain([(2945, "page_view")]);
+    let rows: Vec<_> = minutes.map(|(minute, name)| (minute, name, "Email")).collect();
+    let mut world = one_visitor(&rows);
+    world.rows[2].event.path = Some("/within".into());
+    world.rows[4].event.path = Some("/after-the-window".into());
+    // The period ends after an hour, so the window of two days does at minute 2940.
+    let (mut request, _) = request("funnel", &world, (0, 1));
+    request.steps = ["page_view", "click"].map(|name| format!("name = '{name}'")).into();
+    request.window = Some("2d".into());
+    (request.by, request.attribution) = (Some("exit".into()), Some("last".into()));
+    assert_eq!(ask(&world, &request).rows[0]["key"], "/after-the-window");
 }

@@ -174,6 +174,19 @@ impl By {
     }
 }
 
+/// Dimensions at single events: some of the events themselves, some of their visits.
+pub(crate) const AT_EVENTS: [By; 6] =
+    [By::Path, By::Plan, By::Source, By::Entry, By::Exit, By::NewReturning];
+
+/// The value at each row of a whole history: the event's own, or that of the visit in which it lies.
+pub(crate) fn values(by: By, zone: &TimeZone, history: &[&Stored]) -> Vec<Key> {
+    let of_visit = |(nth, visit): (usize, Visit<'_>)| -> Vec<Key> {
+        let own = |row: &&Stored| by.of_event(zone, &row.event);
+        visit.iter().map(|row| own(row).unwrap_or_else(|| by.of_visit(&visit, nth))).collect()
+    };
+    visits(history).into_iter().enumerate().flat_map(of_visit).collect()
+}
+
 /// Everything that is counted under one key.
 #[derive(Default)]
 struct Counts<'a> {
