@@ -11,8 +11,12 @@ use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use serde_json::{Deserializer, Value, json};
+use wayfarer_event::Micros;
 
-use crate::{Arguments, question::Days};
+use crate::{
+    Arguments,
+    question::{Days, FIRST_MONDAY},
+};
 
 /// An engine that people would reach for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -78,7 +82,9 @@ class Asked(dict):
                 tell({"seconds": [], "absent": True})
                 continue
             table = f"(SELECT * FROM ev WHERE ts >= '{asked['from']}' AND ts < '{asked['until']}') AS ev"
-            yield asked["question"], self[asked["question"]].replace("FROM ev", "FROM " + table)
+            question = self[asked["question"]].replace("FROM ev", "FROM " + table)
+            # The peers' weeks begin with the stream, a Thursday. Told to begin on Monday, they are the same as ours.
+            yield asked["question"], question.replace("1767225600", str(asked["monday"]))
 
 # The engines draw on file 1 themselves: what they draw goes to stderr.
 out = os.fdopen(os.dup(1), "w")
@@ -115,7 +121,12 @@ impl Running {
 
     /// Asks a question three times in a row; `None` where the peer has no such question.
     pub(crate) fn ask(&mut self, question: &str, days: &Days) -> Result<Option<PeerAnswer>> {
-        let asked = json!({ "question": question, "from": days.from(), "until": days.until() });
+        let asked = json!({
+            "question": question,
+            "from": days.from(),
+            "until": days.until(),
+            "monday": FIRST_MONDAY / Micros::SECOND,
+        });
         let questions = self.questions.as_mut().context("it was told to end")?;
         writeln!(questions, "{asked}")?;
         let mut line = String::new();
