@@ -12,7 +12,7 @@ use crate::{
     filter::{self, Expr, Field, named},
     fold::{Fold, Plan, Source, Walk, run},
     period::Period,
-    person,
+    person::{self, Persons},
     segment::narrow,
 };
 
@@ -21,6 +21,8 @@ pub(crate) struct Job<'a> {
     pub(crate) context: &'a Context,
     /// The events, as they are or by person.
     source: Arc<dyn Source>,
+    /// Who the persons are, where events count by person.
+    pub(crate) persons: Persons,
     pub(crate) request: &'a Request,
     /// What the report covers. Of a site without events: nothing.
     pub(crate) period: Period,
@@ -43,9 +45,11 @@ impl<'a> Job<'a> {
         let is_empty = period.is_none();
         let period = period.unwrap_or_else(|| Period::empty(context.timezone.clone()));
         let segments = narrow(&context.segments, &request.segment)?;
+        let (source, persons) = person::source(context, request)?;
         Ok(Job {
             context,
-            source: person::source(context, request)?,
+            source,
+            persons,
             request,
             is_empty,
             among: Conditions::of(request, &segments, &period)?,
@@ -83,6 +87,7 @@ impl<'a> Job<'a> {
         Job {
             context: self.context,
             source: Arc::clone(&self.source),
+            persons: self.persons.clone(),
             request: self.request,
             period,
             is_empty: self.is_empty,

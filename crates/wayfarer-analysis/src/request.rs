@@ -45,6 +45,7 @@ pub struct Request {
     /// The dimension to break down by.
     pub by: Option<String>,
     /// Rules that make one key of many, such as `/product/*`: `*` stands for anything up to the next `/`, `**` for anything.
+    /// `Products=/product/*` calls the key by a name.
     #[serde(deserialize_with = "list")]
     pub group: Vec<String>,
     /// The metrics to give, in this order. Empty: those that the report gives by default.

@@ -1,4 +1,4 @@
-//! Rules that make one text of many: `/product/*` for every product.
+//! Rules that make one text of many: `/product/*` for every product, or `Products=/product/*` to call them so.
 
 use regex::RegexSet;
 use wayfarer_event::Text;
@@ -11,9 +11,14 @@ const LENGTH: usize = 500;
 
 /// Rules under which texts of a key count as one. A rule is a text in which `*` stands for anything up to the next `/`, and
 /// `**` for anything at all. Of several rules that fit, the first counts; what fits none stays as it is.
+///
+/// What fits counts under the rule itself, or under the name that stands before it and `=`. A name has no `/` and no `*`, so a
+/// rule such as `/a=b/*` needs none; rules that share a name are one group.
 #[derive(Clone, Debug)]
 pub struct Groups {
-    rules: Vec<Text>,
+    /// As they were given.
+    rules: Vec<String>,
+    names: Vec<Text>,
     patterns: RegexSet,
 }
 
@@ -40,16 +45,30 @@ impl Groups {
             let problem = format!("has a rule that is empty or longer than {LENGTH} bytes");
             return Err(Error::parameter(parameter, problem));
         }
-        let patterns = RegexSet::new(rules.iter().map(|rule| pattern(rule)))
+        let parts: Vec<(&str, &str)> = rules.iter().map(|rule| parts(rule)).collect();
+        if parts.iter().any(|(name, rule)| name.is_empty() || rule.is_empty()) {
+            let problem = "has a name without a rule, or `=` without a name: NAME=/product/*";
+            return Err(Error::parameter(parameter, problem));
+        }
+        let patterns = RegexSet::new(parts.iter().map(|(_, rule)| pattern(rule)))
             .map_err(|_| Error::parameter(parameter, "has rules that are too large together"))?;
-        Ok(Some(Groups { rules: rules.iter().map(Text::from).collect(), patterns }))
+        let names = parts.iter().map(|(name, _)| Text::from(*name)).collect();
+        Ok(Some(Groups { rules: rules.to_vec(), names, patterns }))
     }
 
-    /// The rule that a text falls under, or the text itself.
+    /// The group that a text falls under, or the text itself.
     #[must_use]
     pub fn name<'a>(&'a self, text: &'a str) -> &'a str {
         let rule = self.patterns.matches(text).iter().next();
-        rule.map_or(text, |rule| self.rules[rule].as_str())
+        rule.map_or(text, |rule| self.names[rule].as_str())
+    }
+}
+
+/// What a group is called, and its rule: the rule itself where it has no other name.
+fn parts(rule: &str) -> (&str, &str) {
+    match rule.split_once('=') {
+        Some((name, rule)) if !name.contains(['/', '*']) => (name, rule),
+        _ => (rule, rule),
     }
 }
 
@@ -93,10 +112,28 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_may_have_a_name() {
+        let groups = groups(&["Products=/product/*", "/a=b/*", "Products=/p/*", "x=y=*"]);
+        for (text, name) in [
+            ("/product/7", "Products"),
+            ("/p/7", "Products"),
+            ("/a=b/c", "/a=b/*"),
+            ("y=1", "x"),
+            ("Products", "Products"),
+            ("/q", "/q"),
+        ] {
+            assert_eq!(groups.name(text), name);
+        }
+    }
+
+    #[test]
     fn rules_that_cannot_be_are_refused() {
         let said = |rules: Vec<String>| Groups::read("group", &rules).unwrap_err().to_string();
         assert!(said(vec![String::new()]).starts_with("`group` has a rule that is empty"));
         assert_eq!(said(vec!["/a".into(); RULES + 1]), "`group` has more than 100 rules");
+        for rule in ["=/a", "Products=", "="] {
+            assert!(said(vec![rule.into()]).contains("`=` without a name"), "{rule}");
+        }
         assert_eq!(Groups::read("group", &[]).unwrap(), None);
     }
 }

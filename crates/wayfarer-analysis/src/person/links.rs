@@ -22,6 +22,18 @@ pub(crate) struct Links {
     visitors: Arc<[u64]>,
     /// The users that a visitor was known by, in order of time, each as the number of its person.
     users: HashMap<u64, Vec<(i64, u64)>>,
+    persons: Persons,
+}
+
+/// The accounts of persons. Nobody has one where events count by visitor.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Persons(Arc<HashMap<u64, Text>>);
+
+impl Persons {
+    /// The account of the person whose rows come under this number.
+    pub(crate) fn user(&self, person: u64) -> Option<&Text> {
+        self.0.get(&person)
+    }
 }
 
 impl Links {
@@ -42,10 +54,18 @@ impl Links {
         let learned = run(&walk, &learn)?;
         let mut visitors: Vec<u64> = learned.iter().map(|(visitor, _)| *visitor).collect();
         visitors.sort_unstable();
+        let users = learned.iter().flat_map(|(_, changes)| changes);
+        let persons = users.map(|(_, user)| (number(user), user.clone())).collect();
         let users = learned.into_iter().map(|(visitor, changes)| {
             (visitor, changes.into_iter().map(|(ts, user)| (ts, number(&user))).collect())
         });
-        Ok(Links { visitors: visitors.into(), users: users.collect() })
+        let persons = Persons(Arc::new(persons));
+        Ok(Links { visitors: visitors.into(), users: users.collect(), persons })
+    }
+
+    /// Who they are.
+    pub(super) fn persons(&self) -> Persons {
+        self.persons.clone()
     }
 
     /// The visitors that are linked to a user, in ascending order.

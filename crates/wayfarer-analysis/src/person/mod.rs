@@ -20,6 +20,7 @@ use std::{
 use wayfarer_event::{Column, Micros};
 use wayfarer_lake::{Block, Error as LakeError, Position, Scan};
 
+pub(crate) use self::links::Persons;
 use self::{gather::Gathered, links::Links};
 use crate::{
     Context, Error, Request,
@@ -37,14 +38,18 @@ pub(crate) struct ByPerson {
 /// What decides which rows and columns are gathered.
 type Asked = (Vec<Column>, Option<Micros>, Option<Micros>);
 
-/// The source of a request: as it is, or by person where its `unit` says so.
-pub(crate) fn source(context: &Context, request: &Request) -> Result<Arc<dyn Source>, Error> {
+/// The source of a request: as it is, or by person where its `unit` says so; and who the persons are.
+pub(crate) fn source(
+    context: &Context,
+    request: &Request,
+) -> Result<(Arc<dyn Source>, Persons), Error> {
+    let inner = Arc::clone(&context.source);
     match request.unit.as_deref() {
-        None | Some("visitor") => Ok(Arc::clone(&context.source)),
+        None | Some("visitor") => Ok((inner, Persons::default())),
         Some("user") => {
             let links = Links::of(context, &request.site)?;
-            let inner = Arc::clone(&context.source);
-            Ok(Arc::new(ByPerson { inner, links, gathered: Mutex::default() }))
+            let persons = links.persons();
+            Ok((Arc::new(ByPerson { inner, links, gathered: Mutex::default() }), persons))
         }
         Some(other) => {
             Err(Error::parameter("unit", format!("is `{other}`: it can be visitor or user")))

@@ -23,6 +23,7 @@ pub(super) const REPORT: Report = Report {
     doc: "Who reached a step of a funnel, or got no further",
     looks_at_now: true,
     parameters: &[
+        Parameter::Unit,
         Parameter::Steps,
         Parameter::Window,
         Parameter::Order,
@@ -32,8 +33,14 @@ pub(super) const REPORT: Report = Report {
         Parameter::Limit,
     ],
     fields: &[
-        ("visitor", "who; the latest first"),
-        ("user", "the account it was last known by in the period, and within the window after it"),
+        (
+            "visitor",
+            "who; the latest first. With `unit=user` null of an account, which may have several",
+        ),
+        (
+            "user",
+            "the account it was last known by in the period, and within the window after it; with `unit=user` the account that it is",
+        ),
         ("began", "when it was at the first step"),
         ("reached", "when it was at the step"),
     ],
@@ -57,14 +64,19 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     let mut meta = Asked::meta(request);
     meta.insert("step".into(), json!(step));
     meta.insert("visitors".into(), json!(found.visitors));
-    let rows = found.latest.into_sorted_vec().into_iter().map(|Reverse(who)| row(&who));
+    let rows = found.latest.into_sorted_vec().into_iter().map(|Reverse(who)| row(&job, who));
     Ok(job.answer(rows.collect(), meta))
 }
 
-fn row(who: &Who) -> Row {
+fn row(job: &Job<'_>, who: Who) -> Row {
+    // The number of a person is made up for one answer: nobody could look it up.
+    let (visitor, user) = match job.persons.user(who.visitor) {
+        Some(user) => (None, Some(user.clone())),
+        None => (Some(VisitorId(who.visitor).to_string()), who.user),
+    };
     let mut row = Row::new();
-    row.insert("visitor".into(), json!(VisitorId(who.visitor).to_string()));
-    row.insert("user".into(), json!(who.user));
+    row.insert("visitor".into(), json!(visitor));
+    row.insert("user".into(), json!(user));
     row.insert("began".into(), json!(Micros(who.began).to_string()));
     row.insert("reached".into(), json!(Micros(who.reached).to_string()));
     row

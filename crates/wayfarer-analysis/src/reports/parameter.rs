@@ -46,7 +46,7 @@ parameters! {
     Within "within" "TIME" "How long before the end of the period `did` and `did-not` look back, such as 30d; the period itself by default";
     Segment "segment" "NAME" "Only what a saved segment chooses; given once for each segment";
     By "by" "DIM" "The dimension to break down by";
-    Group "group" "RULE" "Count under one key what fits a rule such as /product/* (** also crosses slashes); given once for each rule";
+    Group "group" "RULE" "Count under one key what fits a rule such as /product/* (** also crosses slashes), or under a name: Products=/product/*; given once for each rule";
     Metrics "metrics" "LIST" "The metrics to give, with commas between";
     Interval "interval" "UNIT" "minute, hour, day, week, month, quarter or year";
     Unit "unit" "UNIT" "visitor or user";

@@ -1,7 +1,9 @@
 //! Reports by person: the same reports over a world in which every row already is its person's.
 
+use std::collections::BTreeSet;
+
 use proptest::{prelude::*, sample::select};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use wayfarer_analysis::{Parameter, Report, Request, reports};
 use wayfarer_event::{VisitorId, VisitorKind};
 
@@ -39,6 +41,18 @@ fn by_person(world: &World) -> World {
     other
 }
 
+/// Calls persons by their accounts instead of numbers.
+fn call_by_account(world: &World, rows: &mut [Map<String, Value>]) {
+    let users: BTreeSet<&str> =
+        world.rows.iter().filter_map(|row| row.event.user.as_deref()).collect();
+    for row in rows {
+        let is_of = |user: &&&str| row["visitor"] == number(user).to_string();
+        if let Some(user) = users.iter().find(is_of) {
+            (row["visitor"], row["user"]) = (Value::Null, json!(user));
+        }
+    }
+}
+
 fn by_unit() -> Vec<&'static Report> {
     reports().iter().filter(|report| report.parameters().any(|it| it == Parameter::Unit)).collect()
 }
@@ -59,7 +73,15 @@ proptest! {
             plain.interval = Some(interval.into());
         }
         let person = Request { unit: Some("user".into()), ..plain.clone() };
-        assert_eq!(ask(&world, &person).rows, ask(&by_person(&world), &plain).rows, "{person:?}");
+        let (mut found, mut expected) = (ask(&world, &person).rows, ask(&by_person(&world), &plain).rows);
+        if report.name() == "funnel-visitors" {
+            call_by_account(&world, &mut expected);
+            // Of those that came at the same instant, the order is by numbers that only this world has.
+            for rows in [&mut found, &mut expected] {
+                rows.sort_by_key(|row| json!(row).to_string());
+            }
+        }
+        assert_eq!(found, expected, "{person:?}");
         let visitor = Request { unit: Some("visitor".into()), ..plain.clone() };
         assert_eq!(ask(&world, &visitor).rows, ask(&world, &plain).rows);
     }

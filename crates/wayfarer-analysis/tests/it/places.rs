@@ -13,19 +13,21 @@ use super::{
 /// A rule, and which paths fall under it.
 type Rule = (&'static str, fn(&str) -> bool);
 
-const RULES: [Rule; 4] = [
+const RULES: [Rule; 6] = [
+    ("Below b=/b/*", |path| path.strip_prefix("/b/").is_some_and(|rest| !rest.contains('/'))),
+    ("Below b=/a", |path| path == "/a"),
     ("/b**", |path| path.starts_with("/b")),
     ("/b/*", |path| path.strip_prefix("/b/").is_some_and(|rest| !rest.contains('/'))),
     ("/*", |path| !path[1..].contains('/')),
     ("/a", |path| path == "/a"),
 ];
 
-/// The world in which every path is what the first rule makes of it.
+/// The world in which every path is called as the first rule that it falls under.
 fn named(world: &World, rules: &[Rule]) -> World {
     let mut world = world.clone();
     for row in &mut world.rows {
-        let rule =
-            |path: &Text| rules.iter().find(|rule| rule.1(path)).map(|rule| Text::from(rule.0));
+        let called = |rule: &Rule| Text::from(rule.0.split('=').next().unwrap_or(rule.0));
+        let rule = |path: &Text| rules.iter().find(|rule| rule.1(path)).map(called);
         let path = row.event.path.take();
         row.event.path = path.map(|path| rule(&path).unwrap_or(path));
     }
