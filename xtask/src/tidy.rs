@@ -65,6 +65,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "wayfarer-event",
             "wayfarer-lake",
             "wayfarer-learn",
+            "wayfarer-query",
             "wayfarer-track",
         ],
     ),

@@ -123,7 +123,7 @@ pub(crate) enum Command {
     Import(cmd::import::Import),
     /// Answer a question from the lake
     Report(cmd::report::Report),
-    /// Ask in SQL: says how DuckDB opens the lake
+    /// Ask in SQL, over the tables events and visits (feature `sql`)
     Query(cmd::query::Query),
     /// Write events into a file
     Export(cmd::export::Export),

@@ -8,6 +8,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, task::JoinHandle};
+use wayfarer_analysis::VisitRule;
 use wayfarer_collect::{Collector, Salts, Site};
 use wayfarer_event::Micros;
 use wayfarer_lake::Lake;
@@ -181,6 +182,12 @@ impl Wayfarer {
             tokens: self.control().tokens().len(),
             lake: self.lake().status(),
         }
+    }
+
+    /// When a visit ends here.
+    #[must_use]
+    pub fn visit_rule(&self) -> VisitRule {
+        self.options().visits
     }
 
     pub(crate) fn collector(&self) -> &Arc<Collector> {

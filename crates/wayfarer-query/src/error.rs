@@ -9,7 +9,7 @@ use datafusion::error::DataFusionError;
 #[non_exhaustive]
 pub enum Error {
     /// The query is no SQL, asks for what is not there, or would change something.
-    #[error("the query cannot be answered: {}", .0.strip_backtrace())]
+    #[error("the query cannot be answered: {}", told(.0))]
     Query(DataFusionError),
     /// The query needs more memory than it may have, and cannot do with the disk instead.
     #[error(
@@ -35,8 +35,13 @@ pub enum Error {
         limit: usize,
     },
     /// The events could not be read.
-    #[error("the events cannot be read: {}", .0.strip_backtrace())]
+    #[error("the events cannot be read: {}", told(.0))]
     Read(DataFusionError),
+}
+
+/// What DataFusion says, on one line.
+fn told(error: &DataFusionError) -> String {
+    error.strip_backtrace().replace('\n', " ")
 }
 
 impl Error {

@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use datafusion::{
-    common::runtime::SpawnedTask,
     error::DataFusionError,
     execution::{
         context::{SQLOptions, SessionConfig, SessionContext},
@@ -14,6 +13,11 @@ use datafusion::{
     },
 };
 use futures_util::TryStreamExt as _;
+use serde::{Deserialize, Serialize};
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinHandle,
+};
 use wayfarer_analysis::VisitRule;
 use wayfarer_lake::View;
 
@@ -24,10 +28,10 @@ const MERGE_MEMORY: usize = 10 << 20;
 
 /// What one query may take. Two things are not measured: what a single expression makes (`repeat('x', 1000000)`), and the
 /// bytes of the answer, of which only the rows are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// How long, from planning to the last row. The caller has its answer then, however busy the query is, if its runtime has a
-    /// second thread; the work itself ends at the next batch.
+    /// How long, from planning to the last row. The caller has its answer then, however busy the query is; the work itself ends
+    /// at the next batch.
     pub time: Duration,
     /// Bytes of memory for what is sorted, grouped and joined. Beyond it, sorts and groups use the folder for temporary files.
     pub memory: usize,
@@ -86,12 +90,40 @@ pub async fn query(
 ) -> Result<Answer, Error> {
     let context = context(view, rule, limits).map_err(Error::Query)?;
     let (sql, limits) = (sql.to_owned(), *limits);
-    // A task of its own: work that does not wait would keep a timer in the same task from being looked at.
-    let work = SpawnedTask::spawn(async move { run(&context, &sql, &limits).await });
-    match tokio::time::timeout(limits.time, work.join_unwind()).await {
+    let (_threads, work) =
+        Threads::run(&limits, async move { run(&context, &sql, &limits).await })?;
+    match tokio::time::timeout(limits.time, work).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(ended)) => Err(Error::Query(DataFusionError::ExecutionJoin(Box::new(ended)))),
         Err(_) => Err(Error::Time { limit: limits.time }),
+    }
+}
+
+/// The threads of one query. A query may compute for long without waiting, and would keep everybody else of the caller's
+/// threads from their work. When nobody waits for the answer any more, they end at their next batch, and nobody waits for that.
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    /// Runs work on threads of its own.
+    fn run<T: Send + 'static>(
+        limits: &Limits,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<(Threads, JoinHandle<T>), Error> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(limits.threads.max(1))
+            .thread_name("wayfarer-query")
+            .build();
+        let runtime = runtime.map_err(|source| Error::Read(DataFusionError::IoError(source)))?;
+        let work = runtime.spawn(work);
+        Ok((Threads(Some(runtime)), work))
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

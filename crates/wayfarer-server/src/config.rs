@@ -432,7 +432,10 @@ mod tests {
         let config = parse("resident_bytes = 1000", &[("WAYFARER_ANSWER_BYTES", "0")]).unwrap();
         assert_eq!((config.options.lake.resident_bytes, config.options.answer_bytes), (1000, 0));
         let config = parse("", &[]).unwrap();
-        let of = |name| KEYS.iter().find(|key| key.name == name).unwrap().default.parse().unwrap();
+        let of = |name| -> usize {
+            let key = KEYS.iter().find(|key| key.name == name).unwrap();
+            key.default.parse().unwrap()
+        };
         assert_eq!(config.options.lake.resident_bytes, of("resident_bytes"));
         assert_eq!(config.options.answer_bytes, of("answer_bytes"));
     }

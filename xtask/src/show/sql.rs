@@ -1,4 +1,5 @@
-//! SQL beside the reports, on more generated lakes than one. The only task that builds DataFusion, so the first run takes long.
+//! SQL beside the reports, on more generated lakes than one, and through the command line. The only task that builds DataFusion,
+//! so the first run takes long.
 
 use std::time::Instant;
 
@@ -10,11 +11,16 @@ use crate::{run, test};
 /// How many lakes each comparison is tried on, unless the environment says it.
 const CASES: &str = "20";
 
-/// Runs the tests of `wayfarer-query` with the engine in it, and tells how many there were.
+/// What is built with the engine in it: both at once, so that it is built once.
+const TESTS: &[&str] =
+    &["test", "-p", "wayfarer-query", "-p", "wayfarer-cli", "--features", "wayfarer-cli/sql"];
+
+/// Runs the tests of `wayfarer-query` and of the command line with the engine in them, and tells how many there were.
 pub(crate) fn sql() -> Result<Value> {
     let cases = std::env::var("WAYFARER_CASES").unwrap_or_else(|_| CASES.to_owned());
     let started = Instant::now();
-    let mut tests = run::cargo(&["test", "-p", "wayfarer-query", "--features", "datafusion"]);
+    let mut tests = run::cargo(TESTS);
+    tests.args(["--", "--skip", "real::"]);
     let (count, ended_well) = test::count(tests.env("WAYFARER_CASES", &cases))?;
     if !ended_well || count.failed > 0 {
         bail!("{} tests failed over {cases} lakes", count.failed);

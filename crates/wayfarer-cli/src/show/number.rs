@@ -38,7 +38,7 @@ fn is_rate(name: &str) -> bool {
 }
 
 /// Control characters would move the cursor of the terminal: a path in a table must not.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

@@ -32,10 +32,22 @@ pub(crate) fn write(
     let columns = columns(rows);
     let mut lines = vec![columns.iter().map(|name| heading(name)).collect::<Vec<_>>()];
     lines.extend(rows.iter().map(|row| cells(&columns, row)));
-    let widths = widths(&lines);
     let right: Vec<bool> = columns.iter().map(|name| is_number(rows, name)).collect();
-    for line in &lines {
-        writeln!(out, "{}", join(line, &widths, &right))?;
+    write_lines(out, &lines, &right)
+}
+
+/// Writes lines of cells, the heading among them, as columns; `right` tells which of them stand right.
+///
+/// # Errors
+/// When `out` does not take the text.
+pub(crate) fn write_lines(
+    out: &mut dyn io::Write,
+    lines: &[Vec<String>],
+    right: &[bool],
+) -> io::Result<()> {
+    let widths = widths(lines);
+    for line in lines {
+        writeln!(out, "{}", join(line, &widths, right))?;
     }
     Ok(())
 }
@@ -52,12 +64,8 @@ pub(crate) fn write_list(
 ) -> io::Result<()> {
     let lines: Vec<Vec<String>> =
         row.iter().map(|(name, value)| vec![heading(name), number::cell(name, value)]).collect();
-    let widths = widths(&lines);
     let numbers = row.values().all(|value| value.is_number() || value.is_null());
-    for line in &lines {
-        writeln!(out, "{}", join(line, &widths, &[false, numbers]))?;
-    }
-    Ok(())
+    write_lines(out, &lines, &[false, numbers])
 }
 
 /// Every field of any row, in the order in which they first come.
@@ -74,6 +82,12 @@ pub(crate) fn columns(rows: &[Row]) -> Vec<&str> {
 fn cells(columns: &[&str], row: &Row) -> Vec<String> {
     let cell = |name: &&str| number::cell(name, row.get(*name).unwrap_or(&Value::Null));
     columns.iter().map(cell).map(shortened).collect()
+}
+
+/// A text as a cell: on one line, and no longer than is read at a glance.
+#[cfg(feature = "sql")]
+pub(crate) fn cell(text: String) -> String {
+    shortened(number::one_line(&text))
 }
 
 fn shortened(text: String) -> String {

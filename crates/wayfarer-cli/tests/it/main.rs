@@ -18,4 +18,6 @@ mod real;
 mod run;
 mod saved;
 mod session;
+#[cfg(feature = "sql")]
+mod sql;
 mod usage;

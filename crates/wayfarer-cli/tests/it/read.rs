@@ -11,7 +11,7 @@ const DAY: i64 = 86_400_000;
 const START: i64 = 1_777_852_800_000;
 
 /// Three days of two visitors and a bot; nothing here depends on the time of the test.
-fn fill(server: &Server, token: &str) {
+pub(crate) fn fill(server: &Server, token: &str) {
     let mut events = Vec::new();
     for day in 0..3 {
         for (place, path) in ["/", "/product/7", "/cart"].iter().enumerate() {

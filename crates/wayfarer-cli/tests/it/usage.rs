@@ -56,15 +56,36 @@ fn wrong_usage_is_status_2_and_says_what_is_right() {
     }
 }
 
+/// The addresses under `/local/` are between programs of one version, which may be built with different features.
+#[cfg(not(feature = "sql"))]
 #[test]
-fn a_query_is_sent_to_duckdb_by_name() {
+fn a_server_without_sql_says_so() {
+    use std::io::{Read as _, Write as _};
+
+    let house = House::with_site("s");
+    let _server = house.serve();
+    let mut stream =
+        std::os::unix::net::UnixStream::connect(house.data.join("wayfarer.sock")).unwrap();
+    let head = "POST /local/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 501 ") && answer.contains("built without SQL"),
+        "{answer}"
+    );
+}
+
+#[cfg(not(feature = "sql"))]
+#[test]
+fn a_build_without_sql_says_how_to_get_it_and_what_duckdb_answers() {
     let house = House::with_site("s");
     let done = house.run(&["query", "select count(*) from lake.events"]);
     let said = done.complaint(1);
-    assert!(said.contains("crate wayfarer-query); ask DuckDB: INSTALL ducklake;"), "{said}");
+    assert!(said.contains("--features sql`, or ask DuckDB: INSTALL ducklake;"), "{said}");
     assert!(said.ends_with("select count(*) from lake.events"), "{said}");
     let chinese = house.run(&["--lang", "zh-CN", "query", "select 1"]);
-    assert!(chinese.complaint(1).contains("请用 DuckDB"), "{chinese:?}");
+    assert!(chinese.complaint(1).contains("或用 DuckDB"), "{chinese:?}");
     assert!(house.run(&["query", "select 1"]).stderr.contains(house.data.to_str().unwrap()));
 }
 

@@ -67,6 +67,20 @@ impl Client {
         self.ask(Method::POST, "/local/report", Some(request)).await
     }
 
+    /// See [`Folder::query`](super::Folder::query).
+    ///
+    /// # Errors
+    /// When the server says no or does not answer.
+    #[cfg(feature = "sql")]
+    pub async fn query(
+        &self,
+        sql: &str,
+        limits: &super::SqlLimits,
+    ) -> Result<super::SqlAnswer, FolderError> {
+        let answer = self.send(Method::POST, "/local/query", json(&(sql, limits))?).await?;
+        super::sql::receive(answer).await
+    }
+
     /// See [`Folder::status`](super::Folder::status).
     ///
     /// # Errors
@@ -352,7 +366,7 @@ fn full(bytes: Bytes) -> Body {
     Full::new(bytes).map_err(|never| match never {}).boxed()
 }
 
-fn protocol(error: impl std::fmt::Display) -> FolderError {
+pub(super) fn protocol(error: impl std::fmt::Display) -> FolderError {
     FolderError::Protocol(error.to_string())
 }
 

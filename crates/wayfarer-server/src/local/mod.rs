@@ -9,6 +9,8 @@ mod client;
 mod frames;
 pub(crate) mod routes;
 mod socket;
+#[cfg(feature = "sql")]
+mod sql;
 
 use std::path::Path;
 
@@ -22,6 +24,8 @@ use wayfarer_event::Micros;
 
 pub use self::client::{Client, RemoteExport};
 pub(crate) use self::socket::{bind, remove};
+#[cfg(feature = "sql")]
+pub use wayfarer_query::{Answer as SqlAnswer, Error as SqlError, Limits as SqlLimits};
 
 /// Events of an import that wait to be shown.
 const EVENTS: usize = 64;
@@ -36,6 +40,10 @@ pub enum FolderError {
     /// It was tried here and failed.
     #[error(transparent)]
     Here(#[from] wayfarer_embedded::Error),
+    /// A query was tried here and has no answer.
+    #[cfg(feature = "sql")]
+    #[error(transparent)]
+    Sql(#[from] SqlError),
     /// The server that holds the folder says no, and why.
     #[error("{message}")]
     There {
@@ -74,6 +82,8 @@ impl FolderError {
             FolderError::Here(error) => {
                 matches!(error.kind(), ErrorKind::Invalid | ErrorKind::UnknownSite)
             }
+            #[cfg(feature = "sql")]
+            FolderError::Sql(error) => sql::is_wrong_usage(error),
             FolderError::There { wrong_usage, .. } => *wrong_usage,
             _ => false,
         }
@@ -143,6 +153,18 @@ impl Folder {
         match self {
             Folder::Open(wayfarer) => Ok(wayfarer.report(request.clone()).await?),
             Folder::Remote(client) => client.report(request).await,
+        }
+    }
+
+    /// Answers a query in SQL over the tables `events` and `visits`.
+    ///
+    /// # Errors
+    /// When it is no query, would change something, outgrows a limit, or the lake cannot be read.
+    #[cfg(feature = "sql")]
+    pub async fn query(&self, sql: &str, limits: &SqlLimits) -> Result<SqlAnswer, FolderError> {
+        match self {
+            Folder::Open(wayfarer) => Ok(sql::answer(wayfarer, sql, limits).await?),
+            Folder::Remote(client) => client.query(sql, limits).await,
         }
     }
 

@@ -20,6 +20,8 @@ use wayfarer_embedded::{
 };
 use wayfarer_event::Micros;
 
+#[cfg(feature = "sql")]
+use super::sql::route as query;
 use super::{EVENTS, frames};
 use crate::{
     Server,
@@ -48,7 +50,7 @@ pub(super) enum ImportLine {
 }
 
 /// An answer that says no to the owner of the folder, and why in full.
-struct OwnerError(ApiError);
+pub(super) struct OwnerError(pub(super) ApiError);
 
 impl From<wayfarer_embedded::Error> for OwnerError {
     fn from(error: wayfarer_embedded::Error) -> OwnerError {
@@ -74,6 +76,7 @@ pub(crate) fn routes() -> Router<Server> {
     Router::new()
         .route("/local/status", get(status))
         .route("/local/report", post(report))
+        .route("/local/query", post(query))
         .route("/local/export", post(export))
         .route("/local/import", post(import))
         .route("/local/sites", get(sites).post(put_site))
@@ -95,6 +98,13 @@ async fn report(
     Json(request): Json<Request>,
 ) -> Result<Json<Answer>, OwnerError> {
     Ok(Json(server.wayfarer().report(request).await?))
+}
+
+/// A command line with SQL may ask a server without it.
+#[cfg(not(feature = "sql"))]
+async fn query() -> OwnerError {
+    let text = "the server that holds the folder was built without SQL: build it with `--features sql`, or stop it and ask again";
+    OwnerError(ApiError::new(axum::http::StatusCode::NOT_IMPLEMENTED, text))
 }
 
 async fn sites(State(server): State<Server>) -> Json<Vec<SiteSpec>> {
