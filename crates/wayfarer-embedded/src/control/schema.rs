@@ -78,10 +78,7 @@ pub(super) async fn migrate(
     if found > 0 {
         back_up(pool, file, found).await?;
     }
-    for (version, step) in (1..).zip(steps).skip(found) {
-        run(pool, version, step).await?;
-    }
-    Ok(())
+    run(pool, steps.get(found..).unwrap_or_default(), known).await
 }
 
 async fn version(pool: &SqlitePool) -> Result<usize, OpenError> {
@@ -98,9 +95,12 @@ async fn back_up(pool: &SqlitePool, file: &Path, version: usize) -> Result<(), O
     Ok(())
 }
 
-async fn run(pool: &SqlitePool, version: usize, step: &'static str) -> Result<(), OpenError> {
+/// Takes all steps or none, and waits for the disk once.
+async fn run(pool: &SqlitePool, steps: &[&'static str], version: usize) -> Result<(), OpenError> {
     let mut transaction = pool.begin().await?;
-    sqlx::raw_sql(step).execute(&mut *transaction).await?;
+    for step in steps {
+        sqlx::raw_sql(*step).execute(&mut *transaction).await?;
+    }
     let marks = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {version}");
     sqlx::raw_sql(AssertSqlSafe(marks)).execute(&mut *transaction).await?;
     transaction.commit().await?;
