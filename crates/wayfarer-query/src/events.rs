@@ -6,182 +6,52 @@ use arrow_array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray,
     TimestampMicrosecondArray, UInt64Array,
 };
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use async_trait::async_trait;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use datafusion::{
-    catalog::{Session, TableProvider},
-    error::{DataFusionError, Result},
+    error::Result,
     execution::{SendableRecordBatchStream, TaskContext},
-    logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType},
-    physical_plan::{
-        ExecutionPlan,
-        stream::RecordBatchReceiverStreamBuilder,
-        streaming::{PartitionStream, StreamingTableExec},
-    },
-    scalar::ScalarValue,
+    logical_expr::TableType,
+    physical_plan::streaming::PartitionStream,
 };
-use wayfarer_event::{Column, Kind, Micros};
+use wayfarer_event::{Column, Kind};
 use wayfarer_lake::{Block, Scan, Values, View};
 
-/// The type of instants.
-pub(crate) fn instant() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
-}
+use crate::table::{Asked, Rows, Table, blocking, external, instant, ranges};
+
+/// The rows.
+pub(crate) struct Events;
 
 /// The table.
-pub(crate) struct Events {
-    view: Arc<View>,
-    threads: usize,
-    schema: SchemaRef,
-}
-
-impl Events {
-    pub(crate) fn new(view: Arc<View>, threads: usize) -> Events {
-        let field = |column: &Column| {
-            let kind = match column.kind() {
-                Kind::Text => DataType::Utf8,
-                Kind::Time => instant(),
-                Kind::I64 => DataType::Int64,
-                Kind::U64 => DataType::UInt64,
-                Kind::F64 => DataType::Float64,
-            };
-            Field::new(column.name(), kind, true)
+pub(crate) fn events(view: Arc<View>, threads: usize) -> Table<Events> {
+    let field = |column: &Column| {
+        let kind = match column.kind() {
+            Kind::Text => DataType::Utf8,
+            Kind::Time => instant(),
+            Kind::I64 => DataType::Int64,
+            Kind::U64 => DataType::UInt64,
+            Kind::F64 => DataType::Float64,
         };
-        let schema = Schema::new(Column::ALL.iter().map(field).collect::<Vec<Field>>());
-        Events { view, threads, schema: Arc::new(schema) }
-    }
+        Field::new(column.name(), kind, true)
+    };
+    let schema = Schema::new(Column::ALL.iter().map(field).collect::<Vec<Field>>());
+    Table { view, threads, schema: Arc::new(schema), rows: Events }
 }
 
-impl fmt::Debug for Events {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events").finish_non_exhaustive()
-    }
-}
+impl Rows for Events {
+    const KIND: TableType = TableType::Base;
 
-#[async_trait]
-impl TableProvider for Events {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    /// What of a filter is understood narrows the scan; all of it is applied to what comes.
-    fn supports_filters_pushdown(
-        &self,
-        filters: &[&Expr],
-    ) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
-    }
-
-    async fn scan(
-        &self,
-        _: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        _: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let all: Vec<usize> = (0..Column::ALL.len()).collect();
-        let places = projection.unwrap_or(&all);
-        let columns: Vec<Column> = places.iter().map(|place| Column::ALL[*place]).collect();
-        let schema = Arc::new(self.schema.project(places)?);
-        let narrow = Narrow::of(filters);
-        let sites = self.view.sites().into_iter().filter(|site| narrow.has(site));
-        let sites: Vec<String> = sites.collect();
+    fn parts(&self, asked: &Asked) -> Vec<Arc<dyn PartitionStream>> {
+        let columns: Vec<Column> = asked.places.iter().map(|place| Column::ALL[*place]).collect();
         let part = |visitors: RangeInclusive<u64>| -> Arc<dyn PartitionStream> {
+            let scan = |site: &String| asked.narrow.scan(site, &columns, &visitors);
             Arc::new(Part {
-                view: Arc::clone(&self.view),
-                schema: Arc::clone(&schema),
+                view: Arc::clone(&asked.view),
+                schema: Arc::clone(&asked.schema),
                 columns: columns.clone(),
-                scans: sites.iter().map(|site| narrow.scan(site, &columns, &visitors)).collect(),
+                scans: asked.sites.iter().map(scan).collect(),
             })
         };
-        let parts = ranges(self.threads).into_iter().map(part).collect();
-        Ok(Arc::new(StreamingTableExec::try_new(schema, parts, None, [], false, None)?))
-    }
-}
-
-/// All visitors in so many ranges.
-pub(crate) fn ranges(parts: usize) -> Vec<RangeInclusive<u64>> {
-    let edge = |part: usize| (1_u128 << 64) * part as u128 / parts as u128;
-    (0..parts).map(|part| edge(part) as u64..=(edge(part + 1) - 1) as u64).collect()
-}
-
-/// What of a query's filters decides where to look.
-#[derive(Debug, Default)]
-pub(crate) struct Narrow {
-    site: Option<String>,
-    from: Option<Micros>,
-    until: Option<Micros>,
-}
-
-impl Narrow {
-    pub(crate) fn of(filters: &[Expr]) -> Narrow {
-        let mut narrow = Narrow::default();
-        filters.iter().for_each(|filter| narrow.take(filter));
-        narrow
-    }
-
-    fn take(&mut self, filter: &Expr) {
-        let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else { return };
-        if *op == Operator::And {
-            self.take(left);
-            return self.take(right);
-        }
-        match (left.as_ref(), right.as_ref()) {
-            (Expr::Column(column), Expr::Literal(value, _)) => {
-                self.compare(&column.name, *op, value);
-            }
-            (Expr::Literal(value, _), Expr::Column(column)) => {
-                if let Some(op) = op.swap() {
-                    self.compare(&column.name, op, value);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn compare(&mut self, column: &str, op: Operator, value: &ScalarValue) {
-        if column == "site"
-            && op == Operator::Eq
-            && let Some(Some(site)) = value.try_as_str()
-        {
-            self.site = Some(site.to_owned());
-        }
-        let ScalarValue::TimestampMicrosecond(Some(ts), _) = value else { return };
-        if column != "ts" {
-            return;
-        }
-        let after = Micros(ts.saturating_add(1));
-        let later = |known: Option<Micros>, ts| Some(known.map_or(ts, |known| known.max(ts)));
-        let earlier = |known: Option<Micros>, ts| Some(known.map_or(ts, |known| known.min(ts)));
-        match op {
-            Operator::Gt => self.from = later(self.from, after),
-            Operator::GtEq => self.from = later(self.from, Micros(*ts)),
-            Operator::Lt => self.until = earlier(self.until, Micros(*ts)),
-            Operator::LtEq => self.until = earlier(self.until, after),
-            Operator::Eq => {
-                self.from = later(self.from, Micros(*ts));
-                self.until = earlier(self.until, after);
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether rows of a site may be wanted.
-    pub(crate) fn has(&self, site: &str) -> bool {
-        self.site.as_ref().is_none_or(|wanted| wanted == site)
-    }
-
-    fn scan(&self, site: &str, columns: &[Column], visitors: &RangeInclusive<u64>) -> Scan {
-        let free = [Column::Site, Column::Visitor, Column::Ts];
-        let columns: Vec<Column> =
-            columns.iter().copied().filter(|column| !free.contains(column)).collect();
-        let mut scan = Scan::new(site, &columns);
-        (scan.from, scan.until, scan.visitors) = (self.from, self.until, visitors.clone());
-        scan
+        ranges(asked.threads).into_iter().map(part).collect()
     }
 }
 
@@ -221,21 +91,6 @@ impl PartitionStream for Part {
             Ok(())
         })
     }
-}
-
-/// A stream of what a blocking function sends. It learns from `send` that nobody listens any more.
-pub(crate) fn blocking(
-    schema: &SchemaRef,
-    work: impl FnOnce(&dyn Fn(RecordBatch) -> bool) -> Result<()> + Send + 'static,
-) -> SendableRecordBatchStream {
-    let mut builder = RecordBatchReceiverStreamBuilder::new(Arc::clone(schema), 2);
-    let to = builder.tx();
-    builder.spawn_blocking(move || work(&|batch| to.blocking_send(Ok(batch)).is_ok()));
-    builder.build()
-}
-
-pub(crate) fn external(error: impl std::error::Error + Send + Sync + 'static) -> DataFusionError {
-    DataFusionError::External(Box::new(error))
 }
 
 /// A block as the columns of the query.

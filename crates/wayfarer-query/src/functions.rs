@@ -27,7 +27,7 @@ use datafusion::{
     scalar::ScalarValue,
 };
 
-use crate::events::instant;
+use crate::table::instant;
 
 /// The most conditions of one function: a bit each.
 const CONDITIONS: usize = 64;

@@ -18,6 +18,7 @@ mod error;
 mod events;
 pub mod functions;
 mod query;
+mod table;
 mod visits;
 
 pub use error::Error;

@@ -21,7 +21,7 @@ use tokio::{
 use wayfarer_analysis::VisitRule;
 use wayfarer_lake::View;
 
-use crate::{Error, events::Events, functions, visits::Visits};
+use crate::{Error, events::events, functions, visits::visits};
 
 /// How much a sort sets aside at the most, in bytes.
 const MERGE_MEMORY: usize = 10 << 20;
@@ -142,8 +142,8 @@ fn context(
         .with_information_schema(true)
         .with_sort_spill_reservation_bytes(aside);
     let context = SessionContext::new_with_config_rt(config, runtime);
-    context.register_table("events", Arc::new(Events::new(Arc::clone(&view), threads)))?;
-    context.register_table("visits", Arc::new(Visits::new(view, rule, threads)))?;
+    context.register_table("events", Arc::new(events(Arc::clone(&view), threads)))?;
+    context.register_table("visits", Arc::new(visits(view, rule, threads)))?;
     context.register_udaf(functions::window_funnel());
     context.register_udaf(functions::retention());
     context.register_udwf(functions::sessionize());

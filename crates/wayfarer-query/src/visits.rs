@@ -9,16 +9,11 @@ use arrow_array::{
     TimestampMicrosecondArray, UInt64Array,
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use async_trait::async_trait;
 use datafusion::{
-    catalog::{Session, TableProvider},
     error::Result,
     execution::{SendableRecordBatchStream, TaskContext},
-    logical_expr::{Expr, TableProviderFilterPushDown, TableType},
-    physical_plan::{
-        ExecutionPlan,
-        streaming::{PartitionStream, StreamingTableExec},
-    },
+    logical_expr::TableType,
+    physical_plan::streaming::PartitionStream,
 };
 use serde::{Deserialize, Serialize};
 use wayfarer_analysis::{
@@ -29,93 +24,60 @@ use wayfarer_analysis::{
 use wayfarer_event::{Column, Text};
 use wayfarer_lake::View;
 
-use crate::events::{Narrow, blocking, external, instant, ranges};
+use crate::table::{Asked, Rows, Table, blocking, external, instant, ranges};
 
 /// About how many rows one range of visitors has.
 const RANGE_ROWS: u64 = 1 << 20;
 /// How many visits one batch has.
 const BATCH: usize = 8192;
 
-/// The table.
+/// The rows.
 pub(crate) struct Visits {
-    view: Arc<View>,
     rule: VisitRule,
-    threads: usize,
+    /// All columns.
     schema: SchemaRef,
 }
 
-impl Visits {
-    pub(crate) fn new(view: Arc<View>, rule: VisitRule, threads: usize) -> Visits {
-        let schema = Schema::new(vec![
-            Field::new("site", DataType::Utf8, false),
-            Field::new("visitor", DataType::UInt64, false),
-            Field::new("start", instant(), false),
-            Field::new("end", instant(), false),
-            Field::new("duration_s", DataType::Float64, false),
-            Field::new("entry", DataType::Utf8, true),
-            Field::new("exit", DataType::Utf8, true),
-            Field::new("pageviews", DataType::UInt64, false),
-            Field::new("events", DataType::UInt64, false),
-            Field::new("bounce", DataType::Boolean, false),
-        ]);
-        Visits { view, rule, threads, schema: Arc::new(schema) }
-    }
+/// The table.
+pub(crate) fn visits(view: Arc<View>, rule: VisitRule, threads: usize) -> Table<Visits> {
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("site", DataType::Utf8, false),
+        Field::new("visitor", DataType::UInt64, false),
+        Field::new("start", instant(), false),
+        Field::new("end", instant(), false),
+        Field::new("duration_s", DataType::Float64, false),
+        Field::new("entry", DataType::Utf8, true),
+        Field::new("exit", DataType::Utf8, true),
+        Field::new("pageviews", DataType::UInt64, false),
+        Field::new("events", DataType::UInt64, false),
+        Field::new("bounce", DataType::Boolean, false),
+    ]));
+    let rows = Visits { rule, schema: Arc::clone(&schema) };
+    Table { view, threads, schema, rows }
 }
 
-impl fmt::Debug for Visits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Visits").finish_non_exhaustive()
-    }
-}
+impl Rows for Visits {
+    const KIND: TableType = TableType::View;
 
-#[async_trait]
-impl TableProvider for Visits {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::View
-    }
-
-    fn supports_filters_pushdown(
-        &self,
-        filters: &[&Expr],
-    ) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
-    }
-
-    async fn scan(
-        &self,
-        _: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        _: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let narrow = Narrow::of(filters);
-        let sites: Vec<String> =
-            self.view.sites().into_iter().filter(|site| narrow.has(site)).collect();
-        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
-        let places = projection.unwrap_or(&all).clone();
-        let schema = Arc::new(self.schema.project(&places)?);
+    fn parts(&self, asked: &Asked) -> Vec<Arc<dyn PartitionStream>> {
         let part = |nth: usize| -> Arc<dyn PartitionStream> {
             let mut walks = Vec::new();
-            for site in &sites {
-                let ranges = (self.view.rows(Some(site)) / RANGE_ROWS) as usize + self.threads;
-                let own = self::ranges(ranges).into_iter().skip(nth).step_by(self.threads);
+            for site in &asked.sites {
+                let rows = asked.view.rows(Some(site));
+                let ranges = self::ranges((rows / RANGE_ROWS) as usize + asked.threads);
+                let own = ranges.into_iter().skip(nth).step_by(asked.threads);
                 walks.extend(own.map(|range| (site.clone(), range)));
             }
             Arc::new(Part {
-                view: Arc::clone(&self.view),
+                view: Arc::clone(&asked.view),
                 rule: self.rule,
                 all: Arc::clone(&self.schema),
-                schema: Arc::clone(&schema),
-                places: places.clone(),
+                schema: Arc::clone(&asked.schema),
+                places: asked.places.clone(),
                 walks,
             })
         };
-        let parts = (0..self.threads).map(part).collect();
-        Ok(Arc::new(StreamingTableExec::try_new(schema, parts, None, [], false, None)?))
+        (0..asked.threads).map(part).collect()
     }
 }
 
@@ -146,7 +108,7 @@ impl PartitionStream for Part {
         let (all, places) = (Arc::clone(&self.all), self.places.clone());
         blocking(&self.schema, move |send| {
             for (site, visitors) in walks {
-                let visits = visits(&view, rule, &site, visitors).map_err(external)?;
+                let visits = visits_of(&view, rule, &site, visitors).map_err(external)?;
                 for visits in visits.chunks(BATCH) {
                     if !send(batch(&site, visits, &all)?.project(&places)?) {
                         return Ok(());
@@ -179,7 +141,7 @@ struct Collect {
     path: KeySlot,
 }
 
-fn visits(
+fn visits_of(
     view: &View,
     rule: VisitRule,
     site: &str,
