@@ -39,28 +39,6 @@ const EVENT: &[Column] = &[
     Column::VisitorKind,
 ];
 
-const VISIT: &[Column] = &[
-    Column::Channel,
-    Column::Source,
-    Column::Referrer,
-    Column::UtmSource,
-    Column::UtmMedium,
-    Column::UtmCampaign,
-    Column::UtmTerm,
-    Column::UtmContent,
-    Column::ClickId,
-    Column::Country,
-    Column::Region,
-    Column::City,
-    Column::Language,
-    Column::Browser,
-    Column::BrowserVersion,
-    Column::Os,
-    Column::OsVersion,
-    Column::Device,
-    Column::Screen,
-];
-
 /// How a visit came: known of its first events alone.
 const ARRIVAL: &[Column] = &[
     Column::Channel,
@@ -74,9 +52,23 @@ const ARRIVAL: &[Column] = &[
     Column::ClickId,
 ];
 
+/// With what somebody came, and from where on earth.
+const CLIENT: &[Column] = &[
+    Column::Country,
+    Column::Region,
+    Column::City,
+    Column::Language,
+    Column::Browser,
+    Column::BrowserVersion,
+    Column::Os,
+    Column::OsVersion,
+    Column::Device,
+    Column::Screen,
+];
+
 /// Every dimension that `breakdown` knows; beside these, `prop.` and the name of any property.
 pub fn dimensions() -> impl Iterator<Item = &'static str> {
-    let columns = EVENT.iter().chain(VISIT).map(|column| column.name());
+    let columns = EVENT.iter().chain(ARRIVAL).chain(CLIENT).map(|column| column.name());
     columns.chain(["entry", "exit", "new_returning", "goal"])
 }
 
@@ -94,7 +86,8 @@ impl Dimension {
             "event" => Some(Dimension::Event(Field::Column(Column::Name))),
             _ => column(EVENT, name)
                 .map(|column| Dimension::Event(Field::Column(column)))
-                .or_else(|| column(VISIT, name).map(Dimension::Visit)),
+                .or_else(|| column(ARRIVAL, name).map(Dimension::Visit))
+                .or_else(|| column(CLIENT, name).map(Dimension::Visit)),
         };
         found.ok_or_else(|| {
             let meant = suggestion(nearest(name, dimensions()));
