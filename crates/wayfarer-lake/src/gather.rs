@@ -75,6 +75,11 @@ impl Wanted<'_> {
         (greatest >= from) & ((least < until) | (until == i64::MAX))
     }
 
+    /// Whether every one of these times is wanted.
+    pub(crate) fn covers(&self, times: &RangeInclusive<i64>) -> bool {
+        self.has(*times.start()) && self.has(*times.end())
+    }
+
     fn takes(&self, chunk: &Chunk, row: usize) -> bool {
         let visitor = chunk.visitor.get(row).is_some_and(|visitor| self.visitors.contains(visitor));
         visitor && chunk.ts.get(row).is_some_and(|ts| self.has(*ts))

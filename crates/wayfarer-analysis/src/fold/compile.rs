@@ -43,12 +43,12 @@ impl Program {
         }
     }
 
-    /// Which rows of the block the filter selects.
-    pub(super) fn select(&mut self, block: &Block) -> Vec<bool> {
+    /// Fills `truths`: which rows of the block the filter selects.
+    pub(super) fn select(&mut self, block: &Block, truths: &mut Vec<bool>) {
         match self {
-            Program::All(parts) => join(parts, block, true, |one, other| one & other),
-            Program::Any(parts) => join(parts, block, false, |one, other| one | other),
-            Program::Column(test) => test.select(block),
+            Program::All(parts) => join(parts, block, truths, (true, |one, other| one & other)),
+            Program::Any(parts) => join(parts, block, truths, (false, |one, other| one | other)),
+            Program::Column(test) => test.select(block, truths),
         }
     }
 }
@@ -56,17 +56,21 @@ impl Program {
 fn join(
     parts: &mut [Program],
     block: &Block,
-    of_none: bool,
-    both: fn(bool, bool) -> bool,
-) -> Vec<bool> {
-    let Some((first, rest)) = parts.split_first_mut() else { return vec![of_none; block.len()] };
-    let mut truths = first.select(block);
+    truths: &mut Vec<bool>,
+    (of_none, both): (bool, fn(bool, bool) -> bool),
+) {
+    let Some((first, rest)) = parts.split_first_mut() else {
+        truths.clear();
+        return truths.resize(block.len(), of_none);
+    };
+    first.select(block, truths);
+    let mut others = Vec::new();
     for part in rest {
-        for (truth, other) in truths.iter_mut().zip(part.select(block)) {
-            *truth = both(*truth, other);
+        part.select(block, &mut others);
+        for (truth, other) in truths.iter_mut().zip(&others) {
+            *truth = both(*truth, *other);
         }
     }
-    truths
 }
 
 fn build(expr: &Expr, negated: bool, plan: &mut Plan) -> Program {
@@ -142,20 +146,24 @@ struct Table<T> {
 }
 
 impl ColumnTest {
-    fn select(&mut self, block: &Block) -> Vec<bool> {
+    fn select(&mut self, block: &Block, truths: &mut Vec<bool>) {
+        truths.clear();
         match block.columns.get(self.column) {
-            Some(Values::Text { codes, dictionary }) => self.table(dictionary).look_up(codes),
+            Some(Values::Text { codes, dictionary }) => {
+                let table = self.table(dictionary);
+                truths.extend(codes.iter().map(|&code| table.of(code)));
+            }
             Some(Values::Int { values, nulls }) => {
-                self.numbers(values, nulls.as_ref(), Value::Int, |value| value as f64)
+                self.numbers(values, nulls.as_ref(), truths, (Value::Int, |value| value as f64));
             }
             Some(Values::Float { values, nulls }) => {
-                self.numbers(values, nulls.as_ref(), Value::Number, |value| value)
+                self.numbers(values, nulls.as_ref(), truths, (Value::Number, |value| value));
             }
             Some(Values::Unsigned { values }) => {
-                self.numbers(values, None, Value::Id, |value| value as f64)
+                self.numbers(values, None, truths, (Value::Id, |value| value as f64));
             }
             Some(Values::Null { .. }) | None => {
-                vec![holds(&self.expr, |_| Value::Null); block.len()]
+                truths.resize(block.len(), holds(&self.expr, |_| Value::Null));
             }
         }
     }
@@ -173,22 +181,21 @@ impl ColumnTest {
         &self,
         values: &[T],
         nulls: Option<&arrow_buffer::NullBuffer>,
-        value: impl Fn(T) -> Value<'static>,
-        number: impl Fn(T) -> f64,
-    ) -> Vec<bool> {
-        let mut truths: Vec<bool> = match &self.expr {
+        truths: &mut Vec<bool>,
+        (value, number): (impl Fn(T) -> Value<'static>, impl Fn(T) -> f64),
+    ) {
+        match &self.expr {
             Expr::Test(_, Test::Compare(op, Literal::Number(literal))) => {
-                compare(values, *op, *literal, number)
+                compare(values, (*op, *literal), number, truths);
             }
-            expr => values.iter().map(|&v| holds(expr, |_| value(v))).collect(),
-        };
+            expr => truths.extend(values.iter().map(|&v| holds(expr, |_| value(v)))),
+        }
         if let Some(nulls) = nulls {
             let of_null = holds(&self.expr, |_| Value::Null);
             for (truth, is_valid) in truths.iter_mut().zip(nulls.iter()) {
                 *truth = if is_valid { *truth } else { of_null };
             }
         }
-        truths
     }
 }
 
@@ -208,10 +215,6 @@ impl<T: Copy> Table<T> {
     fn of(&self, code: u32) -> T {
         self.values[(code as usize).min(self.values.len() - 1)]
     }
-
-    fn look_up(&self, codes: &[u32]) -> Vec<T> {
-        codes.iter().map(|&code| self.of(code)).collect()
-    }
 }
 
 /// The value of a field where `text` is that of its column.
@@ -227,9 +230,14 @@ fn holds<'a>(expr: &Expr, value: impl Fn(&Field) -> Value<'a>) -> bool {
 }
 
 /// One loop for each operator, so that each becomes vector instructions.
-fn compare<T: Copy>(values: &[T], op: Op, literal: f64, number: impl Fn(T) -> f64) -> Vec<bool> {
-    let each = |holds: fn(f64, f64) -> bool| -> Vec<bool> {
-        values.iter().map(|&value| holds(number(value), literal)).collect()
+fn compare<T: Copy>(
+    values: &[T],
+    (op, literal): (Op, f64),
+    number: impl Fn(T) -> f64,
+    truths: &mut Vec<bool>,
+) {
+    let mut each = |holds: fn(f64, f64) -> bool| {
+        truths.extend(values.iter().map(|&value| holds(number(value), literal)));
     };
     match op {
         Op::Eq => each(|a, b| a == b),
@@ -291,24 +299,26 @@ impl Mask {
         &mut self.columns[place]
     }
 
-    /// Which filters select each row of the block.
-    pub(super) fn select(&mut self, block: &Block) -> Vec<u64> {
-        let mut masks = vec![self.base; block.len()];
+    /// Fills `masks`: which filters select each row of the block.
+    pub(super) fn select(&mut self, block: &Block, masks: &mut Vec<u64>) {
+        masks.clear();
+        masks.resize(block.len(), self.base);
+        let mut truths = Vec::new();
         for column in &mut self.columns {
-            column.restrict(&mut masks, block);
+            column.restrict(masks, block, &mut truths);
         }
         for (bit, program) in &mut self.others {
-            for (mask, truth) in masks.iter_mut().zip(program.select(block)) {
-                *mask |= if truth { *bit } else { 0 };
+            program.select(block, &mut truths);
+            for (mask, truth) in masks.iter_mut().zip(&truths) {
+                *mask |= if *truth { *bit } else { 0 };
             }
         }
-        masks
     }
 }
 
 impl MaskColumn {
     /// Takes the bits of the filters away that the column rules out.
-    fn restrict(&mut self, masks: &mut [u64], block: &Block) {
+    fn restrict(&mut self, masks: &mut [u64], block: &Block, truths: &mut Vec<bool>) {
         if let Some(Values::Text { codes, dictionary }) = block.columns.get(self.column) {
             let known = self.table.take().filter(|table| table.is_of(dictionary));
             let table = known.unwrap_or_else(|| {
@@ -321,8 +331,9 @@ impl MaskColumn {
             return;
         }
         for (bit, test) in &mut self.tests {
-            for (mask, truth) in masks.iter_mut().zip(test.select(block)) {
-                *mask &= if truth { u64::MAX } else { !*bit };
+            test.select(block, truths);
+            for (mask, truth) in masks.iter_mut().zip(truths.iter()) {
+                *mask &= if *truth { u64::MAX } else { !*bit };
             }
         }
     }

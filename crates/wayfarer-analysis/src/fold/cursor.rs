@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::{
     Blocks, Hooks, Words,
     load::{Loaded, Loader},
+    rows::Columns,
 };
 use crate::Error;
 
@@ -18,6 +19,10 @@ pub(super) struct Cursor {
     run: Box<dyn Blocks>,
     loader: Loader,
     blocks: VecDeque<Loaded>,
+    /// No rows, with the columns of the plan.
+    empty: Columns,
+    /// The columns of blocks that are used up, to be filled anew.
+    spare: Vec<Columns>,
     /// The next visitor: which of the blocks, and which visitor of it.
     at: (usize, usize),
     has_ended: bool,
@@ -42,16 +47,25 @@ pub(super) struct Segment {
 }
 
 impl Cursor {
-    pub(super) fn new(run: Box<dyn Blocks>, loader: Loader) -> Cursor {
-        Cursor { run, loader, blocks: VecDeque::new(), at: (0, 0), has_ended: false, last: None }
+    pub(super) fn new(run: Box<dyn Blocks>, loader: Loader, empty: Columns) -> Cursor {
+        Cursor {
+            run,
+            loader,
+            blocks: VecDeque::new(),
+            empty,
+            spare: Vec::new(),
+            at: (0, 0),
+            has_ended: false,
+            last: None,
+        }
     }
 
     /// Lets go of blocks that are used up, and loads until a visitor is whole. False at the end of the run.
     pub(super) fn ahead(&mut self, task: &mut Task<'_>) -> Result<bool, Error> {
-        self.blocks.drain(..self.at.0);
+        self.spare.extend(self.blocks.drain(..self.at.0).map(|block| block.columns));
         self.at.0 = 0;
         if self.blocks.front().is_some_and(|front| self.at.1 == front.visitors.runs().len()) {
-            self.blocks.pop_front();
+            self.spare.extend(self.blocks.pop_front().map(|block| block.columns));
             self.at.1 = 0;
         }
         while !self.has_ended && !self.has_whole_visitor() {
@@ -129,7 +143,8 @@ impl Cursor {
             return Ok(());
         };
         task.hooks.block(block.len())?;
-        let loaded = self.loader.load(block, task.words)?;
+        let columns = self.spare.pop().unwrap_or_else(|| self.empty.clone());
+        let loaded = self.loader.load(block, columns, task.words)?;
         self.blocks.push_back(loaded);
         let rows: usize = self.blocks.iter().map(|block| block.times.len()).sum();
         if self.blocks.len() > 2 && rows > LONGEST {

@@ -14,7 +14,7 @@ use crate::VisitRule;
 #[derive(Clone, Copy, Debug)]
 pub struct History<'a> {
     pub(super) visitor: u64,
-    pub(super) rows: &'a Rows,
+    pub(super) rows: Rows<'a>,
     pub(super) words: &'a [Words],
     pub(super) kept: (usize, usize),
     pub(super) hidden: (usize, usize),
@@ -38,7 +38,7 @@ impl<'a> History<'a> {
     /// The codes of a key: [`NULL`](super::NULL) where it is not known.
     #[must_use]
     pub fn key(&self, slot: KeySlot) -> &'a [u32] {
-        &self.rows.keys[slot.0][self.range()]
+        &self.rows.columns.keys[slot.0][self.range()]
     }
 
     /// The texts of a key's codes. The same codes mean the same texts for all visitors of a state.
@@ -50,13 +50,13 @@ impl<'a> History<'a> {
     /// The values of a number: NaN where it is not known.
     #[must_use]
     pub fn number(&self, slot: NumberSlot) -> &'a [f64] {
-        &self.rows.numbers[slot.0][self.range()]
+        &self.rows.columns.numbers[slot.0][self.range()]
     }
 
     /// Which rows a filter selects.
     #[must_use]
     pub fn test(&self, slot: TestSlot) -> &'a [bool] {
-        &self.rows.tests[slot.0][self.range()]
+        &self.rows.columns.tests[slot.0][self.range()]
     }
 
     /// Whether a filter selects a row. Where there is no filter, every row is selected.
@@ -74,7 +74,7 @@ impl<'a> History<'a> {
     /// Which of several filters select each row, as bits.
     #[must_use]
     pub fn mask(&self, slot: MaskSlot) -> &'a [u64] {
-        &self.rows.masks[slot.0][self.range()]
+        &self.rows.columns.masks[slot.0][self.range()]
     }
 
     /// Which rows lie in the period.

@@ -9,8 +9,10 @@ use wayfarer_event::Column;
 use wayfarer_lake::{Arrival, Block, Values, Visitors};
 
 use super::{
+    Rows,
     compile::{Mask, Program},
     plan::{Key, Plan},
+    rows::Columns,
     words::{NULL, Words},
 };
 use crate::{
@@ -27,10 +29,14 @@ pub(super) struct Loaded {
     pub(super) is_in_order: bool,
     /// Which rows are left out of the report as those of bots; `None` when none is.
     pub(super) hidden: Option<Vec<bool>>,
-    pub(super) keys: Vec<Vec<u32>>,
-    pub(super) numbers: Vec<Vec<f64>>,
-    pub(super) tests: Vec<Vec<bool>>,
-    pub(super) masks: Vec<Vec<u64>>,
+    pub(super) columns: Columns,
+}
+
+impl Loaded {
+    /// Its rows.
+    pub(super) fn rows(&self) -> Rows<'_> {
+        Rows { times: &self.times, columns: &self.columns }
+    }
 }
 
 /// Loads the blocks of one run. What it works out for a dictionary it keeps while blocks share the dictionary.
@@ -61,19 +67,28 @@ impl Loader {
         Loader { keys, numbers, tests, masks, bots }
     }
 
-    /// Loads a block.
-    pub(super) fn load(&mut self, block: Block, words: &mut [Words]) -> Result<Loaded, Error> {
-        let mut keys = Vec::with_capacity(self.keys.len());
-        for (key, words) in self.keys.iter_mut().zip(words) {
-            keys.push(key.codes(&block, words)?);
+    /// Loads a block into columns that are no longer needed; what they hold goes.
+    pub(super) fn load(
+        &mut self,
+        block: Block,
+        mut columns: Columns,
+        words: &mut [Words],
+    ) -> Result<Loaded, Error> {
+        for ((key, into), words) in self.keys.iter_mut().zip(&mut columns.keys).zip(words) {
+            key.codes(&block, words, into)?;
         }
-        let hidden = self.bots.as_mut().map(|bots| bots.select(&block));
+        for (&column, into) in self.numbers.iter().zip(&mut columns.numbers) {
+            numbers(&block, column, into);
+        }
+        for (test, into) in self.tests.iter_mut().zip(&mut columns.tests) {
+            test.select(&block, into);
+        }
+        for (mask, into) in self.masks.iter_mut().zip(&mut columns.masks) {
+            mask.select(&block, into);
+        }
         Ok(Loaded {
-            hidden: hidden.filter(|hidden| hidden.contains(&true)),
-            keys,
-            numbers: self.numbers.iter().map(|&column| numbers(&block, column)).collect(),
-            tests: self.tests.iter_mut().map(|test| test.select(&block)).collect(),
-            masks: self.masks.iter_mut().map(|mask| mask.select(&block)).collect(),
+            hidden: self.bots.as_mut().and_then(|bots| hidden(bots, &block)),
+            columns,
             is_in_order: block.out_of_order().is_none(),
             visitors: block.visitors,
             times: block.ts,
@@ -82,24 +97,36 @@ impl Loader {
     }
 }
 
-fn numbers(block: &Block, column: usize) -> Vec<f64> {
-    match block.columns.get(column) {
-        Some(Values::Int { values, nulls }) => {
-            with_nulls(values.iter().map(|&value| value as f64).collect(), nulls.as_ref())
-        }
-        Some(Values::Float { values, nulls }) => with_nulls(values.to_vec(), nulls.as_ref()),
-        Some(Values::Unsigned { values }) => values.iter().map(|&value| value as f64).collect(),
-        Some(Values::Text { .. } | Values::Null { .. }) | None => vec![f64::NAN; block.len()],
-    }
+/// The rows that are left out of the report as those of bots; `None` where none is.
+fn hidden(bots: &mut Program, block: &Block) -> Option<Vec<bool>> {
+    let mut hidden = Vec::new();
+    bots.select(block, &mut hidden);
+    hidden.contains(&true).then_some(hidden)
 }
 
-fn with_nulls(mut values: Vec<f64>, nulls: Option<&NullBuffer>) -> Vec<f64> {
-    if let Some(nulls) = nulls {
-        for (value, is_valid) in values.iter_mut().zip(nulls.iter()) {
-            *value = if is_valid { *value } else { f64::NAN };
+fn numbers(block: &Block, column: usize, into: &mut Vec<f64>) {
+    into.clear();
+    let nulls = match block.columns.get(column) {
+        Some(Values::Int { values, nulls }) => {
+            into.extend(values.iter().map(|&value| value as f64));
+            nulls.as_ref()
         }
+        Some(Values::Float { values, nulls }) => {
+            into.extend_from_slice(values);
+            nulls.as_ref()
+        }
+        Some(Values::Unsigned { values }) => {
+            into.extend(values.iter().map(|&value| value as f64));
+            None
+        }
+        Some(Values::Text { .. } | Values::Null { .. }) | None => {
+            into.resize(block.len(), f64::NAN);
+            None
+        }
+    };
+    for (value, is_valid) in into.iter_mut().zip(nulls.into_iter().flat_map(NullBuffer::iter)) {
+        *value = if is_valid { *value } else { f64::NAN };
     }
-    values
 }
 
 /// Turns one field into codes of the task.
@@ -121,11 +148,23 @@ impl KeyLoader {
         KeyLoader { column, key, dictionary: None, integers: HashMap::new() }
     }
 
-    fn codes(&mut self, block: &Block, words: &mut Words) -> Result<Vec<u32>, Error> {
+    /// Fills `into` with the code of each row.
+    fn codes(
+        &mut self,
+        block: &Block,
+        words: &mut Words,
+        into: &mut Vec<u32>,
+    ) -> Result<(), Error> {
+        into.clear();
         match block.columns.get(self.column) {
-            Some(Values::Text { codes, dictionary }) => self.texts(codes, dictionary, words),
-            Some(Values::Int { values, nulls }) => self.integers(values, nulls.as_ref(), words),
-            _ => Ok(vec![NULL; block.len()]),
+            Some(Values::Text { codes, dictionary }) => self.texts(codes, dictionary, words, into),
+            Some(Values::Int { values, nulls }) => {
+                self.integers(values, nulls.as_ref(), words, into)
+            }
+            _ => {
+                into.resize(block.len(), NULL);
+                Ok(())
+            }
         }
     }
 
@@ -134,7 +173,8 @@ impl KeyLoader {
         codes: &[u32],
         dictionary: &Arc<StringArray>,
         words: &mut Words,
-    ) -> Result<Vec<u32>, Error> {
+        into: &mut Vec<u32>,
+    ) -> Result<(), Error> {
         let known = self.dictionary.take().filter(|(known, _)| Arc::ptr_eq(known, dictionary));
         let (_, map) = self.dictionary.insert(known.unwrap_or_else(|| {
             let mut map = vec![UNSEEN; dictionary.len()];
@@ -143,12 +183,13 @@ impl KeyLoader {
         }));
         // The place after the last text stands for null, whose code is greater than all.
         let null = map.len() - 1;
-        let mapped = |map: &[u32]| -> Vec<u32> {
-            codes.iter().map(|&code| map[(code as usize).min(null)]).collect()
+        let fill = |map: &[u32], into: &mut Vec<u32>| {
+            into.clear();
+            into.extend(codes.iter().map(|&code| map[(code as usize).min(null)]));
         };
-        let result = mapped(map);
-        if !result.contains(&UNSEEN) {
-            return Ok(result);
+        fill(map, into);
+        if !into.contains(&UNSEEN) {
+            return Ok(());
         }
         for &code in codes {
             let code = code as usize;
@@ -156,7 +197,8 @@ impl KeyLoader {
                 map[code] = self.key.code_in(dictionary.value(code), words)?;
             }
         }
-        Ok(mapped(map))
+        fill(map, into);
+        Ok(())
     }
 
     fn integers(
@@ -164,20 +206,20 @@ impl KeyLoader {
         values: &[i64],
         nulls: Option<&NullBuffer>,
         words: &mut Words,
-    ) -> Result<Vec<u32>, Error> {
-        let mut result = Vec::with_capacity(values.len());
+        into: &mut Vec<u32>,
+    ) -> Result<(), Error> {
         for (row, value) in values.iter().enumerate() {
             if nulls.is_some_and(|nulls| nulls.is_null(row)) {
-                result.push(NULL);
+                into.push(NULL);
             } else if let Some(&code) = self.integers.get(value) {
-                result.push(code);
+                into.push(code);
             } else {
                 let code = self.key.code(&value.to_string(), words)?;
                 self.integers.insert(*value, code);
-                result.push(code);
+                into.push(code);
             }
         }
-        Ok(result)
+        Ok(())
     }
 }
 

@@ -1,40 +1,43 @@
 //! Puts the runs of one task in one order, some thousand rows at a time.
 //!
-//! Every run says up to which visitor its rows are in memory; up to the least of these, all visitors are whole. Their rows
-//! are gathered column by column, visitor by visitor. Runs come in the order of time, so most visitors need no more; those
-//! whose rows overlap in time, or are partly hidden as bots, are sorted by themselves.
+//! Every run says up to which visitor its rows are in memory; up to the least of these, all visitors are whole. The rows of
+//! a visitor that one block has stay there. Those of others are gathered column by column, visitor by visitor. Runs come in
+//! the order of time, so most visitors need no more; those whose rows overlap in time, or are partly hidden as bots, are
+//! sorted by themselves.
 
 use super::{
     Rows, Words,
     cursor::{Cursor, LONGEST, Segment, Task},
     load::Loaded,
     plan::Plan,
+    rows::{Columns, reorder},
 };
 use crate::Error;
 
 /// About how many rows are gathered at once: so few that they stay in the processor's cache.
-const BATCH_ROWS: usize = 32 << 10;
+const BATCH_ROWS: usize = 8 << 10;
 /// How many rows of the longest run are taken at once at the least.
 const LEAST_ROWS: usize = 256;
 
 /// Walks over the visitors of several runs.
 pub(super) struct Merge {
     cursors: Vec<Cursor>,
-    batch: Batch,
+    gathered: Gathered,
 }
 
 /// Whole visitors, in order.
-pub(super) struct Batch {
-    pub(super) rows: Rows,
-    pub(super) visitors: Vec<Found>,
-    segments: Vec<Segment>,
-    sorting: Sorting,
+pub(super) struct Batch<'a> {
+    pub(super) visitors: &'a [Found],
+    gathered: Rows<'a>,
+    sources: Vec<&'a Loaded>,
 }
 
-/// The rows of one visitor.
+/// Where the rows of one visitor are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) visitor: u64,
+    /// The block that has all of them; `None` where they were gathered.
+    source: Option<u32>,
     pub(super) start: usize,
     /// Where the rows end that count.
     pub(super) kept: usize,
@@ -42,19 +45,42 @@ pub(super) struct Found {
     pub(super) end: usize,
 }
 
+/// What is worked out for a batch. Its vectors are filled again and again.
+struct Gathered {
+    visitors: Vec<Found>,
+    segments: Vec<Segment>,
+    /// Those of visitors whose rows must be copied.
+    copied: Vec<Segment>,
+    times: Vec<i64>,
+    columns: Columns,
+    sorting: Sorting,
+}
+
+impl Batch<'_> {
+    /// The rows among which a visitor's are.
+    pub(super) fn rows(&self, found: &Found) -> Rows<'_> {
+        match found.source {
+            Some(source) => self.sources[source as usize].rows(),
+            None => self.gathered,
+        }
+    }
+}
+
 impl Merge {
     pub(super) fn new(cursors: Vec<Cursor>, plan: &Plan) -> Merge {
-        let batch = Batch {
-            rows: Rows::new(plan),
+        let gathered = Gathered {
             visitors: Vec::new(),
             segments: Vec::new(),
+            copied: Vec::new(),
+            times: Vec::new(),
+            columns: Columns::new(plan),
             sorting: Sorting::default(),
         };
-        Merge { cursors, batch }
+        Merge { cursors, gathered }
     }
 
     /// Goes to the next visitors; `None` at the end.
-    pub(super) fn next(&mut self, task: &mut Task<'_>) -> Result<Option<&Batch>, Error> {
+    pub(super) fn next(&mut self, task: &mut Task<'_>) -> Result<Option<Batch<'_>>, Error> {
         let mut live = Vec::with_capacity(self.cursors.len());
         for mut cursor in self.cursors.drain(..) {
             if cursor.ahead(task)? {
@@ -67,15 +93,18 @@ impl Merge {
         }
         let bound = self.bound();
         let mut sources = Vec::new();
-        self.batch.segments.clear();
-        for cursor in &mut self.cursors {
-            cursor.take(bound, &mut self.batch.segments, &mut sources);
+        let Merge { cursors, gathered } = self;
+        gathered.segments.clear();
+        for cursor in cursors {
+            cursor.take(bound, &mut gathered.segments, &mut sources);
         }
         // Each run's are in order, and what is in order already is quickly merged.
-        self.batch.segments.sort_by_key(|segment| segment.visitor);
-        self.batch.gather(&sources);
-        self.batch.settle(&sources, task.site)?;
-        Ok(Some(&self.batch))
+        gathered.segments.sort_by_key(|segment| segment.visitor);
+        gathered.find(&sources)?;
+        gathered.copy(&sources);
+        gathered.settle(&sources, task.site)?;
+        let rows = Rows { times: &gathered.times, columns: &gathered.columns };
+        Ok(Some(Batch { visitors: &gathered.visitors, gathered: rows, sources }))
     }
 
     /// The visitor before which there are about [`BATCH_ROWS`] rows, of all runs together. The longest run sets the pace: an
@@ -93,51 +122,64 @@ impl Merge {
     }
 }
 
-impl Batch {
-    /// Copies the rows together, column by column.
-    fn gather(&mut self, sources: &[&Loaded]) {
-        let Batch { rows, segments, .. } = self;
-        gather(&mut rows.times, segments, sources, |block| &block.times);
-        for (place, column) in rows.keys.iter_mut().enumerate() {
-            gather(column, segments, sources, |block| &block.keys[place]);
+impl Gathered {
+    /// Finds each visitor's rows. Those that one block has stay where they are, unless some of them are hidden.
+    fn find(&mut self, sources: &[&Loaded]) -> Result<(), Error> {
+        self.visitors.clear();
+        self.copied.clear();
+        let mut copied = 0;
+        for segments in self.segments.chunk_by(|a, b| a.visitor == b.visitor) {
+            let Segment { visitor, source, .. } = segments[0];
+            let rows: usize = segments.iter().map(Segment::rows).sum();
+            if rows > LONGEST {
+                return Err(Error::TooMany { what: "events of one visitor", limit: LONGEST });
+            }
+            let stays = segments.len() == 1 && sources[source as usize].hidden.is_none();
+            let (source, start) = if stays {
+                (Some(source), segments[0].start as usize)
+            } else {
+                self.copied.extend_from_slice(segments);
+                copied += rows;
+                (None, copied - rows)
+            };
+            let end = start + rows;
+            self.visitors.push(Found { visitor, source, start, kept: end, end });
         }
-        for (place, column) in rows.numbers.iter_mut().enumerate() {
-            gather(column, segments, sources, |block| &block.numbers[place]);
+        Ok(())
+    }
+
+    /// Copies the other rows together, column by column.
+    fn copy(&mut self, sources: &[&Loaded]) {
+        let Gathered { copied, times, columns, .. } = self;
+        gather(times, copied, sources, |block| &block.times);
+        for (place, column) in columns.keys.iter_mut().enumerate() {
+            gather(column, copied, sources, |block| &block.columns.keys[place]);
         }
-        for (place, column) in rows.tests.iter_mut().enumerate() {
-            gather(column, segments, sources, |block| &block.tests[place]);
+        for (place, column) in columns.numbers.iter_mut().enumerate() {
+            gather(column, copied, sources, |block| &block.columns.numbers[place]);
         }
-        for (place, column) in rows.masks.iter_mut().enumerate() {
-            gather(column, segments, sources, |block| &block.masks[place]);
+        for (place, column) in columns.tests.iter_mut().enumerate() {
+            gather(column, copied, sources, |block| &block.columns.tests[place]);
+        }
+        for (place, column) in columns.masks.iter_mut().enumerate() {
+            gather(column, copied, sources, |block| &block.columns.masks[place]);
         }
     }
 
-    /// Puts each visitor's rows in order, those that count first.
+    /// Puts what was copied of each visitor in order, the rows that count first.
     fn settle(&mut self, sources: &[&Loaded], site: &str) -> Result<(), Error> {
-        let Batch { rows, visitors, segments, sorting } = self;
         let has_hidden = sources.iter().any(|block| block.hidden.is_some());
-        visitors.clear();
-        let mut start = 0;
-        for segments in segments.chunk_by(|a, b| a.visitor == b.visitor) {
-            let count: usize = segments.iter().map(Segment::rows).sum();
-            let mut found = Found {
-                visitor: segments[0].visitor,
-                start,
-                kept: start + count,
-                end: start + count,
-            };
-            start = found.end;
-            if count > LONGEST {
-                return Err(Error::TooMany { what: "events of one visitor", limit: LONGEST });
-            }
+        let visitors = self.visitors.iter_mut().filter(|found| found.source.is_none());
+        let segments = self.copied.chunk_by(|a, b| a.visitor == b.visitor);
+        for (found, segments) in visitors.zip(segments) {
             if has_hidden || !follow_each_other(segments, sources) {
                 let failed = |source| Error::Lake { site: site.to_owned(), source };
-                found.kept -= sorting.sort(segments, sources).map_err(failed)?;
-                if let Some(order) = sorting.order() {
-                    rows.reorder(found.start, &order);
+                found.kept -= self.sorting.sort(segments, sources).map_err(failed)?;
+                if let Some(order) = self.sorting.order() {
+                    reorder(&mut self.times, found.start, order.clone());
+                    self.columns.reorder(found.start, &order);
                 }
             }
-            visitors.push(found);
         }
         Ok(())
     }
@@ -153,16 +195,36 @@ impl Segment {
     }
 }
 
-fn gather<'a, T: Copy + 'a>(
+/// How many values are copied at once. Most segments are shorter: a copy of fixed length, whose rest the next one overwrites,
+/// is cheaper than a call for each.
+const PIECE: usize = 16;
+
+fn gather<'a, T: Copy + Default + 'a>(
     into: &mut Vec<T>,
     segments: &[Segment],
     sources: &[&'a Loaded],
     column: impl Fn(&'a Loaded) -> &'a [T],
 ) {
-    into.clear();
+    let rows: usize = segments.iter().map(Segment::rows).sum();
+    into.resize(rows + PIECE, T::default());
     let columns: Vec<&[T]> = sources.iter().map(|block| column(block)).collect();
+    let mut at = 0;
     for segment in segments {
-        into.extend_from_slice(&columns[segment.source as usize][segment.places()]);
+        let from = &columns[segment.source as usize][segment.start as usize..];
+        copy(&mut into[at..], from, segment.rows());
+        at += segment.rows();
+    }
+    into.truncate(rows);
+}
+
+/// Copies so many values, and may copy some more behind them.
+fn copy<T: Copy>(into: &mut [T], from: &[T], rows: usize) {
+    for at in (0..rows).step_by(PIECE) {
+        let piece = into[at..].first_chunk_mut::<PIECE>();
+        let (Some(piece), Some(values)) = (piece, from[at..].first_chunk()) else {
+            return into[at..rows].copy_from_slice(&from[at..rows]);
+        };
+        *piece = *values;
     }
 }
 
@@ -228,4 +290,21 @@ impl Sorting {
 /// Empty words for each key of the plan.
 pub(super) fn words(plan: &Plan) -> Vec<Words> {
     vec![Words::default(); plan.keys.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_length_is_copied_whole() {
+        for (rows, more_into, more_from) in
+            (0..50).flat_map(|rows| [(rows, 0, 0), (rows, 40, 0), (rows, 0, 40), (rows, 40, 40)])
+        {
+            let from: Vec<u32> = (1..).take(rows + more_from).collect();
+            let mut into = vec![0; rows + more_into];
+            copy(&mut into, &from, rows);
+            assert_eq!(into[..rows], from[..rows], "{rows} rows");
+        }
+    }
 }

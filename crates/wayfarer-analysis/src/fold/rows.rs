@@ -1,11 +1,17 @@
-//! Rows as the folds see them: times, keys, numbers and tests, each a plain vector.
+//! Rows as the folds see them: keys, numbers and tests, each a plain vector.
 
 use super::plan::Plan;
 
-/// Some rows as columns; all columns are equally long.
+/// Some rows, as a walk hands them on: all columns are equally long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rows<'a> {
+    pub(super) times: &'a [i64],
+    pub(super) columns: &'a Columns,
+}
+
+/// What a plan asks for of some rows, besides their times. Its vectors are filled again and again.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Rows {
-    pub(super) times: Vec<i64>,
+pub(super) struct Columns {
     pub(super) keys: Vec<Vec<u32>>,
     /// NaN where the number is null: the lake holds no NaN.
     pub(super) numbers: Vec<Vec<f64>>,
@@ -13,11 +19,10 @@ pub(super) struct Rows {
     pub(super) masks: Vec<Vec<u64>>,
 }
 
-impl Rows {
+impl Columns {
     /// No rows, with the columns of the plan.
-    pub(super) fn new(plan: &Plan) -> Rows {
-        Rows {
-            times: Vec::new(),
+    pub(super) fn new(plan: &Plan) -> Columns {
+        Columns {
             keys: vec![Vec::new(); plan.keys.len()],
             numbers: vec![Vec::new(); plan.numbers.len()],
             tests: vec![Vec::new(); plan.tests.len()],
@@ -27,7 +32,6 @@ impl Rows {
 
     /// Puts rows in another order: from `start` on comes what is now this far from there.
     pub(super) fn reorder(&mut self, start: usize, order: &(impl Iterator<Item = usize> + Clone)) {
-        reorder(&mut self.times, start, order.clone());
         self.keys.iter_mut().for_each(|column| reorder(column, start, order.clone()));
         self.numbers.iter_mut().for_each(|column| reorder(column, start, order.clone()));
         self.tests.iter_mut().for_each(|column| reorder(column, start, order.clone()));
@@ -35,7 +39,8 @@ impl Rows {
     }
 }
 
-fn reorder<T: Copy>(column: &mut [T], start: usize, order: impl Iterator<Item = usize>) {
+/// Puts some values of a column in another order.
+pub(super) fn reorder<T: Copy>(column: &mut [T], start: usize, order: impl Iterator<Item = usize>) {
     let rows: Vec<T> = order.map(|row| column[start + row]).collect();
     column[start..start + rows.len()].copy_from_slice(&rows);
 }

@@ -16,6 +16,7 @@ use super::{
     cursor::{Cursor, Task},
     load::Loader,
     merge::{Found, Merge, words},
+    rows::Columns,
 };
 use crate::{Error, VisitRule};
 
@@ -181,7 +182,7 @@ impl<F: Fold> Pass<'_, F> {
         let mut put_off = Vec::new();
         while let Some(batch) = merge.next(&mut task)? {
             for found in batch.visitors.iter().filter(|found| self.wants(found.visitor)) {
-                let history = self.history(found, &batch.rows, task.words);
+                let history = self.history(found, batch.rows(found), task.words);
                 if self.began_before_the_edge(&history) {
                     put_off.push(found.visitor);
                 } else if !history.inside().is_empty() || !history.hidden().inside().is_empty() {
@@ -200,14 +201,17 @@ impl<F: Fold> Pass<'_, F> {
     ) -> Result<Vec<Cursor>, Error> {
         let scan = self.walk.scan(plan, self.edge, visitors);
         let runs = self.walk.source.runs(&scan).map_err(|source| self.walk.failed(source))?;
-        Ok(runs.into_iter().map(|run| Cursor::new(run, loader.clone())).collect())
+        Ok(runs
+            .into_iter()
+            .map(|run| Cursor::new(run, loader.clone(), Columns::new(plan)))
+            .collect())
     }
 
     fn wants(&self, visitor: u64) -> bool {
         self.wanted.as_ref().is_none_or(|wanted| wanted.binary_search(&visitor).is_ok())
     }
 
-    fn history<'a>(&self, found: &Found, rows: &'a Rows, words: &'a [Words]) -> History<'a> {
+    fn history<'a>(&self, found: &Found, rows: Rows<'a>, words: &'a [Words]) -> History<'a> {
         let (from, until) = self.walk.period;
         History {
             visitor: found.visitor,

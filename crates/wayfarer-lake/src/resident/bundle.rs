@@ -134,10 +134,10 @@ impl Bundle {
         }
         // Each part's are in order, and what is in order already is quickly merged.
         segments.sort_by_key(|segment| segment.visitor);
-        self.merged(&ts, &segments)
+        self.merged(ts, &segments)
     }
 
-    fn merged(&self, ts: &[i64], segments: &[Segment]) -> Result<Order> {
+    fn merged(&self, ts: Vec<i64>, segments: &[Segment]) -> Result<Order> {
         let time = |row: usize| ts.get(row).copied().unwrap_or_default();
         let last = Mutex::default();
         let mut merged = Merged::default();
@@ -162,7 +162,7 @@ impl Bundle {
         }
         let Merged { visitors, pieces, rows } = merged;
         let order = Order { visitors, ts: ScalarBuffer::default(), pieces };
-        let sorted = ordered(ts.to_vec(), &order.ranges(rows), rows);
+        let sorted = ordered(ts, &order.ranges(rows), rows);
         Ok(Order { ts: sorted.into(), ..order })
     }
 
@@ -194,7 +194,7 @@ impl Bundle {
     }
 
     fn decoded(&self, column: Column) -> Result<Option<Builder>> {
-        let mut builder = Builder::default();
+        let mut builder = Builder::new(self.rows);
         for part in &self.parts {
             let foreign =
                 || Error::corrupt(&part.file.path, format!("`{column}` changes its type"));

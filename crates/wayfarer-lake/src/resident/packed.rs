@@ -79,17 +79,21 @@ impl Packed {
 }
 
 impl Codes {
-    fn new(codes: Vec<u32>, texts: usize) -> Codes {
+    /// Codes into a dictionary of so many texts, which are brought into this order.
+    fn new(codes: Vec<u32>, texts: usize, order: &[Range<usize>]) -> Codes {
         let first = codes.first().copied().unwrap_or(Values::NULL);
+        let rows = codes.len();
         if codes.iter().all(|&code| code == first) {
             Codes::Same(first)
         } else if texts < usize::from(u8::MAX) {
             // What does not fit is null alone, and becomes the greatest.
-            Codes::Bytes(codes.into_iter().map(|code| code.min(u8::MAX.into()) as u8).collect())
+            let narrow = |code: u32| code.min(u8::MAX.into()) as u8;
+            Codes::Bytes(gather(&codes, order, rows, narrow))
         } else if texts < usize::from(u16::MAX) {
-            Codes::Pairs(codes.into_iter().map(|code| code.min(u16::MAX.into()) as u16).collect())
+            let narrow = |code: u32| code.min(u16::MAX.into()) as u16;
+            Codes::Pairs(gather(&codes, order, rows, narrow))
         } else {
-            Codes::Whole(codes)
+            Codes::Whole(ordered(codes, order, rows))
         }
     }
 
@@ -173,8 +177,9 @@ pub(super) fn gather<T: Copy, U>(
 }
 
 /// A column while its parts come, file after file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Builder {
+    capacity: usize,
     rows: usize,
     raw: Raw,
 }
@@ -196,7 +201,7 @@ struct Texts {
     codes: Vec<u32>,
     known: HashMap<Box<str>, u32>,
     texts: StringBuilder,
-    /// The dictionary of the last part, with the common code of each of its codes.
+    /// The dictionary of the last part, with the common code of each of its codes, and that of null.
     last: Option<(Arc<StringArray>, Vec<u32>)>,
 }
 
@@ -206,32 +211,51 @@ const UNSEEN: u32 = Values::NULL - 1;
 impl Texts {
     fn add(&mut self, codes: &[u32], dictionary: &Arc<StringArray>) {
         let last = self.last.take().filter(|(last, _)| Arc::ptr_eq(last, dictionary));
-        let (_, common) = self.last.insert(
-            last.unwrap_or_else(|| (Arc::clone(dictionary), vec![UNSEEN; dictionary.len()])),
-        );
-        for &code in codes {
-            let Some(own) = common.get_mut(code as usize) else {
-                self.codes.push(Values::NULL);
-                continue;
-            };
-            if *own == UNSEEN {
-                let text = dictionary.value(code as usize);
-                *own = match self.known.get(text) {
-                    Some(known) => *known,
-                    None => {
-                        let next = self.known.len() as u32;
-                        self.texts.append_value(text);
-                        self.known.insert(text.into(), next);
-                        next
-                    }
-                };
+        let mut common = last.map(|(_, common)| common).unwrap_or_else(|| {
+            let mut common = vec![UNSEEN; dictionary.len()];
+            common.push(Values::NULL);
+            common
+        });
+        let before = self.codes.len();
+        self.extend(codes, &common);
+        if self.codes.get(before..).is_some_and(|new| new.contains(&UNSEEN)) {
+            for &code in codes {
+                let own = common.get_mut(code as usize).filter(|own| **own == UNSEEN);
+                if let Some(own) = own {
+                    *own = self.code(dictionary.value(code as usize));
+                }
             }
-            self.codes.push(*own);
+            self.codes.truncate(before);
+            self.extend(codes, &common);
         }
+        self.last = Some((Arc::clone(dictionary), common));
+    }
+
+    /// Adds the common code of each code. The last of them stands for null, whose code is greater than all.
+    fn extend(&mut self, codes: &[u32], common: &[u32]) {
+        let null = common.len().saturating_sub(1);
+        let each = codes.iter().map(|&code| common.get((code as usize).min(null)));
+        self.codes.extend(each.map(|code| code.copied().unwrap_or(Values::NULL)));
+    }
+
+    /// The common code of a text, a new one if it never came.
+    fn code(&mut self, text: &str) -> u32 {
+        if let Some(known) = self.known.get(text) {
+            return *known;
+        }
+        let next = self.known.len() as u32;
+        self.texts.append_value(text);
+        self.known.insert(text.into(), next);
+        next
     }
 }
 
 impl Builder {
+    /// For a column of so many rows.
+    pub(super) fn new(capacity: usize) -> Builder {
+        Builder { capacity, rows: 0, raw: Raw::Null }
+    }
+
     /// How many different texts came so far.
     pub(super) fn texts(&self) -> usize {
         if let Raw::Text(texts) = &self.raw { texts.known.len() } else { 0 }
@@ -243,22 +267,25 @@ impl Builder {
         self.rows += part.len();
         match (&mut self.raw, part) {
             (raw @ Raw::Null, Values::Text { codes, dictionary }) => {
-                let mut texts = Texts { codes: vec![Values::NULL; before], ..Texts::default() };
+                let nulls = filled(Values::NULL, before, self.capacity);
+                let mut texts = Texts { codes: nulls, ..Texts::default() };
                 texts.add(&codes, &dictionary);
                 *raw = Raw::Text(texts);
             }
             (raw @ Raw::Null, Values::Int { values, nulls }) => {
-                let (mut all, mut valid) = (vec![0; before], vec![false; before]);
+                let (mut all, mut valid) = nulls_of(0, before, self.capacity);
                 extend(&mut all, &mut valid, &values, nulls.as_ref());
                 *raw = Raw::Int(all, valid);
             }
             (raw @ Raw::Null, Values::Float { values, nulls }) => {
-                let (mut all, mut valid) = (vec![0.0; before], vec![false; before]);
+                let (mut all, mut valid) = nulls_of(0.0, before, self.capacity);
                 extend(&mut all, &mut valid, &values, nulls.as_ref());
                 *raw = Raw::Float(all, valid);
             }
             (raw @ Raw::Null, Values::Unsigned { values }) if before == 0 => {
-                *raw = Raw::Unsigned(values.to_vec());
+                let mut all = Vec::with_capacity(self.capacity);
+                all.extend_from_slice(&values);
+                *raw = Raw::Unsigned(all);
             }
             (Raw::Text(texts), Values::Text { codes, dictionary }) => {
                 texts.add(&codes, &dictionary);
@@ -293,7 +320,7 @@ impl Builder {
         match self.raw {
             Raw::Null => Packed::Null,
             Raw::Text(Texts { codes, known, mut texts, .. }) => Packed::Text {
-                codes: Codes::new(ordered(codes, order, rows), known.len()),
+                codes: Codes::new(codes, known.len(), order),
                 dictionary: Arc::new(texts.finish()),
             },
             Raw::Int(values, valid) => {
@@ -306,6 +333,18 @@ impl Builder {
             Raw::Unsigned(values) => Packed::Unsigned(ordered(values, order, rows)),
         }
     }
+}
+
+/// So many values that are the same, with room for more.
+fn filled<T: Copy>(value: T, rows: usize, capacity: usize) -> Vec<T> {
+    let mut values = Vec::with_capacity(capacity);
+    values.resize(rows, value);
+    values
+}
+
+/// So many values that are null, with room for more.
+fn nulls_of<T: Copy>(value: T, rows: usize, capacity: usize) -> (Vec<T>, Vec<bool>) {
+    (filled(value, rows, capacity), filled(false, rows, capacity))
 }
 
 /// Brings values into an order; what lies so already is not copied.

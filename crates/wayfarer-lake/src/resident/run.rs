@@ -12,8 +12,9 @@ use crate::{
     gather::Wanted,
 };
 
-/// About how many rows a block has: it ends with a visitor.
-const BLOCK_ROWS: usize = 32 << 10;
+/// About how many rows a block has: it ends with a visitor. A walk holds a block of each run at once, and all of them
+/// together are to stay in the processor's cache.
+const BLOCK_ROWS: usize = 8 << 10;
 
 /// The wanted rows of a bundle whose columns are all there.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct ResidentRun {
     bundle: Arc<Bundle>,
     columns: Vec<Arc<Packed>>,
     wanted: Wanted<'static>,
+    /// Whether all rows of a wanted visitor are wanted.
+    in_full: bool,
     /// The visitors that are still to come, by their places.
     visitors: Range<usize>,
     last: Arc<LastArrivals>,
@@ -53,8 +56,10 @@ impl ResidentRun {
         let wanted = scan.wanted();
         let first = visitors.partition_point(|run| run.visitor < *wanted.visitors.start());
         let until = visitors.partition_point(|run| run.visitor <= *wanted.visitors.end());
+        let times = bundle.parts.iter().map(|part| &part.span.times);
+        let in_full = times.into_iter().all(|times| wanted.covers(times));
         let (bundle, last) = (Arc::clone(bundle), Arc::default());
-        Some(ResidentRun { bundle, columns, wanted, visitors: first..until, last })
+        Some(ResidentRun { bundle, columns, wanted, in_full, visitors: first..until, last })
     }
 
     pub(crate) fn next_block(&mut self) -> Option<Block> {
@@ -81,6 +86,11 @@ impl ResidentRun {
         mut start: usize,
         runs: &[VisitorRun],
     ) -> (Vec<VisitorRun>, Vec<Range<usize>>) {
+        if self.in_full {
+            let moved = |run: &VisitorRun| VisitorRun { end: run.end - start as u32, ..*run };
+            let end = runs.last().map_or(start, |run| run.end as usize);
+            return (runs.iter().map(moved).collect(), std::iter::once(start..end).collect());
+        }
         let (mut visitors, mut ranges) = (Vec::with_capacity(runs.len()), Vec::new());
         let mut rows = 0;
         for run in runs {
