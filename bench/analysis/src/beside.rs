@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: &Arguments, runtime: &Runtime) -> Result<Value> {
         peers.push(running);
     }
     let mut measured = Vec::new();
-    for question in question::present() {
+    for question in question::present(arguments) {
         let cold_s = unread(&place, arguments, runtime, question, true)?;
         let first_s = unread(&place, arguments, runtime, question, false)?;
         measured.push((question, Measured { cold_s, first_s, ..Measured::default() }));

@@ -49,7 +49,7 @@ pub(crate) fn alone(arguments: &Arguments, runtime: &Runtime) -> Result<Value> {
     let lake = place.open(arguments, runtime, 0)?;
     let mut table = Table::new(&["question", "s", "cpu s", "ns of cpu an event"]);
     let mut rows = Vec::new();
-    for question in question::present() {
+    for question in question::present(arguments) {
         let samples = (0..ROUNDS)
             .map(|round| Ok(beside::ask(&lake, question, arguments, &Days::of_round(round))?.0))
             .collect::<Result<Vec<Sample>>>()?;

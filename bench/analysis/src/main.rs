@@ -38,6 +38,9 @@ struct Arguments {
     /// What to measure.
     #[arg(long, num_args = 1.., value_delimiter = ',', default_value = "beside")]
     parts: Vec<Part>,
+    /// Which of the seven questions to ask, by the peers' names; by default all. One alone is what a profile is made of.
+    #[arg(long, num_args = 1.., value_delimiter = ',')]
+    questions: Vec<String>,
     /// How often each question is asked while the lake is warm: the median counts.
     #[arg(long, default_value_t = 4)]
     rounds: u32,

@@ -8,7 +8,7 @@ use wayfarer_analysis::{Context, Request, Row, answer, reports};
 use wayfarer_event::Micros;
 use wayfarer_lake::Lake;
 
-use crate::load::SITE;
+use crate::{Arguments, load::SITE};
 
 /// The first day of the stream, in microseconds.
 const FIRST: i64 = 1_767_225_600_000_000;
@@ -134,9 +134,13 @@ const STEPS: [&str; 4] = [
     "name = 'purchase'",
 ];
 
-/// The questions whose report is there.
-pub(crate) fn present() -> impl Iterator<Item = &'static Question> {
-    QUESTIONS.iter().filter(|question| question.is_present())
+/// The questions that are asked for and whose report is there.
+pub(crate) fn present(arguments: &Arguments) -> impl Iterator<Item = &'static Question> {
+    let asked = &arguments.questions;
+    let is_asked = move |question: &Question| {
+        asked.is_empty() || asked.iter().any(|name| name == question.name)
+    };
+    QUESTIONS.iter().filter(move |question| question.is_present() && is_asked(question))
 }
 
 /// The questions whose report is not there yet.
