@@ -27,6 +27,7 @@ use crate::{
     native::{self, About, Payload},
     pack::{self, Packer},
     random::Random,
+    store::RecordData,
     ticket::CookieKeys,
 };
 
@@ -195,16 +196,11 @@ impl Carrier {
     }
 
     /// The session as it goes into the cookie.
-    pub(crate) fn encode(
-        &self,
-        about: &About,
-        data: &Data,
-        now: Timestamp,
-    ) -> Result<Arc<[u8]>, Error> {
+    pub(crate) fn encode(&self, about: &About, data: &Data, now: Timestamp) -> RecordData {
         match &self.form {
-            Form::Native(..) => native::encode(about, data, now),
+            Form::Native(..) => native::session(about, data, now),
             #[cfg(feature = "django")]
-            Form::Django { codec, .. } => Ok(codec.encode(data.text(), now).into_bytes().into()),
+            Form::Django { codec, .. } => codec.encode(data.text(), now).into_bytes().into(),
         }
     }
 
@@ -219,7 +215,8 @@ impl Carrier {
         let value = match &self.form {
             Form::Native(seal, packer) => {
                 let subject = subject.unwrap_or(Subject::from_bytes([0; 16]));
-                seal.seal(&write_native(packer, (subject, content.expires_at), encoded), random)?
+                let end = content.expires_at;
+                seal.seal(|out| write_native(packer, (subject, end), encoded, out), random)?
             }
             #[cfg(feature = "django")]
             Form::Django { .. } => String::from_utf8_lossy(encoded).into_owned(),
@@ -261,14 +258,13 @@ fn write_native(
     packer: &Packer,
     (subject, expires_at): (Subject, Timestamp),
     encoded: &[u8],
-) -> Vec<u8> {
+    plain: &mut Vec<u8>,
+) {
     let packed = packer.pack(encoded).filter(|packed| packed.len() < encoded.len());
-    let mut plain = Vec::with_capacity(encoded.len() + 25);
     plain.extend_from_slice(&expires_at.as_microsecond().to_le_bytes());
     plain.extend_from_slice(subject.as_bytes());
     plain.push(u8::from(packed.is_some()));
     plain.extend_from_slice(packed.as_deref().unwrap_or(encoded));
-    plain
 }
 
 fn open_native(plain: &[u8]) -> Option<(Subject, Content)> {
@@ -283,7 +279,7 @@ fn open_native(plain: &[u8]) -> Option<(Subject, Content)> {
         }
         _ => return None,
     };
-    let Ok(Payload::Session(about, data)) = native::decode(record) else { return None };
+    let Ok(Payload::Session(about, data)) = native::read(record) else { return None };
     let expires_at = Timestamp::from_microsecond(i64::from_le_bytes(*end)).ok()?;
     Some((Subject::from_bytes(*subject), Content { about, data, expires_at }))
 }
@@ -306,11 +302,8 @@ fn open_django(
     value: &str,
     age: SignedDuration,
 ) -> Option<Content> {
-    let decoded = codec.decode(value).ok()?;
+    let (data, signed_at) = codec.read(value).ok()?;
     let just_after = age.saturating_add(SignedDuration::from_micros(1));
-    Some(Content {
-        about: About::default(),
-        data: Data::parse(&decoded.json)?,
-        expires_at: crate::expiry::later(decoded.signed_at, just_after),
-    })
+    let expires_at = crate::expiry::later(signed_at, just_after);
+    Some(Content { about: About::default(), data, expires_at })
 }

@@ -19,22 +19,33 @@ use crate::{
 /// The entries of a session, in order. A value that nobody changes keeps its text.
 ///
 /// Names are held as Python would write them inside quotes, so that no name is lost that Rust text cannot hold.
+///
+/// Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Data {
-    /// A JSON object, whose names have one spelling.
-    text: Arc<str>,
-    /// Where each entry lies in the text.
-    members: Vec<Member>,
+pub(crate) struct Data(Arc<Text>);
+
+/// Text in which something is found.
+#[derive(Default)]
+pub(crate) struct Text {
+    /// A JSON object, whose names have one spelling; or, of a value that stands alone, that.
+    pub(crate) json: String,
+    /// Where each entry of the object lies.
+    pub(crate) members: Vec<Member>,
 }
 
 impl Data {
+    fn new(json: String, members: Vec<Member>) -> Data {
+        Data(Arc::new(Text { json, members }))
+    }
+
     /// Reads the text of a JSON object. `None` if it is anything else.
-    pub(crate) fn parse(text: &str) -> Option<Data> {
+    pub(crate) fn parse(json: impl AsRef<str> + Into<String>) -> Option<Data> {
+        let text = json.as_ref();
         let Object { members, escapes } = scan::object(text)?;
         let name = |member: &Member| text.get(member.name.clone()).unwrap_or_default();
         let plain = !escapes && text.is_ascii();
         if plain || members.iter().all(|member| scan::is_canonical(name(member))) {
-            return Some(Data { text: text.into(), members });
+            return Some(Data::new(json.into(), members));
         }
         let mut spelt = Writer::with_capacity(text.len(), members.len());
         for member in &members {
@@ -46,7 +57,7 @@ impl Data {
 
     /// The text of the JSON object.
     pub(crate) fn text(&self) -> &str {
-        &self.text
+        &self.0.json
     }
 
     /// The value under `name`. Where a name is there several times, the last one counts, as in Python.
@@ -55,9 +66,9 @@ impl Data {
     }
 
     fn get_escaped(&self, name: &str) -> Option<Raw> {
-        let mut members = self.members.iter().rev();
+        let mut members = self.0.members.iter().rev();
         let member = members.find(|member| self.slice(&member.name) == name)?;
-        Some(Raw::slice(&self.text, member.value.clone()))
+        Some(Raw::slice(&self.0, member.value.clone()))
     }
 
     /// The names, each once, in order of their first place.
@@ -67,9 +78,9 @@ impl Data {
 
     /// Names, each once, in order of their first place, with the value that counts.
     pub(crate) fn items(&self) -> Vec<(String, Raw)> {
-        let mut items: Vec<(&str, &Member)> = Vec::with_capacity(self.members.len());
-        let mut places = HashMap::with_capacity(self.members.len());
-        for member in &self.members {
+        let mut items: Vec<(&str, &Member)> = Vec::with_capacity(self.0.members.len());
+        let mut places = HashMap::with_capacity(self.0.members.len());
+        for member in &self.0.members {
             let name = self.slice(&member.name);
             match places.entry(name) {
                 Entry::Vacant(new) => {
@@ -83,16 +94,16 @@ impl Data {
                 }
             }
         }
-        let value = |member: &Member| Raw::slice(&self.text, member.value.clone());
+        let value = |member: &Member| Raw::slice(&self.0, member.value.clone());
         items.into_iter().map(|(name, member)| (scan::unescape(name), value(member))).collect()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.members.is_empty()
+        self.0.members.is_empty()
     }
 
     fn slice(&self, range: &Range<usize>) -> &str {
-        self.text.get(range.clone()).unwrap_or_default()
+        self.0.json.get(range.clone()).unwrap_or_default()
     }
 }
 
@@ -104,7 +115,7 @@ impl Default for Data {
 
 impl PartialEq for Data {
     fn eq(&self, other: &Data) -> bool {
-        self.text == other.text
+        self.0.json == other.0.json
     }
 }
 
@@ -113,7 +124,7 @@ impl Eq for Data {}
 /// Shows how many entries there are, never what they say.
 impl fmt::Debug for Data {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Data({} entries)", self.members.len())
+        write!(f, "Data({} entries)", self.0.members.len())
     }
 }
 
@@ -147,7 +158,7 @@ impl Writer {
 
     fn finish(mut self) -> Data {
         self.text.push('}');
-        Data { text: self.text.into(), members: self.members }
+        Data::new(self.text, self.members)
     }
 }
 
@@ -223,10 +234,10 @@ impl Changes {
         if self.is_empty() {
             return base.clone();
         }
-        let kept: &[Member] = if self.clear { &[] } else { &base.members };
+        let kept: &[Member] = if self.clear { &[] } else { &base.0.members };
         let more: usize = self.names.iter().map(Change::bytes).sum();
         let count = kept.len() + self.names.len();
-        let mut changed = Writer::with_capacity(base.text.len() + more, count);
+        let mut changed = Writer::with_capacity(base.text().len() + more, count);
         let mut placed = vec![false; self.names.len()];
         for member in kept {
             let name = base.slice(&member.name);

@@ -31,6 +31,7 @@ use crate::{
     key::hex,
     pack::{self, Packer},
     scan,
+    store::RecordData,
 };
 
 /// The salt of sessions in the database, in files and in `cached_db`. A project's own session store under another class
@@ -208,7 +209,7 @@ impl DjangoCodec {
         if scan::object(&json).is_none() {
             return Err(Refused::BadJson);
         }
-        Ok(Decoded { json, signed_at })
+        Ok(Decoded { json: json.into(), signed_at })
     }
 
     /// What a value holds, if it was signed at most `max_age` before `now`. The future counts as fresh.
@@ -228,12 +229,14 @@ impl DjangoCodec {
         Ok(decoded)
     }
 
-    pub(crate) fn decode_data(&self, value: &str) -> Result<Data, Refused> {
-        let (body, _) = self.signer.unsign(value)?;
-        Data::parse(&self.unpack(body)?).ok_or(Refused::BadJson)
+    /// The session in a value, and when it was signed.
+    pub(crate) fn read(&self, value: &str) -> Result<(Data, Timestamp), Refused> {
+        let (body, signed_at) = self.signer.unsign(value)?;
+        let data = Data::parse(self.unpack(body)?).ok_or(Refused::BadJson)?;
+        Ok((data, signed_at))
     }
 
-    fn unpack(&self, body: &str) -> Result<Arc<str>, Refused> {
+    fn unpack(&self, body: &str) -> Result<String, Refused> {
         let (packed, text) = match body.strip_prefix('.') {
             Some(rest) => (true, rest),
             None => (false, body),
@@ -273,10 +276,10 @@ impl From<PickleCodec> for DjangoForm {
 }
 
 impl DjangoForm {
-    pub(crate) fn encode(&self, data: &Data, now: Timestamp) -> Result<Arc<[u8]>, Error> {
+    pub(crate) fn encode(&self, data: &Data, now: Timestamp) -> Result<RecordData, Error> {
         match self {
             DjangoForm::Signed(codec) => Ok(codec.encode(data.text(), now).into_bytes().into()),
-            DjangoForm::Pickled(codec) => codec.encode_data(data).map(Arc::from),
+            DjangoForm::Pickled(codec) => codec.encode_data(data).map(RecordData::from),
         }
     }
 
@@ -287,8 +290,8 @@ impl DjangoForm {
             DjangoForm::Signed(_) if bytes.is_empty() => Ok(Data::default()),
             DjangoForm::Signed(codec) => {
                 let value = std::str::from_utf8(bytes).map_err(|_| Refused::BadSignature);
-                let data = value.and_then(|value| codec.decode_data(value));
-                data.map_err(|refused| unreadable.because(refused))
+                let read = value.and_then(|value| codec.read(value));
+                read.map(|(data, _)| data).map_err(|refused| unreadable.because(refused))
             }
             DjangoForm::Pickled(codec) => {
                 codec.decode_data(bytes).map_err(|refused| unreadable.because(refused))
@@ -299,16 +302,16 @@ impl DjangoForm {
 
 /// Python reads the bytes as Latin-1, and escapes what is not ASCII when it writes. Django writes ASCII, where nothing is to be
 /// done; what others signed is escaped here, so that it is the same after every save.
-fn latin1(bytes: Vec<u8>) -> Arc<str> {
+fn latin1(bytes: Vec<u8>) -> String {
     let bytes = match String::from_utf8(bytes) {
-        Ok(text) if text.is_ascii() => return text.into(),
+        Ok(text) if text.is_ascii() => return text,
         Ok(text) => text.into_bytes(),
         Err(error) => error.into_bytes(),
     };
     let text: String = bytes.into_iter().map(char::from).collect();
     // In what is no JSON an escape could make some of it.
     if scan::object(&text).is_none() {
-        return text.into();
+        return text;
     }
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {
@@ -317,7 +320,7 @@ fn latin1(bytes: Vec<u8>) -> Arc<str> {
             ascii => escaped.push(ascii),
         }
     }
-    escaped.into()
+    escaped
 }
 
 #[cfg(test)]

@@ -69,8 +69,8 @@ pub use raw::Raw;
 pub use session::{CookieChange, Finished, Outcome, Session};
 pub use signal::{RequestContext, Signal, SignalBus, SignalKind, SignalReceiver};
 pub use store::{
-    Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation, Saved,
-    SessionStore, StoreError, StoreErrorKind, Version,
+    Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, RecordData, Rotated,
+    Rotation, Saved, SessionStore, StoreError, StoreErrorKind, Version,
 };
 pub use ticket::{CookieKeys, Ticket};
 

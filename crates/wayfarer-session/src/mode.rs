@@ -17,6 +17,7 @@ use crate::{
     key::{StoreKey, Subject},
     native::{self, About, Payload},
     random::{Random, draw},
+    store::RecordData,
     ticket::{CookieKeys, Ticket},
 };
 
@@ -215,27 +216,27 @@ impl Mode {
         about: &About,
         data: &Data,
         now: Timestamp,
-    ) -> Result<Arc<[u8]>, Error> {
+    ) -> Result<RecordData, Error> {
         match self {
-            Mode::Native { .. } => native::encode(about, data, now),
+            Mode::Native { .. } => Ok(native::session(about, data, now)),
             #[cfg(feature = "django")]
             Mode::Django { form } => form.encode(data, now),
             #[cfg(feature = "cookies")]
-            Mode::Carried { carrier } => carrier.encode(about, data, now),
+            Mode::Carried { carrier } => Ok(carrier.encode(about, data, now)),
         }
     }
 
     /// Reads a record.
-    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<Payload, Error> {
+    pub(crate) fn decode(&self, data: &RecordData) -> Result<Payload, Error> {
         match self {
-            Mode::Native { .. } => native::decode(bytes),
+            Mode::Native { .. } => data.says().cloned(),
             #[cfg(feature = "django")]
             Mode::Django { form } => {
-                form.decode(bytes).map(|data| Payload::Session(About::default(), data))
+                form.decode(data).map(|data| Payload::Session(About::default(), data))
             }
             // There is no store that could have a record.
             #[cfg(feature = "cookies")]
-            Mode::Carried { .. } => native::decode(bytes),
+            Mode::Carried { .. } => data.says().cloned(),
         }
     }
 }

@@ -12,16 +12,18 @@
 //! ```
 //! The first byte is the version. A newer version is refused by name and left as it is.
 
-use std::sync::Arc;
+use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::{
     data::Data,
     error::{Error, ErrorKind},
     key::{self, StoreKey},
+    scan,
+    store::RecordData,
 };
 
 const VERSION: char = '1';
@@ -72,16 +74,16 @@ pub(crate) struct Moved {
     pub(crate) used: bool,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct AboutLine {
     created: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     renewed: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     prior: Option<Box<str>>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct MovedLine {
     to: Box<str>,
     nonce: Box<str>,
@@ -89,46 +91,90 @@ struct MovedLine {
     used: bool,
 }
 
-/// Writes a session. One that does not tell when it began begins now.
-pub(crate) fn encode(about: &About, data: &Data, now: Timestamp) -> Result<Arc<[u8]>, Error> {
-    let line = AboutLine {
-        created: about.created.unwrap_or(now).as_microsecond(),
-        renewed: about.renewed.map(Timestamp::as_microsecond),
-        prior: about.prior.as_ref().map(|prior| prior.expose().into()),
-    };
-    let mut bytes = start("", &line, data.text().len() + 64)?;
-    bytes.push(b'\n');
-    bytes.extend_from_slice(data.text().as_bytes());
-    Ok(bytes.into())
+/// The record of a session. One that does not tell when it began begins now.
+pub(crate) fn session(about: &About, data: &Data, now: Timestamp) -> RecordData {
+    let created = Some(to_the_microsecond(about.created.unwrap_or(now)));
+    let renewed = about.renewed.map(to_the_microsecond);
+    let about = About { created, renewed, prior: about.prior.clone() };
+    RecordData::native(Payload::Session(about, data.clone()))
 }
 
-/// Writes where a session went.
-pub(crate) fn encode_moved(moved: &Moved) -> Result<Arc<[u8]>, Error> {
-    let line = MovedLine {
-        to: moved.to.expose().into(),
-        nonce: URL_SAFE_NO_PAD.encode(moved.nonce).into(),
-        until: moved.until.as_microsecond(),
-        used: moved.used,
-    };
-    start(">", &line, 160).map(Arc::from)
+/// The record of where a session went.
+pub(crate) fn moved(moved: Moved) -> RecordData {
+    let until = to_the_microsecond(moved.until);
+    RecordData::native(Payload::Moved(Moved { until, ..moved }))
 }
 
-/// Writes that a session is being ended.
-pub(crate) fn encode_ended() -> Arc<[u8]> {
-    format!("{VERSION}.").into_bytes().into()
+/// The record of a session that is being ended.
+pub(crate) fn ended() -> RecordData {
+    RecordData::native(Payload::Ended)
 }
 
-fn start(mark: &str, line: &impl Serialize, capacity: usize) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::with_capacity(capacity);
-    bytes.extend_from_slice(VERSION.encode_utf8(&mut [0; 4]).as_bytes());
-    bytes.extend_from_slice(mark.as_bytes());
-    serde_json::to_writer(&mut bytes, line)
-        .map_err(|error| Error::new(ErrorKind::Unwritable, "write a session").because(error))?;
-    Ok(bytes)
+/// Records tell the time no finer than this.
+fn to_the_microsecond(time: Timestamp) -> Timestamp {
+    timestamp(time.as_microsecond())
+}
+
+/// Writes a record.
+pub(crate) fn write(payload: &Payload) -> Vec<u8> {
+    let mut text = String::with_capacity(length(payload));
+    // Writing to a String cannot fail.
+    let _ = write_head(payload, &mut text);
+    if let Payload::Session(_, data) = payload {
+        text.push_str(data.text());
+    }
+    text.into_bytes()
+}
+
+/// How many bytes [`write`] writes.
+pub(crate) fn length(payload: &Payload) -> usize {
+    let mut head = Counted(0);
+    let _ = write_head(payload, &mut head);
+    match payload {
+        Payload::Session(_, data) => head.0 + data.text().len(),
+        Payload::Moved(_) | Payload::Ended => head.0,
+    }
+}
+
+/// Counts what is written.
+struct Counted(usize);
+
+impl fmt::Write for Counted {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len();
+        Ok(())
+    }
+}
+
+/// All but what a session holds.
+fn write_head(payload: &Payload, out: &mut impl fmt::Write) -> fmt::Result {
+    out.write_char(VERSION)?;
+    match payload {
+        Payload::Session(about, _) => {
+            let created = about.created.map_or(0, Timestamp::as_microsecond);
+            write!(out, "{{\"created\":{created}")?;
+            if let Some(renewed) = about.renewed {
+                write!(out, ",\"renewed\":{}", renewed.as_microsecond())?;
+            }
+            if let Some(prior) = &about.prior {
+                write!(out, ",\"prior\":\"{}\"", scan::escape(prior.expose()))?;
+            }
+            out.write_str("}\n")
+        }
+        Payload::Moved(Moved { to, nonce, until, used }) => {
+            let (to, nonce) = (scan::escape(to.expose()), URL_SAFE_NO_PAD.encode(nonce));
+            let until = until.as_microsecond();
+            write!(
+                out,
+                ">{{\"to\":\"{to}\",\"nonce\":\"{nonce}\",\"until\":{until},\"used\":{used}}}"
+            )
+        }
+        Payload::Ended => out.write_char('.'),
+    }
 }
 
 /// Reads a record.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Payload, Error> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Payload, Error> {
     let text = std::str::from_utf8(bytes).map_err(|error| unreadable(error.to_string()))?;
     let Some(rest) = text.strip_prefix(VERSION) else {
         return Err(unreadable(format!("it is not of version {VERSION}")));
@@ -137,7 +183,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Payload, Error> {
         return Ok(Payload::Ended);
     }
     if let Some(line) = rest.strip_prefix('>') {
-        return decode_moved(line).map(Payload::Moved);
+        return read_moved(line).map(Payload::Moved);
     }
     let (line, data) = rest.split_once('\n').ok_or_else(|| unreadable("it is cut off"))?;
     let line: AboutLine = read_line(line)?;
@@ -150,7 +196,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Payload, Error> {
     Ok(Payload::Session(about, data))
 }
 
-fn decode_moved(line: &str) -> Result<Moved, Error> {
+fn read_moved(line: &str) -> Result<Moved, Error> {
     let line: MovedLine = read_line(line)?;
     let nonce = key::decode(&line.nonce).ok_or_else(|| unreadable("its nonce is damaged"))?;
     let until = timestamp(line.until);
@@ -186,10 +232,10 @@ mod tests {
     fn a_session_reads_back() {
         let data = Data::parse(r#"{"a":NaN,"b":[1, 2]}"#).unwrap();
         let about = About::new(at(1_767_225_600));
-        let bytes = encode(&about, &data, at(0)).unwrap();
+        let bytes = session(&about, &data, at(0));
         let expected = "1{\"created\":1767225600000000}\n{\"a\":NaN,\"b\":[1, 2]}";
         assert_eq!(text(&bytes), expected);
-        assert_eq!(decode(&bytes).unwrap(), Payload::Session(about, data));
+        assert_eq!(read(&bytes).unwrap(), Payload::Session(about, data));
     }
 
     #[test]
@@ -199,21 +245,21 @@ mod tests {
             prior: Some(StoreKey::new("abc")),
             ..About::new(at(10))
         };
-        let bytes = encode(&about, &Data::default(), at(0)).unwrap();
+        let bytes = session(&about, &Data::default(), at(0));
         let expected = "1{\"created\":10000000,\"renewed\":20000000,\"prior\":\"abc\"}\n{}";
         assert_eq!(text(&bytes), expected);
-        assert_eq!(decode(&bytes).unwrap(), Payload::Session(about, Data::default()));
+        assert_eq!(read(&bytes).unwrap(), Payload::Session(about, Data::default()));
     }
 
     #[test]
     fn what_is_left_reads_back() {
         let moved = Moved { to: StoreKey::new("abc"), nonce: [0; 16], until: at(10), used: true };
-        let bytes = encode_moved(&moved).unwrap();
+        let bytes = super::moved(moved.clone());
         let expected =
             r#"1>{"to":"abc","nonce":"AAAAAAAAAAAAAAAAAAAAAA","until":10000000,"used":true}"#;
         assert_eq!(text(&bytes), expected);
-        assert_eq!(decode(&bytes).unwrap(), Payload::Moved(moved));
-        assert_eq!(decode(&encode_ended()).unwrap(), Payload::Ended);
+        assert_eq!(read(&bytes).unwrap(), Payload::Moved(moved));
+        assert_eq!(read(&ended()).unwrap(), Payload::Ended);
     }
 
     #[test]
@@ -232,7 +278,7 @@ mod tests {
             b"\xff",
         ];
         for bytes in bad {
-            assert_eq!(decode(bytes).unwrap_err().kind(), ErrorKind::Unreadable, "{bytes:?}");
+            assert_eq!(read(bytes).unwrap_err().kind(), ErrorKind::Unreadable, "{bytes:?}");
         }
     }
 }

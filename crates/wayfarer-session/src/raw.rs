@@ -6,6 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::ser::{Formatter, Serializer};
 
 use crate::{
+    data::Text,
     error::{Error, ErrorKind},
     scan,
 };
@@ -15,7 +16,7 @@ use crate::{
 /// The text may be Python's JSON, which knows `NaN` and lone surrogates. `Debug` shows its length only.
 #[derive(Clone)]
 pub struct Raw {
-    text: Arc<str>,
+    text: Arc<Text>,
     from: usize,
     to: usize,
 }
@@ -39,22 +40,21 @@ impl Raw {
     /// # Errors
     /// When it is not one JSON value, in Python's sense.
     pub fn from_json(text: &str) -> Result<Raw, Error> {
-        if scan::is_value(text) { Ok(Raw::whole(text)) } else { Err(unwritable()) }
+        if scan::is_value(text) { Ok(Raw::whole(text.to_owned())) } else { Err(unwritable()) }
     }
 
-    pub(crate) fn whole(text: impl Into<Arc<str>>) -> Raw {
-        let text = text.into();
-        Raw { from: 0, to: text.len(), text }
+    pub(crate) fn whole(json: String) -> Raw {
+        Raw { from: 0, to: json.len(), text: Arc::new(Text { json, ..Text::default() }) }
     }
 
-    pub(crate) fn slice(text: &Arc<str>, range: Range<usize>) -> Raw {
+    pub(crate) fn slice(text: &Arc<Text>, range: Range<usize>) -> Raw {
         Raw { text: Arc::clone(text), from: range.start, to: range.end }
     }
 
     /// The JSON text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.text.get(self.from..self.to).unwrap_or_default()
+        self.text.json.get(self.from..self.to).unwrap_or_default()
     }
 
     /// Reads the value.

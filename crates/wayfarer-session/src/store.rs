@@ -5,39 +5,15 @@
 //!
 //! Time is an argument of every method: a store reads no clock.
 
+mod record;
+
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::{
-    error::BoxError,
-    key::{StoreKey, Subject},
-};
-
-/// What a store keeps of a session.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The session as its codec wrote it. A store gives it back byte for byte.
-    pub data: Arc<[u8]>,
-    /// From this instant on the session is dead. Stores keep it to the precision that they declare.
-    pub expires_at: Timestamp,
-    /// The session's internal id, where there is one: stores that can enumerate index it.
-    pub subject: Option<Subject>,
-    /// The account, where one is known: stores that can enumerate index it.
-    pub user: Option<Arc<str>>,
-}
-
-/// Shows sizes and times, never data.
-impl fmt::Debug for Record {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Record")
-            .field("bytes", &self.data.len())
-            .field("expires_at", &self.expires_at)
-            .field("subject", &self.subject)
-            .finish_non_exhaustive()
-    }
-}
+pub use self::record::{Record, RecordData};
+use crate::{error::BoxError, key::StoreKey};
 
 /// Names one state of a stored session. A save succeeds only upon the state that it started from.
 #[derive(Clone, PartialEq, Eq)]
@@ -46,7 +22,7 @@ pub struct Version(Token);
 #[derive(Clone, PartialEq, Eq)]
 enum Token {
     Number(u64),
-    Content(Arc<[u8]>),
+    Content(RecordData),
 }
 
 impl Version {
@@ -58,8 +34,8 @@ impl Version {
 
     /// A version that is the stored content itself, for tables that have no room for a number.
     #[must_use]
-    pub fn content(content: Arc<[u8]>) -> Version {
-        Version(Token::Content(content))
+    pub fn content(content: impl Into<RecordData>) -> Version {
+        Version(Token::Content(content.into()))
     }
 
     /// The number, if it is one.

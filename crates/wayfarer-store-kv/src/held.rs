@@ -27,7 +27,7 @@ impl Held {
     /// The mark of a session that was ended and would have run out at `end`.
     #[cfg(feature = "memcached")]
     pub(crate) fn ended(end: Timestamp) -> Held {
-        let record = Record { data: Arc::from([]), expires_at: end, subject: None, user: None };
+        let record = Record { data: [].into(), expires_at: end, subject: None, user: None };
         Held { version: 0, record }
     }
 

@@ -148,7 +148,7 @@ impl SessionStore for MapStore {
         };
         // The mark stays until the session would have run out, so that nobody brings it back.
         slot.ended = true;
-        slot.record.data = Arc::new([]);
+        slot.record.data = [].into();
         Ok(Met::Live)
     }
 

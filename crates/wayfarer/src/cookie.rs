@@ -3,8 +3,10 @@
 //! The rules are those of OWASP's ASVS 3.3: `__Host-`, `Secure`, `HttpOnly`, `SameSite`, no `Domain`. The order of the
 //! attributes is Django's.
 
+use std::fmt::Write as _;
+
 use http::{HeaderMap, HeaderValue, Uri, header};
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, fmt::rfc2822::DateTimePrinter};
 use wayfarer_session::{CookieChange, Error, ErrorKind};
 
 use crate::transport::{Arrived, KeyTransport, RequestHead, Route};
@@ -160,15 +162,21 @@ impl Flags {
         now: Timestamp,
     ) -> Option<HeaderValue> {
         let Flags { name, domain, http_only, tail, .. } = self;
-        let life = max_age.map_or_else(
-            || (*http_only).to_owned(),
-            |age| {
-                let expires = http_date(now.checked_add(age).unwrap_or(Timestamp::MAX));
-                format!("; expires={expires}{http_only}; Max-Age={}", age.as_secs())
-            },
-        );
-        let mut header =
-            HeaderValue::try_from(format!("{name}={value}{domain}{life}{tail}")).ok()?;
+        let mut text = String::with_capacity(name.len() + value.len() + 192);
+        for part in [name, "=", value, domain] {
+            text.push_str(part);
+        }
+        if let Some(age) = max_age {
+            text.push_str("; expires=");
+            text.push_str(&http_date(now.checked_add(age).unwrap_or(Timestamp::MAX)));
+        }
+        text.push_str(http_only);
+        if let Some(age) = max_age {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "; Max-Age={}", age.as_secs());
+        }
+        text.push_str(tail);
+        let mut header = HeaderValue::try_from(text).ok()?;
         // Keeps the value out of anything that prints headers.
         header.set_sensitive(true);
         Some(header)
@@ -349,7 +357,8 @@ fn is_plain(text: &str) -> bool {
 }
 
 fn http_date(at: Timestamp) -> String {
-    at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    // Only a time before the year 0 cannot be written.
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&at).unwrap_or_default()
 }
 
 /// Whether a host, with or without its port, is this machine.

@@ -85,7 +85,7 @@ pub use wayfarer_track as track;
 pub mod store {
     pub use wayfarer_session::{
         CachedStore, Durability as FileDurability, EncodedStore, FileStore, MemoryStore,
-        RecordCodec, SessionStore,
+        RecordCodec, RecordData, SessionStore,
     };
     #[cfg(feature = "django")]
     pub use wayfarer_session::{DjangoCachedStore, DjangoFileOptions, DjangoFileStore};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     key::Subject,
-    store::{Loaded, Record, Version},
+    store::{Loaded, Record, RecordData, Version},
 };
 
 /// What is remembered.
@@ -111,10 +111,10 @@ fn read(bytes: &[u8], expires_at: Timestamp) -> Option<Entry> {
     if let Some(since) = head.busy_since {
         return Some(Entry::Busy { since: instant(since) });
     }
-    let data: std::sync::Arc<[u8]> = data.get(1..)?.into();
+    let data = RecordData::from(data.get(1..)?);
     let version = match head.version {
         Some(number) => Version::number(number),
-        None => Version::content(std::sync::Arc::clone(&data)),
+        None => Version::content(data.clone()),
     };
     let user = head.user.map(Into::into);
     let record = Record { data, expires_at, subject: head.subject, user };
@@ -155,7 +155,7 @@ impl Entries for DjangoEntries {
         let mut bytes = match entry {
             Entry::Value { loaded, .. } => {
                 let text = std::str::from_utf8(&loaded.record.data).ok()?;
-                self.cache.encode_data(&self.table.decode_data(text).ok()?).ok()?
+                self.cache.encode_data(&self.table.read(text).ok()?.0).ok()?
             }
             _ => NONE.to_vec(),
         };

@@ -78,21 +78,28 @@ impl Seal {
         Ok(Seal { kind, keys })
     }
 
-    pub(super) fn seal(&self, plain: &[u8], random: &dyn Random) -> Result<String, Error> {
+    /// Seals what `write` writes.
+    pub(super) fn seal(
+        &self,
+        write: impl FnOnce(&mut Vec<u8>),
+        random: &dyn Random,
+    ) -> Result<String, Error> {
         let wrong = || Error::new(ErrorKind::Config, "seal a session");
         let key = self.keys.first().ok_or_else(wrong)?;
-        let mut sealed = Vec::with_capacity(HEAD + NONCE + plain.len() + MAC);
+        let mut sealed = Vec::with_capacity(512);
         sealed.push(self.kind);
         sealed.extend_from_slice(&key.id);
         match &key.lock {
             Lock::Mac(mac) => {
-                sealed.extend_from_slice(plain);
+                write(&mut sealed);
                 let mac = signature(mac, &sealed);
                 sealed.extend_from_slice(&mac);
             }
             Lock::Cipher(cipher) => {
+                let mut plain = Vec::with_capacity(512);
+                write(&mut plain);
                 let nonce: [u8; NONCE] = draw(random)?;
-                let payload = Payload { msg: plain, aad: &sealed };
+                let payload = Payload { msg: &plain, aad: &sealed };
                 let locked = cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| wrong())?;
                 sealed.extend_from_slice(&nonce);
                 sealed.extend_from_slice(&locked);
@@ -103,25 +110,33 @@ impl Seal {
 
     /// What one of the keys sealed.
     pub(super) fn open(&self, value: &str) -> Option<Vec<u8>> {
-        let sealed = URL_SAFE_NO_PAD.decode(value).ok()?;
+        let mut sealed = URL_SAFE_NO_PAD.decode(value).ok()?;
         let (head, rest) = sealed.split_at_checked(HEAD)?;
         let (kind, id) = head.split_first()?;
         if *kind != self.kind {
             return None;
         }
         // Two keys may have one id: all that have it are tried.
-        self.keys.iter().filter(|key| key.id == id).find_map(|key| match &key.lock {
+        let mut keys = self.keys.iter().filter(|key| key.id == id);
+        let (signed, decrypted) = keys.find_map(|key| match &key.lock {
             Lock::Mac(mac) => {
                 let (signed, claimed) = sealed.split_last_chunk::<MAC>()?;
                 let genuine = bool::from(signature(mac, signed).ct_eq(claimed));
-                signed.get(HEAD..).filter(|_| genuine).map(<[u8]>::to_vec)
+                genuine.then_some((signed.len(), None))
             }
             Lock::Cipher(cipher) => {
                 let (nonce, locked) = rest.split_first_chunk::<NONCE>()?;
                 let payload = Payload { msg: locked, aad: head };
-                cipher.decrypt(&XNonce::from(*nonce), payload).ok()
+                let decrypted = cipher.decrypt(&XNonce::from(*nonce), payload).ok()?;
+                Some((0, Some(decrypted)))
             }
-        })
+        })?;
+        if decrypted.is_some() {
+            return decrypted;
+        }
+        sealed.truncate(signed);
+        sealed.drain(..HEAD.min(signed));
+        Some(sealed)
     }
 }
 

@@ -131,7 +131,7 @@ impl PickleCodec {
     }
 
     pub(crate) fn decode_data(&self, bytes: &[u8]) -> Result<Data, Unpicklable> {
-        Data::parse(&self.decode(bytes)?).ok_or(Unpicklable::NoSession)
+        Data::parse(&*self.decode(bytes)?).ok_or(Unpicklable::NoSession)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     BoxError,
     django::DjangoCodec,
     expiry::{self, Kept, later},
-    store::{Capabilities, Loaded, Record, StoreError, Version},
+    store::{Capabilities, Loaded, Record, RecordData, StoreError, Version},
 };
 
 /// The settings of a Django project that its session files depend on, with Django's defaults.
@@ -81,8 +81,8 @@ impl DjangoFiles {
     /// What a session says of its end. One that cannot be read says nothing.
     fn kept(&self, bytes: &[u8]) -> Kept {
         let text = std::str::from_utf8(bytes).ok();
-        let data = text.and_then(|text| self.codec.decode_data(text).ok());
-        Kept::of(data.and_then(|data| data.get(expiry::ENTRY)).as_ref())
+        let read = text.and_then(|text| self.codec.read(text).ok());
+        Kept::of(read.and_then(|(data, _)| data.get(expiry::ENTRY)).as_ref())
     }
 }
 
@@ -97,8 +97,8 @@ impl Form for DjangoFiles {
 
     fn read(&self, content: Content) -> Result<Entry, BoxError> {
         let expires_at = self.kept(&content.bytes).date(self.cookie_age, content.modified);
-        let data: std::sync::Arc<[u8]> = content.bytes.into();
-        let version = Version::content(std::sync::Arc::clone(&data));
+        let data = RecordData::from(content.bytes);
+        let version = Version::content(data.clone());
         let record = Record { data, expires_at, subject: None, user: None };
         Ok(Entry::Session(Loaded { record, version }))
     }
@@ -117,6 +117,6 @@ impl Form for DjangoFiles {
     }
 
     fn next(&self, _last: Option<&Version>, record: &Record) -> Version {
-        Version::content(std::sync::Arc::clone(&record.data))
+        Version::content(record.data.clone())
     }
 }

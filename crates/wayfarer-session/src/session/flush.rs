@@ -71,7 +71,7 @@ impl Inner {
             }
             looker = Looker::AtWork;
             let (Some(identity), Some(row)) = self.known() else { return Ok(Met::Gone) };
-            let (data, expires_at) = (native::encode_ended(), row.expires_at);
+            let (data, expires_at) = (native::ended(), row.expires_at);
             let mark = Record { data, expires_at, subject: None, user: None };
             let (store, now) = (&self.shared.store, self.shared.now());
             let saving = store.save(identity.store_key(), &mark, &row.version, now);

@@ -200,7 +200,7 @@ impl Inner {
         };
         let Some(Payload::Moved(moved)) = self.read(&loaded)? else { return Ok(()) };
         let Record { expires_at, .. } = loaded.record;
-        let data = native::encode_moved(&Moved { used: true, ..moved })?;
+        let data = native::moved(Moved { used: true, ..moved });
         let record = Record { data, expires_at, subject: None, user: None };
         // A conflict means that another request has just done the same.
         self.ask("save", DOING, store.save(prior, &record, &loaded.version, now)).await.map(drop)

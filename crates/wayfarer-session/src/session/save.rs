@@ -202,7 +202,7 @@ impl Inner {
         let (store, now) = (&self.shared.store, self.shared.now());
         let about = About { renewed: Some(now), prior, ..row.about.clone() };
         let draft = self.draft(about, data, &next, Some(row))?;
-        let left = moved.map(|moved| native::encode_moved(&moved)).transpose()?;
+        let left = moved.map(native::moved);
         let expires_at = draft.record.expires_at;
         let left = left.map(|data| Record { data, expires_at, subject: None, user: None });
         let rotation = Rotation {

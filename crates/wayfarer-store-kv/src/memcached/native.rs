@@ -51,7 +51,7 @@ impl State {
     fn version(self) -> Version {
         let [version, cas, end] =
             [self.version.to_be_bytes(), self.cas.to_be_bytes(), self.end.to_be_bytes()];
-        Version::content([version, cas, end].concat().into())
+        Version::content([version, cas, end].concat())
     }
 
     /// A version that is not of this store's is that of no session.

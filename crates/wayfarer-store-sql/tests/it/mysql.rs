@@ -79,7 +79,7 @@ mod real {
         );
         assert_eq!(store.delete(&upper, now).await.unwrap(), Met::Gone);
         // The state is compared byte for byte too.
-        let other = Version::content(b"A"[..].into());
+        let other = Version::content(*b"A");
         let saved = store.save(&lower, &record("b", now), &other, now).await.unwrap();
         assert_eq!(saved, Saved::Conflict);
     }

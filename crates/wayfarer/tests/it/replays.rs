@@ -9,8 +9,8 @@ use wayfarer::{
     Expiry, Session, SessionLayer, Signal, SignalBus, SignalReceiver, Ticket, async_trait,
     session::{
         BoxError, Capabilities, Created, Cursor, Listed, Loaded, MemoryStore, Met, Page, Record,
-        Rotated, Rotation, Saved, SessionStore, StoreError, StoreKey, SystemRandom, Version,
-        jiff::Timestamp,
+        RecordData, Rotated, Rotation, Saved, SessionStore, StoreError, StoreKey, SystemRandom,
+        Version, jiff::Timestamp,
     },
 };
 
@@ -130,7 +130,7 @@ async fn cve_2015_3982_no_session_is_shared_under_an_empty_key() {
 async fn cve_2011_4136_a_value_of_the_application_is_no_session() {
     let store = MemoryStore::new();
     let expires_at = Timestamp::now() + jiff::SignedDuration::from_hours(1);
-    let data: Arc<[u8]> = (*b"1{\"created\":0}\n{\"n\":1,\"_auth_user_id\":\"1\"}").into();
+    let data = RecordData::from(*b"1{\"created\":0}\n{\"n\":1,\"_auth_user_id\":\"1\"}");
     let planted = Record { data, expires_at, subject: None, user: None };
     for key in ["planted", &"a".repeat(64)] {
         let key = StoreKey::new(key);
@@ -438,7 +438,7 @@ async fn an_index_of_users_forgets_what_ran_out() {
     let now = Timestamp::now();
     for n in 0..100_000 {
         let record =
-            Record { data: Arc::new([]), expires_at: now, subject: None, user: Some("ada".into()) };
+            Record { data: [].into(), expires_at: now, subject: None, user: Some("ada".into()) };
         let created = store.create(&StoreKey::new(n.to_string()), &record, now - day).await;
         assert!(matches!(created, Ok(Created::Stored(_))));
     }
