@@ -8,14 +8,14 @@ use std::{
     },
 };
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use axum::{Router, extract, routing::get};
 use tokio::runtime::Runtime;
 use wayfarer::{
     CookieKeys, CookieSessions, Error, Session, SessionLayer, SessionLayerBuilder,
     store::{
         Durability, MemoryStore, PoolOptions, PostgresStore, RedisOptions, RedisStore,
-        SessionStore, SqliteOptions, SqliteStore,
+        SqliteOptions, SqliteStore,
     },
 };
 use wayfarer_testkit::{Postgres, Redis};
@@ -31,45 +31,39 @@ use crate::{
 /// Wayfarer on this store, where it has it.
 pub(crate) fn on(store: Store, folder: &Path) -> Result<Option<Box<dyn Contender>>> {
     let runtime = runtime()?;
-    let (layer, set_up) = match store {
-        Store::Cookie => {
-            let layer = SessionLayer::in_cookies(CookieSessions::signed());
-            (layer, "the whole session, signed".to_owned())
-        }
-        store => {
-            let (kept, set_up) = kept(store, folder, &runtime)?;
-            (SessionLayer::builder(kept), set_up)
-        }
-    };
+    let (layer, set_up) = layer(store, folder, &runtime)?;
     let stage = Stage::new();
     let router = routes(layer, stage.clone())?;
     let app = AxumApp::new(("wayfarer", Some(store), set_up), (router, stage), runtime)?;
     Ok(Some(Box::new(app)))
 }
 
-/// A store, and how it is set up.
-fn kept(store: Store, folder: &Path, runtime: &Runtime) -> Result<(Arc<dyn SessionStore>, String)> {
+/// A layer over this store, and how that is set up.
+fn layer(store: Store, folder: &Path, runtime: &Runtime) -> Result<(SessionLayerBuilder, String)> {
     Ok(match store {
-        Store::Memory => (Arc::new(MemoryStore::new()), "default".to_owned()),
+        Store::Memory => (SessionLayer::builder(MemoryStore::new()), "default".to_owned()),
         Store::SqliteFull | Store::SqliteNormal => {
             let mut options = SqliteOptions::default();
             options.durability = durability(store);
             let file = folder.join(format!("wayfarer-{}.sqlite", store.synchronous()));
             let opened = runtime.block_on(SqliteStore::open(&file, options))?;
-            (Arc::new(opened), format!("synchronous={}", store.synchronous()))
+            (SessionLayer::builder(opened), format!("synchronous={}", store.synchronous()))
         }
         Store::Postgres => {
             let database = Postgres::shared()?.database()?;
             let opened =
                 runtime.block_on(PostgresStore::open(&database, PoolOptions::default()))?;
-            (Arc::new(opened), clients::POSTGRES.to_owned())
+            (SessionLayer::builder(opened), clients::POSTGRES.to_owned())
         }
         Store::Redis => {
             let url = Redis::shared()?.url();
             let opened = runtime.block_on(RedisStore::open(&url, RedisOptions::default()))?;
-            (Arc::new(opened), clients::REDIS.to_owned())
+            (SessionLayer::builder(opened), clients::REDIS.to_owned())
         }
-        Store::Cookie => bail!("a session in a cookie lies in no store"),
+        Store::Cookie => {
+            let layer = SessionLayer::in_cookies(CookieSessions::signed());
+            (layer, "the whole session, signed".to_owned())
+        }
     })
 }
 

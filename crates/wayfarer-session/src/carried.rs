@@ -27,7 +27,7 @@ use crate::{
     native::{self, About, Payload},
     pack::{self, Packer},
     random::Random,
-    store::RecordData,
+    store::{Record, RecordData},
     ticket::CookieKeys,
 };
 
@@ -207,13 +207,21 @@ impl Carrier {
     /// The cookie of a session that was encoded.
     pub(crate) fn seal(
         &self,
-        encoded: &[u8],
+        record: &Record,
         subject: Option<Subject>,
-        content: Content,
+        mut content: Content,
         random: &dyn Random,
     ) -> Result<Carried, Error> {
+        let encoded = &record.data;
         let value = match &self.form {
             Form::Native(seal, packer) => {
+                if encoded.len() > UNPACKED_BYTES {
+                    let has = encoded.len();
+                    return Err(too_large(format!(
+                        "it has {has} bytes, {UNPACKED_BYTES} are allowed before it is packed"
+                    )));
+                }
+                content = read_back(record).unwrap_or(content);
                 let subject = subject.unwrap_or(Subject::from_bytes([0; 16]));
                 let end = content.expires_at;
                 seal.seal(|out| write_native(packer, (subject, end), encoded, out), random)?
@@ -226,7 +234,7 @@ impl Carrier {
             let why = format!(
                 "its cookie has {has} bytes, {most} are allowed: keep less in it, or take a store"
             );
-            return Err(Error::new(ErrorKind::TooLarge, "save a session").because(why));
+            return Err(too_large(why));
         }
         Ok(Carried::new(subject, Some(content), value))
     }
@@ -251,6 +259,10 @@ impl Carrier {
     pub(crate) fn epochs(&self) -> Option<&Arc<dyn Epochs>> {
         self.epochs.as_ref()
     }
+}
+
+fn too_large(why: String) -> Error {
+    Error::new(ErrorKind::TooLarge, "save a session").because(why)
 }
 
 /// The end of the session in microseconds, its subject, whether the rest is packed, and the record.
@@ -284,6 +296,13 @@ fn open_native(plain: &[u8]) -> Option<(Subject, Content)> {
     Some((Subject::from_bytes(*subject), Content { about, data, expires_at }))
 }
 
+/// What the cookie of this record will be read as.
+fn read_back(record: &Record) -> Option<Content> {
+    let Ok(Payload::Session(about, data)) = record.data.says() else { return None };
+    let expires_at = native::to_the_microsecond(record.expires_at);
+    Some(Content { about: about.clone(), data: data.clone(), expires_at })
+}
+
 /// Reads what lies behind the seal, and all that it holds.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn fuzz(plain: &[u8]) {
@@ -306,4 +325,31 @@ fn open_django(
     let just_after = age.saturating_add(SignedDuration::from_micros(1));
     let expires_at = crate::expiry::later(signed_at, just_after);
     Some(Content { about: About::default(), data, expires_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::SystemRandom;
+
+    #[test]
+    fn what_unpacks_to_more_than_is_allowed_is_no_session() {
+        let keys = CookieKeys::new(&[7; 32]).unwrap();
+        let carrier = CookieSessions::signed().native(&keys).unwrap();
+        let (seal, packer) = match &carrier.form {
+            Form::Native(seal, packer) => (seal, packer),
+            #[cfg(feature = "django")]
+            Form::Django { .. } => unreachable!(),
+        };
+        let of = |letters: usize| {
+            let record = format!("1{{\"created\":0}}\n{{\"a\":\"{}\"}}", "x".repeat(letters));
+            let about = (Subject::from_bytes([1; 16]), Timestamp::UNIX_EPOCH);
+            let write = |out: &mut Vec<u8>| write_native(packer, about, record.as_bytes(), out);
+            seal.seal(write, &SystemRandom).unwrap()
+        };
+        assert!(carrier.open(&of(UNPACKED_BYTES - 30)).is_some());
+        let bomb = of(UNPACKED_BYTES);
+        assert!(bomb.len() < COOKIE_BYTES);
+        assert!(carrier.open(&bomb).is_none());
+    }
 }

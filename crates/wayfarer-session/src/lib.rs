@@ -34,6 +34,7 @@ mod native;
 mod pack;
 mod random;
 mod raw;
+mod recent;
 mod scan;
 mod session;
 mod signal;

@@ -106,10 +106,13 @@ pub(crate) struct Life {
     pub(crate) grace: SignedDuration,
 }
 
+/// The last instant that every store can keep: a count of microseconds reaches no further.
+const END_OF_TIME: Timestamp = Timestamp::constant(253_402_207_200, 0);
+
 impl Life {
     /// When a session runs out if it is used now.
     pub(crate) fn end(&self, kept: Kept, created: Option<Timestamp>, now: Timestamp) -> Timestamp {
-        kept.date(self.idle, now).min(self.at_the_latest(created))
+        kept.date(self.idle, now).min(self.at_the_latest(created)).min(END_OF_TIME)
     }
 
     /// When a session runs out however much it is used.

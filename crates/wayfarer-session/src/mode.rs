@@ -17,6 +17,7 @@ use crate::{
     key::{StoreKey, Subject},
     native::{self, About, Payload},
     random::{Random, draw},
+    recent::Recent,
     store::RecordData,
     ticket::{CookieKeys, Ticket},
 };
@@ -92,6 +93,7 @@ fn may_be_django_key(cookie: &str) -> bool {
 pub(crate) enum Mode {
     Native {
         keys: CookieKeys,
+        recent: Recent<Identity>,
     },
     #[cfg(feature = "django")]
     Django {
@@ -101,10 +103,21 @@ pub(crate) enum Mode {
     #[cfg(feature = "cookies")]
     Carried {
         carrier: Carrier,
+        recent: Recent<Identity>,
     },
 }
 
 impl Mode {
+    pub(crate) fn native(keys: CookieKeys) -> Mode {
+        Mode::Native { keys, recent: Recent::new(1024) }
+    }
+
+    /// Cookies that hold a session are large, so fewer of them are kept.
+    #[cfg(feature = "cookies")]
+    pub(crate) fn carried(carrier: Carrier) -> Mode {
+        Mode::Carried { carrier, recent: Recent::new(256) }
+    }
+
     /// Whether this is django mode, which does as Django does: it slides a session's end with saves alone, and takes an
     /// unknown cookie away.
     pub(crate) fn is_django(&self) -> bool {
@@ -113,7 +126,7 @@ impl Mode {
             #[cfg(feature = "django")]
             Mode::Django { .. } => true,
             #[cfg(feature = "cookies")]
-            Mode::Carried { carrier } => carrier.is_django(),
+            Mode::Carried { carrier, .. } => carrier.is_django(),
         }
     }
 
@@ -132,7 +145,7 @@ impl Mode {
     #[cfg(feature = "cookies")]
     pub(crate) fn epochs(&self) -> Option<&Arc<dyn crate::epochs::Epochs>> {
         match self {
-            Mode::Carried { carrier } => carrier.epochs(),
+            Mode::Carried { carrier, .. } => carrier.epochs(),
             _ => None,
         }
     }
@@ -152,13 +165,17 @@ impl Mode {
     /// Who the sender of this cookie is. `None` if the cookie is not ours.
     pub(crate) fn open(&self, cookie: &str) -> Option<Identity> {
         match self {
-            Mode::Native { keys } => Ticket::verify(cookie, keys).map(Identity::native),
+            Mode::Native { keys, recent } => {
+                recent.open(cookie, |cookie| Ticket::verify(cookie, keys).map(Identity::native))
+            }
             #[cfg(feature = "django")]
             Mode::Django { .. } => {
                 may_be_django_key(cookie).then(|| Identity::Django(StoreKey::new(cookie)))
             }
             #[cfg(feature = "cookies")]
-            Mode::Carried { carrier } => carrier.open(cookie).map(Identity::carried),
+            Mode::Carried { carrier, recent } => {
+                recent.open(cookie, |cookie| carrier.open(cookie).map(Identity::carried))
+            }
         }
     }
 
@@ -169,7 +186,7 @@ impl Mode {
         random: &dyn Random,
     ) -> Result<Identity, Error> {
         #[cfg(feature = "cookies")]
-        if let Mode::Carried { carrier } = self {
+        if let Mode::Carried { carrier, .. } = self {
             let subject = prior.and_then(Identity::subject);
             return carrier.mint(subject, random).map(Identity::carried);
         }
@@ -190,7 +207,7 @@ impl Mode {
         nonce: &'a [u8; 16],
     ) -> impl Iterator<Item = Identity> + 'a {
         let tickets = match (self, prior) {
-            (Mode::Native { keys }, Identity::Native(ticket, _)) => Some((keys, ticket)),
+            (Mode::Native { keys, .. }, Identity::Native(ticket, _)) => Some((keys, ticket)),
             _ => None,
         };
         let renewed = tickets.map(|(keys, ticket)| ticket.renewed(keys, nonce));
@@ -200,7 +217,7 @@ impl Mode {
     /// The value of the cookie that makes a browser this identity.
     pub(crate) fn cookie(&self, identity: &Identity) -> String {
         match (self, identity) {
-            (Mode::Native { keys }, Identity::Native(ticket, _)) => ticket.sign(keys),
+            (Mode::Native { keys, .. }, Identity::Native(ticket, _)) => ticket.sign(keys),
             (_, Identity::Django(key)) => key.expose().to_owned(),
             #[cfg(feature = "cookies")]
             (_, Identity::Carried(carried)) => carried.value.to_string(),
@@ -222,7 +239,7 @@ impl Mode {
             #[cfg(feature = "django")]
             Mode::Django { form } => form.encode(data, now),
             #[cfg(feature = "cookies")]
-            Mode::Carried { carrier } => Ok(carrier.encode(about, data, now)),
+            Mode::Carried { carrier, .. } => Ok(carrier.encode(about, data, now)),
         }
     }
 

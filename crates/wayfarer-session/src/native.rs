@@ -111,7 +111,7 @@ pub(crate) fn ended() -> RecordData {
 }
 
 /// Records tell the time no finer than this.
-fn to_the_microsecond(time: Timestamp) -> Timestamp {
+pub(crate) fn to_the_microsecond(time: Timestamp) -> Timestamp {
     timestamp(time.as_microsecond())
 }
 

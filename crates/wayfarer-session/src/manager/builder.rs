@@ -263,7 +263,7 @@ impl SessionManagerBuilder {
             ));
         }
         let carrier = match mode {
-            Mode::Native { keys } => cookies.native(&keys)?,
+            Mode::Native { keys, .. } => cookies.native(&keys)?,
             #[cfg(feature = "django")]
             Mode::Django { form: crate::django::DjangoForm::Signed(codec) } => {
                 let age = SignedDuration::try_from(self.idle).unwrap_or(SignedDuration::MAX);
@@ -273,7 +273,7 @@ impl SessionManagerBuilder {
             }
             _ => return Err(wrong("Django has no pickles in cookies: take a DjangoCodec")),
         };
-        Ok(Mode::Carried { carrier })
+        Ok(Mode::carried(carrier))
     }
 
     #[cfg(feature = "django")]
@@ -304,7 +304,7 @@ impl SessionManagerBuilder {
 
 fn native(keys: Option<&CookieKeys>) -> Result<Mode, Error> {
     let keys = keys.ok_or_else(|| wrong("there are no cookie keys: call cookie_keys"))?;
-    Ok(Mode::Native { keys: keys.clone() })
+    Ok(Mode::native(keys.clone()))
 }
 
 fn wrong(why: &'static str) -> Error {

@@ -17,6 +17,7 @@ use crate::{
     history::Whose,
     mode::Identity,
     native::About,
+    recent::Recent,
     signal::SignalKind,
     store::{Met, Version},
 };
@@ -52,7 +53,7 @@ impl Inner {
     /// Puts a new state into a new cookie.
     pub(super) fn carry(
         &self,
-        carrier: &Carrier,
+        (carrier, recent): (&Carrier, &Recent<Identity>),
         (identity, row): (Option<Identity>, Option<Arc<Row>>),
         data: Data,
         new_key: Option<NewKey>,
@@ -76,12 +77,16 @@ impl Inner {
         let (about, data, expires_at) = (about.clone(), data.clone(), record.expires_at);
         let content = Content { about, data, expires_at };
         let random = &*self.shared.random;
-        let carried = carrier.seal(&record.data, identity.subject(), content, random)?;
+        let carried = carrier.seal(record, identity.subject(), content, random)?;
         let signal = match row {
             None => Some(SignalKind::Created),
             Some(_) => new_key.map(|_| SignalKind::Rotated),
         };
         let identity = Identity::carried(carried);
+        // Django's cookies tell by themselves when they were signed, to the second.
+        if let (Identity::Carried(carried), false) = (&identity, carrier.is_django()) {
+            recent.note(&carried.value, identity.clone());
+        }
         Ok(self.done(draft, Version::number(0), Some(identity), signal))
     }
 

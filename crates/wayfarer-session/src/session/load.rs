@@ -93,7 +93,7 @@ impl Inner {
             state.identity.clone()
         };
         #[cfg(feature = "cookies")]
-        if let Mode::Carried { carrier } = &self.shared.mode {
+        if let Mode::Carried { carrier, .. } = &self.shared.mode {
             return Box::pin(self.look_inside(carrier, identity)).await;
         }
         let seen = match &identity {

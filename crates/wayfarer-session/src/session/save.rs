@@ -154,9 +154,9 @@ impl Inner {
         new_key: Option<NewKey>,
     ) -> Result<Round, Error> {
         #[cfg(feature = "cookies")]
-        if let Mode::Carried { carrier } = &self.shared.mode {
+        if let Mode::Carried { carrier, recent } = &self.shared.mode {
             Box::pin(self.still_carried(carrier, identity.as_ref(), row.as_deref())).await?;
-            return self.carry(carrier, (identity, row), data, new_key);
+            return self.carry((carrier, recent), (identity, row), data, new_key);
         }
         match (identity, row) {
             (Some(identity), Some(row)) => match self.still_wanted(new_key, &row) {

@@ -197,10 +197,12 @@ async fn what_does_not_fit_is_an_error_and_what_can_be_packed_is() {
     let error = session.finish(Outcome::Keep).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     assert!(error.to_string().contains("4032 are allowed"), "{error}");
-    // What unpacks to more than is allowed is no session of ours.
-    let manager = native(CookieSessions::signed(), &clock()).build().unwrap();
-    let bomb = with(&manager, "a", &"x".repeat(300_000)).await;
-    assert_eq!(get(&manager, &bomb, "a").await, None);
+    // What could not be unpacked again is not packed.
+    let session = native(CookieSessions::signed(), &clock()).build().unwrap().open(None);
+    session.insert("a", "x".repeat(300_000)).await.unwrap();
+    let error = session.finish(Outcome::Keep).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert!(error.to_string().contains("262144 are allowed"), "{error}");
 }
 
 #[tokio::test]
@@ -429,5 +431,23 @@ mod real {
         let theirs = project.run("s = S(); s['a'] = 1; s.save(); print(s.session_key)").unwrap();
         assert!(manager.open(Some(&theirs)).contains("a").await.unwrap());
         assert!(with_salt(SALT).open(Some(&theirs)).is_empty().await.unwrap(), "another salt");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_ends_at_the_end_of_time_comes_back() {
+    for cookies in both() {
+        let manager = native(cookies, &clock()).build().unwrap();
+        for expiry in [Expiry::Seconds(i64::MAX), Expiry::At(Timestamp::MAX)] {
+            let session = manager.open(None);
+            session.insert("a", "1").await.unwrap();
+            session.set_expiry(expiry).await.unwrap();
+            let cookie = end(&session).await.unwrap();
+            // Another process: it has only what the cookie says.
+            let manager = native(CookieSessions::signed(), &clock()).build().unwrap();
+            let other = native(CookieSessions::encrypted(), &clock()).build().unwrap();
+            let read = [get(&manager, &cookie, "a").await, get(&other, &cookie, "a").await];
+            assert!(read.contains(&Some("1".to_owned())), "{expiry:?}");
+        }
     }
 }
