@@ -115,3 +115,24 @@ fn a_unit_is_a_visitor_or_a_user() {
     let error = wayfarer_analysis::answer(&world.context(), &request).unwrap_err();
     assert_eq!(error.to_string(), "`unit` is `household`: it can be visitor or user");
 }
+
+#[test]
+fn behind_a_bar_stand_accounts() {
+    let mut world = one_visitor(&[
+        (0, "page_view", "Email"),
+        (90, "page_view", "Direct"),
+        (200, "page_view", "Direct"),
+    ]);
+    world.rows[1].event.visitor = VisitorId(7);
+    world.rows[2].event.visitor = VisitorId(8);
+    for row in &mut world.rows[..2] {
+        row.event.user = Some("ann".into());
+    }
+    let (mut request, _) = request("funnel-visitors", &world, (0, 24));
+    request.steps = vec!["name = 'page_view'".into()];
+    request.unit = Some("user".into());
+    let rows = ask(&world, &request).rows;
+    let who: Vec<_> = rows.iter().map(|row| (&row["visitor"], &row["user"])).collect();
+    let eight = json!(VisitorId(8).to_string());
+    assert_eq!(who, [(&eight, &Value::Null), (&Value::Null, &json!("ann"))]);
+}
