@@ -162,3 +162,9 @@ fn what_did_not_change_is_not_worked_out_again() {
     assert!(found > 2 * questions && found < 3 * questions, "{found}");
     assert_eq!(tell(vec![Change::Event(1, 5)], 0), 0);
 }
+
+#[test]
+fn who_has_left_is_not_active_in_an_old_answer() {
+    // What is told from memory is compared with what is worked out anew: only time has passed.
+    tell(vec![Change::Event(1, 1), Change::Time(20)], 1 << 20);
+}
