@@ -126,7 +126,7 @@ pub(crate) fn write(payload: &Payload) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// How many bytes [`write`] writes.
+/// How many bytes [`write()`] writes.
 pub(crate) fn length(payload: &Payload) -> usize {
     let mut head = Counted(0);
     let _ = write_head(payload, &mut head);

@@ -50,7 +50,7 @@ impl Node {
 }
 
 fn weight(leaf: &Value) -> usize {
-    let zone = |zone: &Zone| zone.name.as_ref().map_or(1, |name| name.0.len());
+    let zone = |zone: &Zone| zone.name().map_or(1, |name| name.0.len());
     match leaf {
         Value::Text(Text(text)) | Value::Decimal(Text(text)) => text.len(),
         Value::Bytes(bytes) | Value::ByteArray(bytes) => bytes.len(),

@@ -44,11 +44,25 @@ pub(super) struct Moment<T> {
 /// A fixed offset from UTC, perhaps with a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Zone {
-    pub(super) offset: TimeDelta,
-    pub(super) name: Option<Text>,
+    offset: TimeDelta,
+    name: Option<Text>,
 }
 
 impl Zone {
+    /// `None` for an offset of a day or more, which Python has no zone for.
+    pub(super) fn new(offset: TimeDelta, name: Option<Text>) -> Option<Zone> {
+        let within_a_day = offset.micros_in_all().abs() < DAY;
+        within_a_day.then_some(Zone { offset, name })
+    }
+
+    pub(super) fn offset(&self) -> TimeDelta {
+        self.offset
+    }
+
+    pub(super) fn name(&self) -> Option<&Text> {
+        self.name.as_ref()
+    }
+
     pub(super) fn is_utc(&self) -> bool {
         self.name.is_none() && self.offset.micros_in_all() == 0
     }

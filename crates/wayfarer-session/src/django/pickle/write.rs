@@ -240,8 +240,8 @@ impl<'a> Writer<'a> {
             return self.recall(utc);
         }
         let noted = self.call_noted(("datetime", "timezone"), |writer| {
-            writer.span(zone.offset);
-            let Some(name) = &zone.name else { return 1 };
+            writer.span(zone.offset());
+            let Some(name) = zone.name() else { return 1 };
             writer.text(name);
             2
         });

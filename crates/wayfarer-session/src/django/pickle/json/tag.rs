@@ -39,7 +39,7 @@ pub(super) fn write(writer: &mut Writer, value: &Value) -> Result<(), Unpicklabl
             writer.out.push_str(&format!("[{days},{seconds},{micros}]"));
         }
         Value::TimeZone(zone) => {
-            quoted(writer, &offset_text(zone.offset));
+            quoted(writer, &offset_text(zone.offset()));
             write_name(writer, zone);
         }
         Value::Decimal(text) => writer.text(text),
@@ -55,7 +55,7 @@ fn quoted(writer: &mut Writer, text: &str) {
 }
 
 fn write_moment<T>(writer: &mut Writer, at: &str, moment: &Moment<T>) {
-    let offset = moment.zone.as_ref().map(|zone| offset_text(zone.offset)).unwrap_or_default();
+    let offset = moment.zone.as_ref().map(|zone| offset_text(zone.offset())).unwrap_or_default();
     quoted(writer, &format!("{at}{offset}"));
     if moment.fold {
         writer.out.push_str(",\"fold\":1");
@@ -66,7 +66,7 @@ fn write_moment<T>(writer: &mut Writer, at: &str, moment: &Moment<T>) {
 }
 
 fn write_name(writer: &mut Writer, zone: &Zone) {
-    if let Some(name) = &zone.name {
+    if let Some(name) = zone.name() {
         writer.out.push_str(",\"tzname\":");
         writer.text(name);
     }
@@ -195,7 +195,7 @@ impl Tag {
             Some(Value::Text(name)) => Some(name.clone()),
             Some(_) => return None,
         };
-        Some(Zone { offset: offset_of(offset)?, name })
+        Zone::new(offset_of(offset)?, name)
     }
 
     fn uuid(&self, text: &str) -> Option<Value> {

@@ -105,10 +105,10 @@ fn value(class: Class, arguments: &[&Value]) -> Result<Value, Unpicklable> {
             TimeDelta::new(days, seconds, micros).map(Value::TimeDelta).ok_or(WRONG)
         }
         (Class::TimeZone, [Value::TimeDelta(offset)]) => {
-            Ok(Value::TimeZone(Zone { offset: *offset, name: None }))
+            Zone::new(*offset, None).map(Value::TimeZone).ok_or(WRONG)
         }
         (Class::TimeZone, [Value::TimeDelta(offset), Value::Text(name)]) => {
-            Ok(Value::TimeZone(Zone { offset: *offset, name: Some(name.clone()) }))
+            Zone::new(*offset, Some(name.clone())).map(Value::TimeZone).ok_or(WRONG)
         }
         (Class::Decimal, [Value::Text(text)]) => Ok(Value::Decimal(text.clone())),
         (Class::ByteArray, [Value::Bytes(bytes)]) => Ok(Value::ByteArray(bytes.clone())),
