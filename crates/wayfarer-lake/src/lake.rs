@@ -26,7 +26,7 @@ use crate::{
     commit::{Command, Committer, Request, with_id},
     compact::{Compactor, Effort},
     hot::Hot,
-    ids::{Fingerprint, IdFolder, Seen, fingerprint},
+    ids::{Fingerprint, IdFile, IdFolder, Seen, fingerprint},
     node::{self, Places},
     rule::Rules,
     seal::{self, Hidden, Sealer},
@@ -270,7 +270,9 @@ struct Opening {
     places: Places,
     writer: u64,
     catalog: Catalog,
+    ids: IdFolder,
     loaded: Loaded,
+    id_files: Vec<Arc<IdFile>>,
     rules: Vec<(Fingerprint, i64)>,
 }
 
@@ -279,17 +281,17 @@ impl Opening {
         let folder = std::path::absolute(folder)
             .map_err(|error| Error::io("cannot find the folder", folder, error))?;
         let (catalog, places, writer) = node::open(&folder, &options).await?;
-        let loaded = catalog.load(writer).await?;
+        let ids = IdFolder::new(places.ids.clone(), catalog.prefix(writer), &options);
+        let (loaded, id_files) = seal::load_with_ids(&catalog, writer, &ids, &[]).await?;
         let rules = catalog.rules().await?;
-        Ok(Opening { folder, options, places, writer, catalog, loaded, rules })
+        Ok(Opening { folder, options, places, writer, catalog, ids, loaded, id_files, rules })
     }
 
     fn start(self) -> Result<Lake> {
-        let Opening { folder, options, places, writer, catalog, loaded, rules } = self;
-        let own = catalog.prefix(writer);
-        let ids = Arc::new(IdFolder::new(places.ids, own, &options));
+        let Opening { folder, options, places, writer, catalog, ids, loaded, id_files, rules } =
+            self;
+        let ids = Arc::new(ids);
         seal::remove_orphans(options.storage.as_ref(), &places.table, &ids, &loaded)?;
-        let id_files = ids.open(&loaded.id_files)?;
         let mut seen = Seen::new(id_files.clone());
         let files = seal::data_files(&options.storage, &places.table, &loaded, &[]);
         let mut rows = Rows {

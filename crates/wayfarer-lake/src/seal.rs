@@ -241,21 +241,11 @@ impl Sealer {
         done.await.map_err(|_| Error::closed())
     }
 
-    /// Reads the catalog and opens its files of ids. Another node may have merged one between the two, so it is tried again.
     async fn load_with_ids(&self, id_files: &mut Vec<Arc<IdFile>>) -> Result<Loaded> {
-        let mut tries = if self.catalog.is_shared() { 5 } else { 1 };
-        loop {
-            let loaded = self.catalog.load(self.shared.writer).await?;
-            tries -= 1;
-            match self.open_id_files(&loaded, id_files) {
-                Ok(open) => {
-                    *id_files = open;
-                    return Ok(loaded);
-                }
-                Err(error) if tries == 0 => return Err(error),
-                Err(_) => {}
-            }
-        }
+        let (catalog, writer) = (&self.catalog, self.shared.writer);
+        let (loaded, open) = load_with_ids(catalog, writer, &self.ids, id_files).await?;
+        *id_files = open;
+        Ok(loaded)
     }
 
     /// Tells the log's thread the rules that other nodes added.
@@ -275,17 +265,25 @@ impl Sealer {
         }
         Ok(())
     }
+}
 
-    /// The files of ids of a snapshot; those that are open already stay so.
-    fn open_id_files(&self, loaded: &Loaded, known: &[Arc<IdFile>]) -> Result<Vec<Arc<IdFile>>> {
-        let mut files = Vec::with_capacity(loaded.id_files.len());
-        for row in &loaded.id_files {
-            match known.iter().find(|file| file.row == *row) {
-                Some(file) => files.push(Arc::clone(file)),
-                None => files.extend(self.ids.open(std::slice::from_ref(row))?),
-            }
+/// Reads the catalog and opens its files of ids, save those that are open already. Another node may have merged one between
+/// the two, so it is tried again.
+pub(crate) async fn load_with_ids(
+    catalog: &Catalog,
+    writer: u64,
+    ids: &IdFolder,
+    known: &[Arc<IdFile>],
+) -> Result<(Loaded, Vec<Arc<IdFile>>)> {
+    let mut tries = if catalog.is_shared() { 5 } else { 1 };
+    loop {
+        let loaded = catalog.load(writer).await?;
+        tries -= 1;
+        match ids.open(&loaded.id_files, known) {
+            Ok(open) => return Ok((loaded, open)),
+            Err(error) if tries == 0 => return Err(error),
+            Err(_) => {}
         }
-        Ok(files)
     }
 }
 

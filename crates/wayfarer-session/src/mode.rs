@@ -3,6 +3,7 @@
 //!
 //! Everything else (changes, merging, expiry, signals) is the same in both and lies in [`Session`](crate::Session).
 
+#[cfg(feature = "cookies")]
 use std::sync::Arc;
 
 use jiff::Timestamp;

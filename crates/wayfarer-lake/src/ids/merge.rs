@@ -38,10 +38,15 @@ impl IdFolder {
         }
     }
 
-    /// Opens the files that the catalog names.
-    pub(crate) fn open(&self, rows: &[IdFileRow]) -> Result<Vec<Arc<IdFile>>> {
-        let open = |row: &IdFileRow| {
-            IdFile::open(self.storage.as_ref(), &self.folder, row.clone()).map(Arc::new)
+    /// Opens the files that the catalog names, save those that are open already.
+    pub(crate) fn open(
+        &self,
+        rows: &[IdFileRow],
+        known: &[Arc<IdFile>],
+    ) -> Result<Vec<Arc<IdFile>>> {
+        let open = |row: &IdFileRow| match known.iter().find(|file| file.row == *row) {
+            Some(file) => Ok(Arc::clone(file)),
+            None => IdFile::open(self.storage.as_ref(), &self.folder, row.clone()).map(Arc::new),
         };
         rows.iter().map(open).collect()
     }

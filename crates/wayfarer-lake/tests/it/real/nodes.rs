@@ -2,14 +2,22 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use proptest::prelude::*;
 use tempfile::TempDir;
 use wayfarer_event::{Event, VisitorId};
-use wayfarer_lake::{CatalogAt, ErrorKind, Ids, Lake, Options, Person};
+use wayfarer_lake::{
+    CatalogAt, ErrorKind, Ids, Lake, Options, Person,
+    storage::{Disk, File, Storage},
+};
 use wayfarer_testkit::Postgres;
 
 use crate::{
@@ -46,6 +54,54 @@ impl Shared {
     async fn both(&self) -> [Lake; 2] {
         [self.open(0).await, self.open(1).await]
     }
+}
+
+/// A disk from which another node has just taken a file of ids that is to be opened, once.
+#[derive(Debug, Default)]
+struct MergedBesideUs(Disk, AtomicBool);
+
+impl Storage for MergedBesideUs {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        self.0.create(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        let of_ids = path.extension().is_some_and(|ending| ending == "window");
+        if of_ids && !self.1.swap(true, Ordering::SeqCst) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        self.0.open(path)
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        self.0.list(folder)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.0.remove(path)
+    }
+
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        self.0.create_folder(path)
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        self.0.sync_folder(path)
+    }
+}
+
+#[tokio::test]
+async fn a_node_opens_while_another_merges_ids() {
+    let shared = Shared::new(Postgres::shared().unwrap());
+    let first = shared.open(0).await;
+    first.append(vec![event_with_id("a.example", 1)], Ids::Window).await.unwrap();
+    first.seal().await.unwrap();
+    let disk = Arc::new(MergedBesideUs::default());
+    let options = Options { storage: Arc::clone(&disk) as Arc<dyn Storage>, ..shared.options() };
+    let second = Lake::open(shared.nodes[1].path(), options).await.unwrap();
+    assert!(disk.1.load(Ordering::SeqCst), "no file of ids was opened");
+    let again = second.append(vec![event_with_id("a.example", 1)], Ids::Window).await.unwrap();
+    assert_eq!(again.duplicates, 1);
 }
 
 proptest! {
