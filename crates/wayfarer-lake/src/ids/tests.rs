@@ -34,7 +34,7 @@ proptest! {
             let stem = format!("s{index}");
             let change = folder.seal(day(1), &stem, &hot(fresh, Ids::Ledger), &files).unwrap();
             let rows: Vec<_> = change.files.iter().map(|file| file.row.clone()).collect();
-            files = folder.open(&rows).unwrap();
+            files = folder.open(&rows, &[]).unwrap();
         }
         for id in 0..5000 {
             let found = files.iter().any(|file| file.contains(id).unwrap());
