@@ -1,7 +1,5 @@
 //! A session that lies in its cookie: loaded from it, and saved by writing another.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
 use super::{
@@ -45,8 +43,7 @@ impl Inner {
         }
         let mut state = self.state();
         state.journal.bytes = Some(carried.value.len());
-        state.stored =
-            Stored::Row(Arc::new(Row { version: Version::number(0), about, data, expires_at }));
+        state.stored = Stored::Row(Row { version: Version::number(0), about, data, expires_at });
         Ok(true)
     }
 
@@ -54,7 +51,7 @@ impl Inner {
     pub(super) fn carry(
         &self,
         (carrier, recent): (&Carrier, &Recent<Identity>),
-        (identity, row): (Option<Identity>, Option<Arc<Row>>),
+        (identity, row): (Option<Identity>, Option<Row>),
         data: Data,
         new_key: Option<NewKey>,
     ) -> Result<Round, Error> {

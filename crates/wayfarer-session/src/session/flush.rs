@@ -1,7 +1,5 @@
 //! How a session is ended by its own request, and how it is noted as used.
 
-use std::sync::Arc;
-
 use tokio::time::Instant;
 
 use super::{
@@ -98,7 +96,7 @@ impl Inner {
             let mut state = self.state();
             state.due = Due::Cookie;
             if let Stored::Row(row) = &mut state.stored {
-                Arc::make_mut(row).expires_at = expires_at;
+                row.expires_at = expires_at;
             }
         }
         Ok(())

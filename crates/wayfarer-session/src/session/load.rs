@@ -4,8 +4,6 @@
 //! led to the new one, until the new one has come in a request or the grace is over; a request that was at work before finds
 //! its way at any time, so that its changes are not lost.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
 use super::{
@@ -117,7 +115,7 @@ impl Inner {
         let mut state = self.state();
         state.journal.bytes = Some(record.data.len());
         let row = Row { version, about, data, expires_at: record.expires_at };
-        state.stored = Stored::Row(Arc::new(row));
+        state.stored = Stored::Row(row);
         if moved {
             state.identity = Some(identity);
             if !state.head_sent {
@@ -231,7 +229,7 @@ impl Inner {
     }
 
     /// The session as it was last seen, and what the store knows it as.
-    pub(super) fn known(&self) -> (Option<Identity>, Option<Arc<Row>>) {
+    pub(super) fn known(&self) -> (Option<Identity>, Option<Row>) {
         let state = self.state();
         (state.identity.clone(), state.row().cloned())
     }

@@ -149,13 +149,13 @@ impl Inner {
     pub(super) async fn attempt(
         &self,
         identity: Option<Identity>,
-        row: Option<Arc<Row>>,
+        row: Option<Row>,
         data: Data,
         new_key: Option<NewKey>,
     ) -> Result<Round, Error> {
         #[cfg(feature = "cookies")]
         if let Mode::Carried { carrier, recent } = &self.shared.mode {
-            Box::pin(self.still_carried(carrier, identity.as_ref(), row.as_deref())).await?;
+            Box::pin(self.still_carried(carrier, identity.as_ref(), row.as_ref())).await?;
             return self.carry((carrier, recent), (identity, row), data, new_key);
         }
         match (identity, row) {
@@ -345,7 +345,7 @@ impl Inner {
         state.journal.saved = true;
         state.saving = None;
         let row = Row { version, about, data, expires_at: record.expires_at };
-        state.stored = Stored::Row(Arc::new(row));
+        state.stored = Stored::Row(row);
         if let Some(kind) = signal {
             self.note_signal(&mut state, kind);
         }

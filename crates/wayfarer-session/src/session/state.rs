@@ -28,7 +28,7 @@ pub(super) enum Stored {
     /// There is none.
     Absent,
     /// There is this.
-    Row(Arc<Row>),
+    Row(Row),
 }
 
 /// A stored session, as it was last seen.
@@ -207,7 +207,7 @@ impl State {
     }
 
     /// The session as it was last seen in the store.
-    pub(super) fn row(&self) -> Option<&Arc<Row>> {
+    pub(super) fn row(&self) -> Option<&Row> {
         match &self.stored {
             Stored::Row(row) => Some(row),
             Stored::Unknown | Stored::Absent => None,

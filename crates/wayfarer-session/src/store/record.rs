@@ -54,6 +54,8 @@ struct Forms {
     bytes: OnceLock<Vec<u8>>,
     /// What the bytes say as a native record. Nobody asks this of another.
     says: OnceLock<Payload>,
+    /// How many bytes there are or would be.
+    length: OnceLock<usize>,
 }
 
 impl RecordData {
@@ -75,7 +77,7 @@ impl RecordData {
     #[must_use]
     pub fn len(&self) -> usize {
         match (self.0.bytes.get(), self.0.says.get()) {
-            (None, Some(payload)) => native::length(payload),
+            (None, Some(payload)) => *self.0.length.get_or_init(|| native::length(payload)),
             _ => self.deref().len(),
         }
     }
