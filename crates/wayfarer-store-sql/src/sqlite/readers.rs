@@ -10,7 +10,10 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags, ToSql, types::Value as Owned};
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::{
+    sync::Semaphore,
+    task::{coop::consume_budget, spawn_blocking},
+};
 use wayfarer_session::BoxError;
 
 use super::is_busy;
@@ -55,6 +58,8 @@ impl Readers {
 
     /// Asks for the row that there may be, by its key.
     pub(super) async fn row<R: FromRow>(&self, step: Step<'_>) -> Result<Option<R>, Failure> {
+        // What never waits must give way by itself, or one who only reads lets nobody else run, timers included.
+        consume_budget().await;
         let rows = match self.0.rows(step.0, &step.1, Duration::ZERO) {
             // Somebody holds a lock: a project's database need not be in WAL mode.
             Err(Failure::Sqlite(error)) if is_busy(&error) => self.rows(step).await,

@@ -4,8 +4,8 @@ use std::{path::Path, sync::Arc};
 
 use sqlx::{Connection, SqliteConnection};
 use wayfarer_session::{
-    Capabilities, Created, Record, SessionKey, SessionStore, StoreErrorKind, SystemRandom,
-    conformance,
+    Capabilities, Created, Record, SessionKey, SessionStore, StoreErrorKind, StoreKey,
+    SystemRandom, conformance,
 };
 use wayfarer_store_sql::{Durability, SqliteOptions, SqliteStore};
 
@@ -63,6 +63,19 @@ async fn sessions_outlive_the_process_and_no_key_is_in_the_file() {
         .await
         .unwrap();
     assert_eq!(names, [key.at_rest().expose()]);
+}
+
+/// A look is taken where it is asked, and never waits; the runtime has to get its turns nonetheless.
+#[tokio::test]
+async fn whoever_reads_and_reads_lets_others_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let others = tokio::spawn(async {});
+    let (key, now) = (StoreKey::new("nobody"), wayfarer_session::jiff::Timestamp::now());
+    for _ in 0..10_000 {
+        assert!(store.load(&key, now).await.unwrap().is_none());
+    }
+    assert!(others.is_finished());
 }
 
 #[tokio::test]
