@@ -16,6 +16,10 @@ use crate::{
 /// How many days the window has.
 pub(crate) const DAYS: i64 = 30;
 
+/// How many different steps are kept of one day; beyond that, the rarest half is let go. A site on which everybody goes another
+/// way has as many steps as it has pairs of pages, and those that one visitor took suggest nothing to others.
+const STEPS: usize = 100_000;
+
 /// Codes are given out by us, so a hash that is fast does; each model has its own seed all the same.
 type Map<K, V> = std::collections::HashMap<K, V, DefaultHashBuilder>;
 
@@ -53,6 +57,22 @@ impl Day {
     /// Counts a lesson in.
     pub(crate) fn learn(&mut self, lesson: &Lesson) {
         self.count_in(Once::of(lesson));
+        self.bound();
+    }
+
+    /// Where there are too many steps, lets the rarest go, and tells which.
+    fn bound(&mut self) -> Vec<((u32, u32), u64)> {
+        if self.steps.len() <= STEPS {
+            return Vec::new();
+        }
+        let mut counts: Vec<u64> = self.steps.values().copied().collect();
+        let (_, &mut middle, _) = counts.select_nth_unstable(STEPS / 2);
+        let rare: Vec<_> = self.steps().filter(|(_, count)| *count <= middle).collect();
+        for (step, _) in &rare {
+            self.steps.remove(step);
+        }
+        self.steps.shrink_to(STEPS);
+        rare
     }
 
     fn count_in(&mut self, more: Once<'_>) {
@@ -97,6 +117,7 @@ impl Day {
                 *self.steps.entry((from, to)).or_default() += count;
             }
         }
+        self.bound();
     }
 }
 
@@ -143,14 +164,22 @@ impl Counts {
     }
 
     fn count_in(&mut self, day: i64, more: Once<'_>) {
-        self.days.entry(day).or_default().count_in(more);
+        let day = self.days.entry(day).or_default();
+        day.count_in(more);
+        let gone = day.bound();
         self.apply(more.visits, more.pages(), more.steps(), |count, by| count + by);
+        if !gone.is_empty() {
+            self.apply(0, std::iter::empty(), gone.into_iter(), u64::saturating_sub);
+        }
     }
 
     /// Counts a lesson out that was counted in before, unless its day is out of the window.
     pub(crate) fn unlearn(&mut self, lesson: &Lesson) {
         let Some(day) = self.days.get_mut(&lesson.day) else { return };
-        let less = Once::of(lesson);
+        // What was let go was counted out then.
+        let known = lesson.steps.iter().filter(|step| day.steps.contains_key(*step));
+        let steps: Vec<_> = known.copied().collect();
+        let less = Once { steps: &steps, ..Once::of(lesson) };
         day.count_out(less);
         if *day == Day::default() {
             self.days.remove(&lesson.day);
@@ -248,5 +277,49 @@ fn take_out<K: Eq + std::hash::Hash>(counts: &mut Map<K, u64>, key: &K, by: u64)
         if *count == 0 {
             counts.remove(key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lesson(day: i64, from: u32, to: u32) -> Lesson {
+        Lesson { day, pages: vec![from, to], steps: vec![(from, to)] }
+    }
+
+    fn steps(counts: &Counts) -> usize {
+        counts.pages.values().map(|page| page.next.len()).sum()
+    }
+
+    #[test]
+    fn what_everybody_does_outlives_what_one_did() {
+        let (mut counts, mut day) = (Counts::default(), Day::default());
+        for _ in 0..5 {
+            counts.learn(&lesson(1, 1, 2));
+            day.learn(&lesson(1, 1, 2));
+        }
+        for n in 0..250_000 {
+            let rare = lesson(1, 10 + n % 500, 1000 + n / 500);
+            counts.learn(&rare);
+            day.learn(&rare);
+            assert!(day.steps.len() <= STEPS && steps(&counts) <= STEPS);
+        }
+        assert_eq!(counts.pages[&1].next[&2], 5);
+        assert_eq!(counts.days[&1], day, "both let go of the same");
+    }
+
+    #[test]
+    fn what_was_let_go_is_not_counted_out_twice() {
+        let mut counts = Counts::default();
+        let shared = lesson(1, 1, 2);
+        counts.learn(&shared);
+        counts.learn(&lesson(2, 1, 2));
+        for n in 0..u32::try_from(STEPS).unwrap() {
+            counts.learn(&lesson(1, 10 + n % 500, 1000 + n / 500));
+        }
+        assert!(!counts.days[&1].steps.contains_key(&(1, 2)), "it was rare on that day");
+        counts.unlearn(&shared);
+        assert_eq!(counts.pages[&1].next[&2], 1, "the other day's");
     }
 }
