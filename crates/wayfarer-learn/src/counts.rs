@@ -56,8 +56,7 @@ pub(crate) struct Day {
 impl Day {
     /// Counts a lesson in.
     pub(crate) fn learn(&mut self, lesson: &Lesson) {
-        self.count_in(Once::of(lesson));
-        self.bound();
+        drop(self.count_in(Once::of(lesson)));
     }
 
     /// Where there are too many steps, lets the rarest go, and tells which.
@@ -75,7 +74,8 @@ impl Day {
         rare
     }
 
-    fn count_in(&mut self, more: Once<'_>) {
+    /// Counts in, and tells which steps were let go for that.
+    fn count_in(&mut self, more: Once<'_>) -> Vec<((u32, u32), u64)> {
         self.visits += more.visits;
         for (page, by) in more.pages() {
             *self.pages.entry(page).or_default() += by;
@@ -83,6 +83,7 @@ impl Day {
         for (step, by) in more.steps() {
             *self.steps.entry(step).or_default() += by;
         }
+        self.bound()
     }
 
     fn count_out(&mut self, less: Once<'_>) {
@@ -164,9 +165,7 @@ impl Counts {
     }
 
     fn count_in(&mut self, day: i64, more: Once<'_>) {
-        let day = self.days.entry(day).or_default();
-        day.count_in(more);
-        let gone = day.bound();
+        let gone = self.days.entry(day).or_default().count_in(more);
         self.apply(more.visits, more.pages(), more.steps(), |count, by| count + by);
         if !gone.is_empty() {
             self.apply(0, std::iter::empty(), gone.into_iter(), u64::saturating_sub);

@@ -87,8 +87,8 @@ proptest! {
     }
 }
 
-#[test]
-fn two_browsers_of_one_account_are_one_person() {
+/// Three visitors, of whom the first two are one account.
+fn two_browsers_of_ann_and_one_of_nobody() -> World {
     let mut world = one_visitor(&[
         (0, "page_view", "Email"),
         (90, "page_view", "Direct"),
@@ -99,6 +99,12 @@ fn two_browsers_of_one_account_are_one_person() {
     for row in &mut world.rows[..2] {
         row.event.user = Some("ann".into());
     }
+    world
+}
+
+#[test]
+fn two_browsers_of_one_account_are_one_person() {
+    let world = two_browsers_of_ann_and_one_of_nobody();
     let visitors = |unit: Option<&str>| {
         let (mut request, _) = request("overview", &world, (0, 24));
         request.unit = unit.map(Into::into);
@@ -118,16 +124,7 @@ fn a_unit_is_a_visitor_or_a_user() {
 
 #[test]
 fn behind_a_bar_stand_accounts() {
-    let mut world = one_visitor(&[
-        (0, "page_view", "Email"),
-        (90, "page_view", "Direct"),
-        (200, "page_view", "Direct"),
-    ]);
-    world.rows[1].event.visitor = VisitorId(7);
-    world.rows[2].event.visitor = VisitorId(8);
-    for row in &mut world.rows[..2] {
-        row.event.user = Some("ann".into());
-    }
+    let world = two_browsers_of_ann_and_one_of_nobody();
     let (mut request, _) = request("funnel-visitors", &world, (0, 24));
     request.steps = vec!["name = 'page_view'".into()];
     request.unit = Some("user".into());
