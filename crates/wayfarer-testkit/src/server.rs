@@ -18,7 +18,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use serde_json::json;
 use tempfile::TempDir;
+
+use crate::proofs;
 
 const GUARD: &str = r#"
 folder=$1 signal=$2
@@ -90,7 +93,18 @@ impl Server {
     pub(crate) fn start(kind: Kind, place: Place, command: Vec<String>) -> Result<Server> {
         let server = Server { kind, command, running: Mutex::new(None), place };
         server.resume()?;
+        proofs::note(|| Ok(json!({ "server": server.kind.name, "version": server.version()? })))?;
         Ok(server)
+    }
+
+    /// The version that its program tells, such as `7.0.15`.
+    fn version(&self) -> Result<String> {
+        let program = self.command.first().context("a server has a program")?;
+        let told = run(Path::new(program), &["--version"], self.place.path())?;
+        let of_a_version = |c: char| c.is_ascii_digit() || c == '.';
+        let mut words = told.split(|c| !of_a_version(c));
+        let version = words.find(|word| word.contains('.') && word.len() > 2);
+        Ok(version.with_context(|| format!("no version in {told}"))?.to_owned())
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -240,6 +254,17 @@ mod tests {
             let started = Server::start(kind, place, vec![memcached, "--nonsense".to_owned()]);
             let error = started.err().unwrap().to_string();
             assert!(error.contains("nonsense"), "{error}");
+        }
+
+        #[test]
+        fn a_server_tells_its_version() {
+            let place = Place::new().unwrap();
+            let memcached = find("memcached", &[], "memcached").unwrap().display().to_string();
+            let port = place.port().to_string();
+            let kind = Kind { name: "Memcached", signal: "KILL", ready: None };
+            let command = vec![memcached, "-p".to_owned(), port];
+            let version = Server::start(kind, place, command).unwrap().version().unwrap();
+            assert!(version.starts_with("1."), "{version}");
         }
 
         /// What the system does to the pipe of a program that is killed.

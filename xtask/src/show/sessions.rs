@@ -1,8 +1,8 @@
 //! The proofs of sessions: Django's vectors, the laws on every store, many writers at once, hostile bytes, then the benches.
 //!
 //! The tests that prove it append lines of JSON to the file that `WAYFARER_PROOFS` names (`Report::note` of the conformance
-//! suite, the test kit's `sessions`, the walk over the vectors, the runs of `fuzz`). Here they become tables: on the screen, in the figures, and the laws also
-//! in `docs/session-laws.md`.
+//! suite, the test kit's `sessions` and the servers that it starts, the walk over the vectors, the runs of `fuzz`). Here they become tables: on the screen, in
+//! the figures, and the laws, with the versions of the servers, also in `docs/session-laws.md`.
 
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
@@ -21,22 +21,29 @@ const STORES: &[&str] = &[
     "MySqlStore",
     "RedisStore",
     "RedisStore, cluster",
+    "RedisStore, Valkey",
+    "RedisStore, Valkey cluster",
     "MemcachedStore",
     "DjangoFileStore",
     "DjangoSqliteStore",
     "DjangoPostgresStore",
     "DjangoMySqlStore",
     "DjangoRedisStore",
+    "DjangoRedisStore, Valkey",
     "DjangoMemcachedStore",
     "CachedStore<MemoryStore, MemoryStore>",
     "CachedStore<MemoryStore, FileStore>",
     "CachedStore<MemoryStore, SqliteStore>",
     "CachedStore<RedisStore, SqliteStore>",
     "CachedStore<MemcachedStore, SqliteStore>",
+    "CachedStore<RedisStore, PostgresStore>",
+    "CachedStore<MemoryStore, MySqlStore>",
     "CachedStore, its cache away",
     "DjangoCachedStore<MemoryStore, MemoryStore>",
     "DjangoCachedStore<DjangoRedisStore, DjangoSqliteStore>",
     "DjangoCachedStore<DjangoMemcachedStore, DjangoSqliteStore>",
+    "DjangoCachedStore<DjangoRedisStore, DjangoPostgresStore>",
+    "DjangoCachedStore<DjangoRedisStore, DjangoMySqlStore>",
     "EncodedStore<MemoryStore>",
     "Arc<dyn SessionStore>",
     "MapStore, the example",
@@ -57,7 +64,8 @@ pub(crate) fn sessions() -> Result<Value> {
     let vectors = one(&lines, "vectors")?;
     println!("{}", vectors_table(&vectors)?);
     let laws = laws(&lines)?;
-    let markdown = laws_table(&laws);
+    let servers = servers(&lines)?;
+    let markdown = laws_table(&laws, &servers);
     println!("{markdown}");
     std::fs::write(run::root().join("docs/session-laws.md"), &markdown)?;
     let parallel = with(&lines, "parallel");
@@ -68,6 +76,7 @@ pub(crate) fn sessions() -> Result<Value> {
     Ok(json!({
         "vectors": vectors,
         "laws": laws,
+        "servers": servers,
         "parallel": parallel,
         "fuzz": fuzz,
         "bench": bench,
@@ -178,14 +187,30 @@ fn verdict(noted: &Value) -> Result<(&str, String)> {
     Ok((word(0), cell))
 }
 
+/// The servers that were started, and the version of each.
+fn servers(lines: &[Value]) -> Result<Vec<String>> {
+    let noted = lines.iter().filter_map(|line| Some((line["server"].as_str()?, &line["version"])));
+    let mut servers: BTreeMap<&str, &str> = BTreeMap::new();
+    for (server, version) in noted {
+        let version = version.as_str().context("a server has no version")?;
+        if let Some(other) = servers.insert(server, version)
+            && other != version
+        {
+            bail!("{server} was there in the versions {other} and {version}");
+        }
+    }
+    Ok(servers.into_iter().map(|(server, version)| format!("{server} {version}")).collect())
+}
+
 /// The page of the docs: the stores by number, then a row a law.
-fn laws_table(laws: &[Law]) -> String {
+fn laws_table(laws: &[Law], servers: &[String]) -> String {
     let mut page = String::from(
         "# The laws of session stores, and who keeps them\n\n\
          Made by `cargo xtask show sessions` from a run of `wayfarer_session::conformance` on real servers; not written by hand. Each law is one function of \
          `conformance::laws`, and each has a store that breaks it on purpose (`crates/wayfarer-session/tests/it/broken.rs`).\n\
-         *n/a*: the law rests on a capability that the store does not declare.\n\n",
+         *n/a*: the law rests on a capability that the store does not declare.\n",
     );
+    page += &format!("The servers were {}.\n\n", servers.join(", "));
     for (number, store) in STORES.iter().enumerate() {
         page += &format!("{}. `{store}`\n", number + 1);
     }
@@ -209,9 +234,20 @@ mod tests {
     }
 
     #[test]
+    fn a_server_is_there_in_one_version() {
+        let noted = |version: &str| json!({ "server": "Redis", "version": version });
+        let valkey = json!({ "server": "Valkey", "version": "9.1.2" });
+        let mut lines = vec![valkey, noted("7.0.15"), noted("7.0.15"), json!({ "parallel": 1 })];
+        assert_eq!(servers(&lines).unwrap(), ["Redis 7.0.15", "Valkey 9.1.2"]);
+        lines.push(noted("6.2.0"));
+        let twice = servers(&lines).unwrap_err().to_string();
+        assert_eq!(twice, "Redis was there in the versions 7.0.15 and 6.2.0");
+    }
+
+    #[test]
     fn a_table_needs_every_store_and_no_broken_law() {
         let mut lines: Vec<Value> = STORES.iter().map(|store| noted(store, "n/a")).collect();
-        let table = laws_table(&laws(&lines).unwrap());
+        let table = laws_table(&laws(&lines).unwrap(), &[]);
         let row = format!("| `another` |{}", " n/a: `purge` |".repeat(STORES.len()));
         assert!(table.contains(&row), "{table}");
         let last = lines.pop().unwrap();

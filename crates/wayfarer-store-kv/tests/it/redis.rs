@@ -1,4 +1,4 @@
-//! Redis, alone and as a cluster: the laws, round trips, an index that does not grow, and a server that goes away.
+//! Redis and Valkey, alone and as a cluster: the laws, round trips, an index that does not grow, and a server that goes away.
 
 mod real {
     use std::time::Duration;
@@ -20,41 +20,66 @@ mod real {
         options
     }
 
-    async fn one() -> RedisStore {
-        RedisStore::open(&Redis::shared().unwrap().url(), options()).await.unwrap()
+    async fn on(server: &Redis) -> RedisStore {
+        RedisStore::open(&server.url(), options()).await.unwrap()
     }
 
-    async fn cluster() -> RedisStore {
-        let urls = RedisCluster::shared().unwrap().urls();
+    async fn across(cluster: &RedisCluster) -> RedisStore {
+        let urls = cluster.urls();
         let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
         RedisStore::open_cluster(&urls, options()).await.unwrap()
     }
 
+    async fn keeps_every_law(name: &str, store: RedisStore) {
+        conformance::run(&store).await.note(name).assert_kept();
+    }
+
+    async fn loses_nothing(name: &str, store: RedisStore) {
+        sessions::nothing_is_lost_and_nothing_comes_back(name, &native(store)).await.unwrap();
+    }
+
     #[tokio::test]
     async fn every_law_is_kept() {
-        conformance::run(&one().await).await.note("RedisStore").assert_kept();
+        keeps_every_law("RedisStore", on(Redis::shared().unwrap()).await).await;
+    }
+
+    #[tokio::test]
+    async fn every_law_is_kept_in_valkey() {
+        keeps_every_law("RedisStore, Valkey", on(Redis::shared_valkey().unwrap()).await).await;
     }
 
     #[tokio::test]
     async fn every_law_is_kept_in_a_cluster() {
-        conformance::run(&cluster().await).await.note("RedisStore, cluster").assert_kept();
+        let store = across(RedisCluster::shared().unwrap()).await;
+        keeps_every_law("RedisStore, cluster", store).await;
+    }
+
+    #[tokio::test]
+    async fn every_law_is_kept_in_a_valkey_cluster() {
+        let store = across(RedisCluster::shared_valkey().unwrap()).await;
+        keeps_every_law("RedisStore, Valkey cluster", store).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn nothing_is_lost_and_nothing_comes_back() {
-        sessions::nothing_is_lost_and_nothing_comes_back("RedisStore", &native(one().await))
-            .await
-            .unwrap();
+        loses_nothing("RedisStore", on(Redis::shared().unwrap()).await).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nothing_is_lost_and_nothing_comes_back_in_valkey() {
+        loses_nothing("RedisStore, Valkey", on(Redis::shared_valkey().unwrap()).await).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn nothing_is_lost_and_nothing_comes_back_in_a_cluster() {
-        sessions::nothing_is_lost_and_nothing_comes_back(
-            "RedisStore, cluster",
-            &native(cluster().await),
-        )
-        .await
-        .unwrap();
+        let store = across(RedisCluster::shared().unwrap()).await;
+        loses_nothing("RedisStore, cluster", store).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nothing_is_lost_and_nothing_comes_back_in_a_valkey_cluster() {
+        let store = across(RedisCluster::shared_valkey().unwrap()).await;
+        loses_nothing("RedisStore, Valkey cluster", store).await;
     }
 
     #[tokio::test]
@@ -106,7 +131,7 @@ mod real {
     /// More sessions than are looked at together, with ends that the index does not know exactly.
     #[tokio::test]
     async fn of_many_sessions_those_that_run_out_last_are_listed() {
-        let store = one().await;
+        let store = on(Redis::shared().unwrap()).await;
         let now = now();
         let hour = SignedDuration::from_hours(1);
         let mut ends = Vec::new();
@@ -127,7 +152,16 @@ mod real {
 
     #[tokio::test]
     async fn what_is_not_ours_is_unreadable_and_stays() {
-        let server = Redis::shared().unwrap();
+        is_unreadable_and_stays(Redis::shared().unwrap()).await;
+    }
+
+    /// Its errors might read otherwise.
+    #[tokio::test]
+    async fn what_is_not_ours_is_unreadable_and_stays_in_valkey() {
+        is_unreadable_and_stays(Redis::shared_valkey().unwrap()).await;
+    }
+
+    async fn is_unreadable_and_stays(server: &Redis) {
         let options = options();
         let (key, now) = (key(), now());
         let name = format!("{}s:{}", options.prefix.as_deref().unwrap(), key.expose());

@@ -9,14 +9,15 @@ mod real {
         session::{Capabilities, SessionManager, SessionStore, django::SALT},
         store::{
             CachedStore, DjangoCachedStore, DjangoFileOptions, DjangoFileStore,
-            DjangoMemcachedStore, DjangoRedisStore, DjangoSqliteStore, Durability, FileDurability,
-            FileStore, MemcachedOptions, MemcachedStore, MemoryStore, RedisOptions, RedisStore,
-            SqliteOptions, SqliteStore,
+            DjangoMemcachedStore, DjangoMySqlStore, DjangoPostgresStore, DjangoRedisStore,
+            DjangoSqliteStore, Durability, FileDurability, FileStore, MemcachedOptions,
+            MemcachedStore, MemoryStore, MySqlStore, PoolOptions, PostgresStore, RedisOptions,
+            RedisStore, SqliteOptions, SqliteStore,
         },
     };
     use wayfarer_session::{SessionKey, SystemRandom, conformance};
     use wayfarer_testkit::{
-        Memcached, Redis,
+        MariaDb, Memcached, Postgres, Redis,
         django::{SECRET, both_ways, project, sqlite},
         sessions,
     };
@@ -47,6 +48,12 @@ mod real {
     fn quick() -> SqliteOptions {
         let mut options = SqliteOptions::default();
         options.durability = Durability::Normal;
+        options
+    }
+
+    fn patient() -> PoolOptions {
+        let mut options = PoolOptions::default();
+        options.patience = PATIENCE;
         options
     }
 
@@ -118,6 +125,44 @@ mod real {
         let table = djangos_table(folder.path()).await;
         let store = DjangoCachedStore::new(fast.for_cached_db(), table, &codec()).unwrap();
         holds("DjangoCachedStore<DjangoMemcachedStore, DjangoSqliteStore>", store, true).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_law_is_kept_by_redis_before_postgres() {
+        let url = Redis::shared().unwrap().url();
+        let fast = RedisStore::open(&url, redis(&prefix())).await.unwrap();
+        let database = Postgres::shared().unwrap().database().unwrap();
+        let durable = PostgresStore::open(&database, patient()).await.unwrap();
+        let store = CachedStore::new(fast, durable).unwrap();
+        holds("CachedStore<RedisStore, PostgresStore>", store, false).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_law_is_kept_by_memory_before_mariadb() {
+        let database = MariaDb::shared().unwrap().database().unwrap();
+        let durable = MySqlStore::open(&database, patient()).await.unwrap();
+        let store = CachedStore::new(MemoryStore::new(), durable).unwrap();
+        holds("CachedStore<MemoryStore, MySqlStore>", store, false).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_law_is_kept_by_cached_db_in_redis_before_postgres() {
+        let url = Redis::shared().unwrap().url();
+        let fast = DjangoRedisStore::open(&url, redis(&prefix())).await.unwrap().for_cached_db();
+        let database = Postgres::shared().unwrap().database().unwrap();
+        let durable = DjangoPostgresStore::open(&database, patient()).await.unwrap();
+        let store = DjangoCachedStore::new(fast, durable, &codec()).unwrap();
+        holds("DjangoCachedStore<DjangoRedisStore, DjangoPostgresStore>", store, true).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_law_is_kept_by_cached_db_in_redis_before_mariadb() {
+        let url = Redis::shared().unwrap().url();
+        let fast = DjangoRedisStore::open(&url, redis(&prefix())).await.unwrap().for_cached_db();
+        let database = MariaDb::shared().unwrap().database().unwrap();
+        let durable = DjangoMySqlStore::open(&database, patient()).await.unwrap();
+        let store = DjangoCachedStore::new(fast, durable, &codec()).unwrap();
+        holds("DjangoCachedStore<DjangoRedisStore, DjangoMySqlStore>", store, true).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
