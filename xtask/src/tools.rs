@@ -24,6 +24,7 @@ const TOOLS: &[Tool] = &[
     Tool { probe: ("sh", &["-c", "ls /usr/lib/postgresql/*/bin/initdb"]), debian: &["postgresql"] },
     Tool { probe: ("sh", &["-c", "command -v mariadb-install-db"]), debian: &["mariadb-server"] },
     Tool { probe: ("redis-server", &["--version"]), debian: &["redis-server"] },
+    Tool { probe: ("openssl", &["version"]), debian: &["openssl"] },
     Tool { probe: ("memcached", &["--version"]), debian: &["memcached"] },
     Tool { probe: ("chromium", &["--version"]), debian: &["chromium"] },
     Tool { probe: ("chromedriver", &["--version"]), debian: &["chromium-driver"] },

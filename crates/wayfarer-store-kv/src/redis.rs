@@ -1,11 +1,13 @@
 //! Sessions in Redis 6.2 or Valkey, or newer; alone, or as a cluster.
 //!
 //! Every change is one script on the server, so that nobody comes between looking and writing; `native` has our own sessions,
-//! `django` those of Django's `cache` engine, `server` talks to the one server or the many.
+//! `django` those of Django's `cache` engine, `server` talks to the one server or the many, with
+//! TLS by `tls`.
 
 mod django;
 mod native;
 mod server;
+mod tls;
 
 use std::time::Duration;
 
@@ -22,11 +24,14 @@ pub struct RedisOptions {
     pub prefix: Option<String>,
     /// How long a call waits for a connection, and then for its answer. The default is 5 seconds.
     pub patience: Duration,
+    /// The certificates, in PEM, of the authorities that may vouch for a server at a `rediss://` address, and of no others. The
+    /// default, `None`, is the system's authorities, or those of the file that the environment variable `SSL_CERT_FILE` names.
+    pub ca_pem: Option<String>,
 }
 
 impl Default for RedisOptions {
     fn default() -> RedisOptions {
-        RedisOptions { prefix: None, patience: Duration::from_secs(5) }
+        RedisOptions { prefix: None, patience: Duration::from_secs(5), ca_pem: None }
     }
 }
 

@@ -3,7 +3,7 @@
 //! [`connections!`] makes a driver's connections a [`Database`](crate::database::Database): the drivers differ in their types
 //! and statements alone.
 
-use std::{sync::Arc, time::Duration};
+use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use sqlx::Pool;
 use wayfarer_session::{StoreError, StoreErrorKind};
@@ -60,15 +60,48 @@ pub(crate) fn trouble(call: Call, at: &str, source: sqlx::Error) -> StoreError {
         | sqlx::Error::Decode(_) => StoreErrorKind::Unreadable,
         _ => StoreErrorKind::Unavailable,
     };
-    let help = match &source {
-        sqlx::Error::Io(_) => ": is it running, and can it be reached from here?",
+    let help = help(&source);
+    let trouble = Trouble { at: at.to_owned(), help, source: source.into() };
+    StoreError::new(kind, call, trouble)
+}
+
+/// What a person may do about a failure, as the end of its text.
+fn help(source: &sqlx::Error) -> &'static str {
+    match source {
+        sqlx::Error::Io(error) => match error.kind() {
+            ErrorKind::NotFound => ": is the file there that the address names?",
+            // So rustls tells of whom it does not trust; the driver hides whose error it is.
+            _ if error.to_string().contains("invalid peer certificate") => {
+                of_certificate(&error.to_string())
+            }
+            _ => ": is it running, and can it be reached from here?",
+        },
+        sqlx::Error::Tls(_) if !cfg!(feature = "tls") => {
+            ": the address wants TLS, which is not built in: turn on the feature `tls`"
+        }
         sqlx::Error::PoolTimedOut => {
             ": is it running? If so, allow more connections or more patience"
         }
         _ => "",
-    };
-    let trouble = Trouble { at: at.to_owned(), help, source: source.into() };
-    StoreError::new(kind, call, trouble)
+    }
+}
+
+/// Whether the signature is of an authority that is not known, or of one that has the name of a known one: an authority of
+/// one's own that was made again.
+fn of_a_stranger(what: &str) -> bool {
+    what.contains("UnknownIssuer") || what.contains("BadSignature")
+}
+
+/// The same, about a certificate.
+fn of_certificate(what: &str) -> &'static str {
+    if of_a_stranger(what) {
+        ": if you trust who signed it, name that authority in the address, by `sslrootcert=FILE` \
+         for PostgreSQL, `ssl-ca=FILE` for MySQL and MariaDB"
+    } else if what.contains("not valid for name") {
+        ": the address must name the host as the certificate does"
+    } else {
+        ": the server needs another certificate"
+    }
 }
 
 /// How many rows were changed. A key in use is an error in some dialects; here it is a statement that changed nothing.

@@ -6,7 +6,8 @@
 //! `cargo xtask test --fast` leaves out.
 //!
 //! - [`Postgres`], [`MariaDb`], [`Redis`], [`RedisCluster`], [`Memcached`]: `shared()` is one server for the whole test
-//!   program, `start()` one that a test may kill. `shared_valkey()` of the Redis ones is Valkey.
+//!   program, `start()` one that a test may kill. `shared_valkey()` of the Redis ones is Valkey,
+//!   `shared_with_tls()` a server with a certificate for `localhost`.
 //! - [`Django`]: scripts in a Django project.
 //! - [`sessions`]: what must hold of sessions in a real store, tried by many at once.
 //! - [`Wire`]: counts the round trips between a program and a server.
@@ -24,6 +25,7 @@ mod redis;
 mod server;
 pub mod sessions;
 mod shared;
+mod tls;
 mod wire;
 
 pub use browser::Browser;

@@ -10,9 +10,11 @@ use anyhow::Result;
 use crate::{
     server::{Kind, Place, Server, find, run},
     shared::Shared,
+    tls::{Certificate, authority},
 };
 
 static SHARED: Shared<MariaDb> = Shared::new();
+static SHARED_WITH_TLS: Shared<MariaDb> = Shared::new();
 
 const PACKAGE: &str = "mariadb-server";
 
@@ -21,6 +23,8 @@ pub struct MariaDb {
     server: Server,
     client: PathBuf,
     databases: AtomicU32,
+    /// Of a server that speaks nothing but TLS over the network.
+    certificate: Option<Certificate>,
 }
 
 impl MariaDb {
@@ -37,7 +41,22 @@ impl MariaDb {
     /// # Errors
     /// When MariaDB is missing or does not start.
     pub fn start() -> Result<MariaDb> {
-        let place = Place::new()?;
+        MariaDb::start_in(Place::new()?, None)
+    }
+
+    /// The server of this test program that speaks TLS and nothing else.
+    ///
+    /// # Errors
+    /// When MariaDB is missing or does not start.
+    pub fn shared_with_tls() -> Result<&'static MariaDb> {
+        SHARED_WITH_TLS.get(|| {
+            let place = Place::new()?;
+            let certificate = Certificate::new(&place)?;
+            MariaDb::start_in(place, Some(certificate))
+        })
+    }
+
+    fn start_in(place: Place, certificate: Option<Certificate>) -> Result<MariaDb> {
         let folder = place.text()?.to_owned();
         let (data, socket) = (format!("--datadir={folder}/data"), format!("{folder}/socket"));
         let install = [
@@ -63,13 +82,25 @@ impl MariaDb {
             "--max-connections=300",
             "--skip-name-resolve",
         ];
-        let command = command.iter().map(|&word| word.to_owned()).collect();
+        let mut command: Vec<String> = command.iter().map(|&word| word.to_owned()).collect();
+        if let Some(Certificate { certificate, key, .. }) = &certificate {
+            command.extend([format!("--ssl-cert={certificate}"), format!("--ssl-key={key}")]);
+            command.push("--require-secure-transport=ON".into());
+        }
         let kind = Kind { name: "MariaDB", signal: "KILL", ready: Some("ready for connections") };
         let server = Server::start(kind, place, command)?;
         let client = find("mariadb", &[], "mariadb-client")?;
         let grant = "CREATE USER wayfarer IDENTIFIED BY 'wayfarer'; GRANT ALL ON *.* TO wayfarer";
         run(&client, &["--no-defaults", "-u", "root", "-S", &socket, "-e", grant], Path::new("/"))?;
-        Ok(MariaDb { server, client, databases: AtomicU32::new(0) })
+        Ok(MariaDb { server, client, databases: AtomicU32::new(0), certificate })
+    }
+
+    /// The file of the authority that signed its certificate.
+    ///
+    /// # Errors
+    /// When the server does not speak TLS.
+    pub fn authority(&self) -> Result<PathBuf> {
+        authority(self.certificate.as_ref())
     }
 
     /// The address of a new, empty database, such as `mysql://wayfarer:wayfarer@127.0.0.1:20000/d1`. Like most, it compares
@@ -83,7 +114,8 @@ impl MariaDb {
         let statement = format!("CREATE DATABASE {name} CHARACTER SET utf8mb4");
         let at = format!("--port={port}");
         let login = ["--no-defaults", "-h", "127.0.0.1", &at, "-u", "wayfarer", "-pwayfarer"];
-        run(&self.client, &[&login[..], &["-e", &statement]].concat(), Path::new("/"))?;
+        let tls: &[&str] = if self.certificate.is_some() { &["--ssl"] } else { &[] };
+        run(&self.client, &[&login[..], tls, &["-e", &statement]].concat(), Path::new("/"))?;
         Ok(format!("mysql://wayfarer:wayfarer@127.0.0.1:{port}/{name}"))
     }
 

@@ -10,9 +10,11 @@ use anyhow::{Context, Result};
 use crate::{
     server::{Kind, Place, Server, find, run},
     shared::Shared,
+    tls::{Certificate, authority},
 };
 
 static SHARED: Shared<Postgres> = Shared::new();
+static SHARED_WITH_TLS: Shared<Postgres> = Shared::new();
 
 const PACKAGE: &str = "postgresql";
 
@@ -21,6 +23,7 @@ pub struct Postgres {
     server: Server,
     psql: PathBuf,
     databases: AtomicU32,
+    certificate: Option<Certificate>,
 }
 
 impl Postgres {
@@ -37,7 +40,22 @@ impl Postgres {
     /// # Errors
     /// When PostgreSQL is missing or does not start.
     pub fn start() -> Result<Postgres> {
-        let place = Place::new()?;
+        Postgres::start_in(Place::new()?, None)
+    }
+
+    /// The server of this test program that also speaks TLS.
+    ///
+    /// # Errors
+    /// When PostgreSQL is missing or does not start.
+    pub fn shared_with_tls() -> Result<&'static Postgres> {
+        SHARED_WITH_TLS.get(|| {
+            let place = Place::new()?;
+            let certificate = Certificate::new(&place)?;
+            Postgres::start_in(place, Some(certificate))
+        })
+    }
+
+    fn start_in(place: Place, certificate: Option<Certificate>) -> Result<Postgres> {
         let (data, port) = (format!("{}/data", place.text()?), place.port().to_string());
         let initdb =
             ["-D", &data, "-U", "wayfarer", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
@@ -55,10 +73,24 @@ impl Postgres {
             "log_line_prefix=%d ",
         ];
         command.extend(settings.iter().flat_map(|s| ["-c".to_owned(), (*s).to_owned()]));
+        if let Some(Certificate { certificate, key, .. }) = &certificate {
+            for setting in [format!("ssl_cert_file={certificate}"), format!("ssl_key_file={key}")] {
+                command.extend(["-c".into(), setting]);
+            }
+            command.extend(["-c".into(), "ssl=on".into()]);
+        }
         let ready = Some("database system is ready to accept connections");
         let kind = Kind { name: "PostgreSQL", signal: "QUIT", ready };
         let server = Server::start(kind, place, command)?;
-        Ok(Postgres { server, psql: program("psql")?, databases: AtomicU32::new(0) })
+        Ok(Postgres { server, psql: program("psql")?, databases: AtomicU32::new(0), certificate })
+    }
+
+    /// The file of the authority that signed its certificate.
+    ///
+    /// # Errors
+    /// When the server does not speak TLS.
+    pub fn authority(&self) -> Result<PathBuf> {
+        authority(self.certificate.as_ref())
     }
 
     /// The address of a new, empty database, such as `postgres://wayfarer@127.0.0.1:20000/d1`.

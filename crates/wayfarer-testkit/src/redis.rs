@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     net::{Ipv4Addr, TcpStream},
+    path::PathBuf,
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -14,10 +15,13 @@ use crate::{
     python,
     server::{Kind, Place, Server, find},
     shared::Shared,
+    tls::{Certificate, authority},
 };
 
 static SHARED: [Shared<Redis>; 2] = [const { Shared::new() }; 2];
+static SHARED_WITH_TLS: Shared<Redis> = Shared::new();
 static SHARED_CLUSTER: [Shared<RedisCluster>; 2] = [const { Shared::new() }; 2];
+static SHARED_CLUSTER_WITH_TLS: Shared<RedisCluster> = Shared::new();
 
 /// Who answers: both speak the same protocol and take the same settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +67,8 @@ os.chmod(shutil.copy(get_binary_path(), sys.argv[1]), 0o755)";
 /// A Redis or Valkey server that writes every change to its log, and has it again after a crash.
 pub struct Redis {
     server: Server,
+    /// Of a server that speaks TLS and nothing else.
+    certificate: Option<Certificate>,
 }
 
 impl Redis {
@@ -83,7 +89,24 @@ impl Redis {
     }
 
     fn of(program: Program) -> Result<&'static Redis> {
-        SHARED[program as usize].get(|| Ok(Redis { server: start(program, &[])? }))
+        SHARED[program as usize]
+            .get(|| Ok(Redis { server: start(program, &[])?, certificate: None }))
+    }
+
+    /// The Redis of this test program that speaks TLS and nothing else, so not to [`Redis::command`] either.
+    ///
+    /// # Errors
+    /// When Redis is missing or does not start.
+    pub fn shared_with_tls() -> Result<&'static Redis> {
+        SHARED_WITH_TLS.get(|| {
+            let place = Place::new()?;
+            let certificate = Certificate::new(&place)?;
+            let tls = tls_on(place.port(), &certificate);
+            let mut settings = vec!["--port", "0"];
+            settings.extend(tls.iter().map(String::as_str));
+            let server = start_in(place, Program::Redis, &settings)?;
+            Ok(Redis { server, certificate: Some(certificate) })
+        })
     }
 
     /// A Redis of one's own, to be killed or emptied.
@@ -91,13 +114,23 @@ impl Redis {
     /// # Errors
     /// When Redis is missing or does not start.
     pub fn start() -> Result<Redis> {
-        Ok(Redis { server: start(Program::Redis, &[])? })
+        Ok(Redis { server: start(Program::Redis, &[])?, certificate: None })
     }
 
-    /// The address, such as `redis://127.0.0.1:20000`.
+    /// The address, such as `redis://127.0.0.1:20000`, or `rediss://localhost:20000`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port())
+        let at =
+            if self.certificate.is_some() { "rediss://localhost" } else { "redis://127.0.0.1" };
+        format!("{at}:{}", self.port())
+    }
+
+    /// The file of the authority that signed its certificate.
+    ///
+    /// # Errors
+    /// When the server does not speak TLS.
+    pub fn authority(&self) -> Result<PathBuf> {
+        authority(self.certificate.as_ref())
     }
 
     /// The port on 127.0.0.1.
@@ -134,6 +167,9 @@ impl Redis {
 /// Three masters that share the slots, without replicas.
 pub struct RedisCluster {
     nodes: Vec<Server>,
+    /// Where each node speaks TLS, if they do; their certificate lies in the first.
+    doors: Vec<Place>,
+    certificate: Option<Certificate>,
 }
 
 /// All slots, in three parts.
@@ -157,7 +193,18 @@ impl RedisCluster {
     }
 
     fn of(program: Program) -> Result<&'static RedisCluster> {
-        SHARED_CLUSTER[program as usize].get(|| RedisCluster::start_nodes(program))
+        SHARED_CLUSTER[program as usize].get(|| RedisCluster::start_nodes(program, Vec::new()))
+    }
+
+    /// The Redis cluster of this test program whose nodes speak TLS, to each other too.
+    ///
+    /// # Errors
+    /// When Redis is missing or does not start.
+    pub fn shared_with_tls() -> Result<&'static RedisCluster> {
+        SHARED_CLUSTER_WITH_TLS.get(|| {
+            let doors = SLOTS.iter().map(|_| Place::new()).collect::<Result<_>>()?;
+            RedisCluster::start_nodes(Program::Redis, doors)
+        })
     }
 
     /// A Redis cluster of one's own, to be killed in part.
@@ -165,19 +212,38 @@ impl RedisCluster {
     /// # Errors
     /// When Redis is missing or does not start.
     pub fn start() -> Result<RedisCluster> {
-        RedisCluster::start_nodes(Program::Redis)
+        RedisCluster::start_nodes(Program::Redis, Vec::new())
     }
 
-    fn start_nodes(program: Program) -> Result<RedisCluster> {
-        let cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "5000"];
-        let nodes = SLOTS.iter().map(|_| start(program, &cluster)).collect::<Result<_>>()?;
-        let cluster = RedisCluster { nodes };
+    fn start_nodes(program: Program, doors: Vec<Place>) -> Result<RedisCluster> {
+        let certificate = doors.first().map(Certificate::new).transpose()?;
+        let mut cluster = RedisCluster { nodes: Vec::new(), doors, certificate };
+        for number in 0..SLOTS.len() {
+            let mut settings = vec!["--cluster-enabled", "yes", "--cluster-node-timeout", "5000"];
+            let door = cluster.doors.get(number).zip(cluster.certificate.as_ref());
+            let tls = door.map(|(door, certificate)| tls_on(door.port(), certificate));
+            if let Some(tls) = &tls {
+                settings.extend(tls.iter().map(String::as_str));
+                settings.extend(["--tls-cluster", "yes"]);
+                // The certificate is for a name, and nodes tell of each other by number otherwise.
+                settings.extend(["--cluster-announce-hostname", "localhost"]);
+                settings.extend(["--cluster-preferred-endpoint-type", "hostname"]);
+            }
+            cluster.nodes.push(start(program, &settings)?);
+        }
         let first = cluster.nodes.first().context("there are three nodes")?.port();
+        let door = cluster.doors.first().map_or(first, Place::port);
         for (node, (from, to)) in cluster.nodes.iter().zip(SLOTS) {
             ask(node.port(), &format!("CLUSTER ADDSLOTSRANGE {from} {to}"))?;
-            ask(node.port(), &format!("CLUSTER MEET 127.0.0.1 {first} {}", first + 1))?;
+            ask(node.port(), &format!("CLUSTER MEET 127.0.0.1 {door} {}", first + 1))?;
         }
         cluster.wait_until_whole()?;
+        if !cluster.doors.is_empty() {
+            // From now on nobody is listened to who does not speak TLS.
+            for node in &cluster.nodes {
+                ask(node.port(), "CONFIG SET port 0")?;
+            }
+        }
         Ok(cluster)
     }
 
@@ -197,10 +263,22 @@ impl RedisCluster {
         Ok(())
     }
 
-    /// The addresses of the nodes, such as `redis://127.0.0.1:20000`.
+    /// The addresses of the nodes, such as `redis://127.0.0.1:20000`, or `rediss://localhost:20000`.
     #[must_use]
     pub fn urls(&self) -> Vec<String> {
+        if !self.doors.is_empty() {
+            let doors = self.doors.iter();
+            return doors.map(|door| format!("rediss://localhost:{}", door.port())).collect();
+        }
         self.nodes.iter().map(|node| format!("redis://127.0.0.1:{}", node.port())).collect()
+    }
+
+    /// The file of the authority that signed the certificate of its nodes.
+    ///
+    /// # Errors
+    /// When they do not speak TLS.
+    pub fn authority(&self) -> Result<PathBuf> {
+        authority(self.certificate.as_ref())
     }
 
     /// Ends one node as a crash would.
@@ -221,8 +299,24 @@ impl RedisCluster {
     }
 }
 
+/// The settings by which a server speaks TLS on a port.
+fn tls_on(port: u16, certificate: &Certificate) -> Vec<String> {
+    let port = port.to_string();
+    let settings = [
+        ["--tls-port", &port],
+        ["--tls-cert-file", &certificate.certificate],
+        ["--tls-key-file", &certificate.key],
+        ["--tls-ca-cert-file", &certificate.authority],
+        ["--tls-auth-clients", "no"],
+    ];
+    settings.as_flattened().iter().map(|&word| word.to_owned()).collect()
+}
+
 fn start(program: Program, more: &[&str]) -> Result<Server> {
-    let place = Place::new()?;
+    start_in(Place::new()?, program, more)
+}
+
+fn start_in(place: Place, program: Program, more: &[&str]) -> Result<Server> {
     // The nodes of a cluster talk to each other by a port of their own.
     let (port, bus) = (place.port().to_string(), (place.port() + 1).to_string());
     let path = program.path(&place)?;

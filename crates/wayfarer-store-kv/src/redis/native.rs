@@ -100,12 +100,12 @@ impl RedisStore {
     /// Connects to a server at an address such as `redis://user:password@host:6379/0`, or `rediss://` with the feature `tls`.
     ///
     /// # Errors
-    /// When it cannot be reached.
+    /// When it cannot be reached, or its certificate is not to be trusted.
     pub async fn open(url: &str, options: RedisOptions) -> Result<RedisStore, StoreError> {
         Ok(RedisStore::on(Server::open(url, &options).await?, options))
     }
 
-    /// Connects to a cluster, of which `urls` name some nodes.
+    /// Connects to a cluster, of which `urls` name some nodes; all by `rediss://`, or none.
     ///
     /// # Errors
     /// When none can be reached.

@@ -7,7 +7,7 @@ use std::fmt;
 use redis::{Cmd, FromRedisValue, RedisError, Script, aio::ConnectionManager};
 use wayfarer_session::{StoreError, StoreErrorKind};
 
-use super::RedisOptions;
+use super::{RedisOptions, tls};
 
 /// The connection to a server, which is made again when it breaks. Clones share it.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ impl fmt::Debug for Server {
 impl Server {
     /// Connects to one server.
     pub(super) async fn open(url: &str, options: &RedisOptions) -> Result<Server, StoreError> {
-        let client = redis::Client::open(url).map_err(|error| trouble("open", "Redis", error))?;
+        let client = tls::client(url, options)?.map_err(|error| trouble("open", "Redis", error))?;
         let at = format!("Redis at {}", client.get_connection_info().addr());
         let config = redis::aio::ConnectionManagerConfig::new()
             .set_connection_timeout(Some(options.patience))
@@ -52,7 +52,7 @@ impl Server {
     ) -> Result<Server, StoreError> {
         let at = format!("the Redis cluster of {} nodes that were named", urls.len());
         let wrong = |error| trouble("open", &at, error);
-        let client = redis::cluster::ClusterClientBuilder::new(urls.iter().copied())
+        let client = tls::cluster(urls, options)?
             .connection_timeout(options.patience)
             .response_timeout(options.patience)
             .build()
@@ -125,8 +125,11 @@ struct Trouble {
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.at, self.source)?;
-        if self.source.is_io_error() {
+        let what = self.source.to_string();
+        write!(f, "{}: {what}", self.at)?;
+        if let Some(help) = tls::help(&what) {
+            f.write_str(help)?;
+        } else if self.source.is_io_error() {
             f.write_str(": is it running, and can it be reached from here?")?;
         }
         Ok(())

@@ -235,4 +235,18 @@ mod real {
         let error = RedisStore::open(url, options).await.unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
     }
+
+    /// Only a build of this crate alone is without it: the tests of `wayfarer` turn it on.
+    #[cfg(not(feature = "tls"))]
+    #[tokio::test]
+    async fn without_the_feature_an_address_with_tls_names_it() {
+        let url = "rediss://localhost:1";
+        for opened in [
+            RedisStore::open(url, options()).await,
+            RedisStore::open_cluster(&[url], options()).await,
+        ] {
+            let error = opened.unwrap_err().to_string();
+            assert!(error.contains("the feature `tls`"), "{error}");
+        }
+    }
 }

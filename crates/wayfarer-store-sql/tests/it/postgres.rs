@@ -155,4 +155,13 @@ mod real {
         let error = PostgresStore::open(url, options).await.unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
     }
+
+    /// Only a build of this crate alone is without it: the tests of `wayfarer` turn it on.
+    #[cfg(not(feature = "tls"))]
+    #[tokio::test]
+    async fn without_the_feature_an_address_with_tls_names_it() {
+        let url = database() + "?sslmode=verify-full";
+        let error = PostgresStore::open(&url, patient()).await.unwrap_err().to_string();
+        assert!(error.contains("the feature `tls`"), "{error}");
+    }
 }

@@ -27,6 +27,7 @@ mod replays;
 mod streams;
 #[cfg(feature = "sqlite")]
 mod tiers;
+mod tls;
 #[cfg(feature = "sqlite")]
 mod two_services;
 #[cfg(all(feature = "auth", feature = "sqlite"))]

@@ -1,0 +1,135 @@
+//! `rediss://`: whom to trust, and what to do when a server is not trusted.
+//!
+//! The client library does the talking. Here is what it leaves to its users: an address that wants TLS is refused by name
+//! where TLS is not built in, authorities are given as text, and cryptography has a provider.
+
+use redis::{Client, RedisResult};
+use wayfarer_session::{StoreError, StoreErrorKind};
+
+use super::RedisOptions;
+
+/// A client of one server. The outer error is one of the options, the inner one of the address.
+pub(super) fn client(url: &str, options: &RedisOptions) -> Result<RedisResult<Client>, StoreError> {
+    check(&[url], options)?;
+    #[cfg(feature = "tls")]
+    if let Some(certificates) = built_in::certificates(options) {
+        return Ok(Client::build_with_tls(url, certificates));
+    }
+    Ok(Client::open(url))
+}
+
+/// The beginnings of a client of a cluster.
+#[cfg(feature = "redis-cluster")]
+pub(super) fn cluster(
+    urls: &[&str],
+    options: &RedisOptions,
+) -> Result<redis::cluster::ClusterClientBuilder, StoreError> {
+    check(urls, options)?;
+    let builder = redis::cluster::ClusterClientBuilder::new(urls.iter().copied());
+    #[cfg(feature = "tls")]
+    if let Some(certificates) = built_in::certificates(options) {
+        return Ok(builder.certs(certificates));
+    }
+    Ok(builder)
+}
+
+/// Whether the options fit the addresses; and then sees to it that TLS can begin, where they want it.
+fn check(urls: &[&str], options: &RedisOptions) -> Result<(), StoreError> {
+    let secure = urls.iter().filter(|url| wants_tls(url)).count();
+    let wrong =
+        |why: &str| Err(StoreError::new(StoreErrorKind::Unavailable, "open", why.to_owned()));
+    if secure > 0 && !cfg!(feature = "tls") {
+        return wrong(MISSING);
+    }
+    if options.ca_pem.is_some() && secure < urls.len() {
+        return wrong("`RedisOptions::ca_pem` is for `rediss://` addresses; others go without TLS");
+    }
+    if options.ca_pem.as_ref().is_some_and(|pem| !pem.contains("-----BEGIN CERTIFICATE-----")) {
+        return wrong(
+            "`RedisOptions::ca_pem` has no certificate in it; it takes the text of a PEM file, not its name",
+        );
+    }
+    #[cfg(feature = "tls")]
+    if secure > 0 {
+        built_in::provide_cryptography();
+    }
+    Ok(())
+}
+
+const MISSING: &str =
+    "a `rediss://` address needs TLS, which is not built in: turn on the feature `tls`";
+
+/// As the client library tells it.
+fn wants_tls(url: &str) -> bool {
+    let scheme = url.split(':').next().unwrap_or_default();
+    ["rediss", "valkeys"].iter().any(|secure| scheme.eq_ignore_ascii_case(secure))
+}
+
+/// Whether the signature is of an authority that is not known, or of one that has the name of a known one: an authority of
+/// one's own that was made again.
+fn of_a_stranger(what: &str) -> bool {
+    what.contains("UnknownIssuer") || what.contains("BadSignature")
+}
+
+/// What to do about a failure that the other side's certificate is the reason of. The client library hides whose error it
+/// is, so its words must tell.
+pub(super) fn help(what: &str) -> Option<&'static str> {
+    let of_the_certificate = what.contains("invalid peer certificate");
+    of_the_certificate.then(|| match () {
+        () if of_a_stranger(what) => {
+            ": if you trust who signed it, name that authority, by `RedisOptions::ca_pem` or the \
+             environment variable `SSL_CERT_FILE`"
+        }
+        () if what.contains("not valid for name") => {
+            ": the address must name the host as the certificate does"
+        }
+        () => ": the server needs another certificate",
+    })
+}
+
+#[cfg(feature = "tls")]
+mod built_in {
+    use redis::TlsCertificates;
+    use rustls::crypto::{CryptoProvider, ring};
+
+    use crate::RedisOptions;
+
+    pub(super) fn certificates(options: &RedisOptions) -> Option<TlsCertificates> {
+        let pem = options.ca_pem.as_ref()?;
+        Some(TlsCertificates { client_tls: None, root_cert: Some(pem.clone().into_bytes()) })
+    }
+
+    /// rustls looks for the provider of the process. Without one, the client library would panic wherever a program has two to
+    /// choose from, or none. What an application has chosen stays.
+    pub(super) fn provide_cryptography() {
+        if CryptoProvider::get_default().is_none() {
+            // An error means that somebody else was quicker, whose choice serves as well.
+            let _ = ring::default_provider().install_default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_says_whether_it_wants_tls() {
+        for url in ["rediss://host", "REDISS://host", "valkeys://host:1/2"] {
+            assert!(wants_tls(url), "{url}");
+        }
+        for url in ["redis://rediss:rediss@host", "valkey://host", "redis+unix:///rediss", ""] {
+            assert!(!wants_tls(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_a_certificate_is_refused_for_says_what_to_do() {
+        let of = |why: &str| help(&format!("invalid peer certificate: {why}"));
+        assert!(of("UnknownIssuer").is_some_and(|help| help.contains("ca_pem")));
+        assert_eq!(of("BadSignature"), of("UnknownIssuer"));
+        assert!(of("certificate not valid for name \"a\"").is_some_and(|h| h.contains("host")));
+        assert!(of("certificate expired").is_some_and(|help| help.contains("another")));
+        assert_eq!(help("Connection refused (os error 111)"), None);
+    }
+}
