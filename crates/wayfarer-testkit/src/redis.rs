@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     python,
-    server::{Kind, Place, Server, find},
+    server::{Kind, Place, Ports, Server, find},
     shared::Shared,
     tls::{Certificate, authority},
 };
@@ -167,8 +167,8 @@ impl Redis {
 /// Three masters that share the slots, without replicas.
 pub struct RedisCluster {
     nodes: Vec<Server>,
-    /// Where each node speaks TLS, if they do; their certificate lies in the first.
-    doors: Vec<Place>,
+    /// Where each node speaks TLS, if they do; their certificate lies with the first.
+    doors: Vec<Ports>,
     certificate: Option<Certificate>,
 }
 
@@ -202,7 +202,7 @@ impl RedisCluster {
     /// When Redis is missing or does not start.
     pub fn shared_with_tls() -> Result<&'static RedisCluster> {
         SHARED_CLUSTER_WITH_TLS.get(|| {
-            let doors = SLOTS.iter().map(|_| Place::new()).collect::<Result<_>>()?;
+            let doors = SLOTS.iter().map(|_| Ports::lease()).collect::<Result<_>>()?;
             RedisCluster::start_nodes(Program::Redis, doors)
         })
     }
@@ -215,13 +215,16 @@ impl RedisCluster {
         RedisCluster::start_nodes(Program::Redis, Vec::new())
     }
 
-    fn start_nodes(program: Program, doors: Vec<Place>) -> Result<RedisCluster> {
-        let certificate = doors.first().map(Certificate::new).transpose()?;
-        let mut cluster = RedisCluster { nodes: Vec::new(), doors, certificate };
+    fn start_nodes(program: Program, doors: Vec<Ports>) -> Result<RedisCluster> {
+        let mut cluster = RedisCluster { nodes: Vec::new(), doors, certificate: None };
         for number in 0..SLOTS.len() {
+            let place = Place::new()?;
+            if cluster.certificate.is_none() && !cluster.doors.is_empty() {
+                cluster.certificate = Some(Certificate::new(&place)?);
+            }
             let mut settings = vec!["--cluster-enabled", "yes", "--cluster-node-timeout", "5000"];
             let door = cluster.doors.get(number).zip(cluster.certificate.as_ref());
-            let tls = door.map(|(door, certificate)| tls_on(door.port(), certificate));
+            let tls = door.map(|(door, certificate)| tls_on(door.first(), certificate));
             if let Some(tls) = &tls {
                 settings.extend(tls.iter().map(String::as_str));
                 settings.extend(["--tls-cluster", "yes"]);
@@ -229,10 +232,10 @@ impl RedisCluster {
                 settings.extend(["--cluster-announce-hostname", "localhost"]);
                 settings.extend(["--cluster-preferred-endpoint-type", "hostname"]);
             }
-            cluster.nodes.push(start(program, &settings)?);
+            cluster.nodes.push(start_in(place, program, &settings)?);
         }
         let first = cluster.nodes.first().context("there are three nodes")?.port();
-        let door = cluster.doors.first().map_or(first, Place::port);
+        let door = cluster.doors.first().map_or(first, Ports::first);
         for (node, (from, to)) in cluster.nodes.iter().zip(SLOTS) {
             ask(node.port(), &format!("CLUSTER ADDSLOTSRANGE {from} {to}"))?;
             ask(node.port(), &format!("CLUSTER MEET 127.0.0.1 {door} {}", first + 1))?;
@@ -268,7 +271,7 @@ impl RedisCluster {
     pub fn urls(&self) -> Vec<String> {
         if !self.doors.is_empty() {
             let doors = self.doors.iter();
-            return doors.map(|door| format!("rediss://localhost:{}", door.port())).collect();
+            return doors.map(|door| format!("rediss://localhost:{}", door.first())).collect();
         }
         self.nodes.iter().map(|node| format!("redis://127.0.0.1:{}", node.port())).collect()
     }

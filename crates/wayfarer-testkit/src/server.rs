@@ -58,10 +58,15 @@ pub(crate) struct Server {
     place: Place,
 }
 
-/// A folder of a server's own, and a port; the next one is free for it too.
+/// A folder of a server's own, and a port.
 pub(crate) struct Place {
     folder: TempDir,
-    port: u16,
+    ports: Ports,
+}
+
+/// A port that nobody else takes as long as this lives; the next one is free too.
+pub(crate) struct Ports {
+    first: u16,
     _lease: File,
 }
 
@@ -71,8 +76,7 @@ impl Place {
         if is_root()? {
             std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY))?;
         }
-        let (port, lease) = lease_ports()?;
-        Ok(Place { folder, port, _lease: lease })
+        Ok(Place { folder, ports: Ports::lease()? })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -84,7 +88,28 @@ impl Place {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.ports.first
+    }
+}
+
+impl Ports {
+    /// Looks for ports that nobody listens on, and locks them: other test programs look at the same time. Ports from 32768 on
+    /// are left to connections, which the system numbers as it likes.
+    pub(crate) fn lease() -> Result<Ports> {
+        let folder = std::env::temp_dir().join("wayfarer-ports");
+        std::fs::create_dir_all(&folder)?;
+        let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        for first in (20_000..32_000).step_by(2) {
+            let lease = File::create(folder.join(first.to_string()))?;
+            if lease.try_lock().is_ok() && is_free(first) && is_free(first + 1) {
+                return Ok(Ports { first, _lease: lease });
+            }
+        }
+        bail!("no ports from 20000 to 32000 are free")
+    }
+
+    pub(crate) fn first(&self) -> u16 {
+        self.first
     }
 }
 
@@ -108,7 +133,7 @@ impl Server {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.place.port
+        self.place.port()
     }
 
     /// What it has said since it was first started.
@@ -161,7 +186,7 @@ impl Server {
         let log = std::fs::read(log).unwrap_or_default();
         let log = String::from_utf8_lossy(log.get(said..).unwrap_or_default());
         self.kind.ready.is_none_or(|ready| log.contains(ready))
-            && TcpStream::connect((Ipv4Addr::LOCALHOST, self.place.port)).is_ok()
+            && TcpStream::connect((Ipv4Addr::LOCALHOST, self.place.port())).is_ok()
     }
 
     fn running(&self) -> MutexGuard<'_, Option<Child>> {
@@ -224,21 +249,6 @@ fn as_nobody(mut command: Command) -> Result<Command> {
 /// A process of ours belongs to us.
 fn is_root() -> Result<bool> {
     Ok(std::fs::metadata("/proc/self")?.uid() == 0)
-}
-
-/// A port that nobody listens on, nor on the next, and the lock that keeps both ours: other test programs look for ports at
-/// the same time. Ports from 32768 on are left to connections, which the system numbers as it likes.
-fn lease_ports() -> Result<(u16, File)> {
-    let folder = std::env::temp_dir().join("wayfarer-ports");
-    std::fs::create_dir_all(&folder)?;
-    let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    for port in (20_000..32_000).step_by(2) {
-        let lease = File::create(folder.join(port.to_string()))?;
-        if lease.try_lock().is_ok() && is_free(port) && is_free(port + 1) {
-            return Ok((port, lease));
-        }
-    }
-    bail!("no ports from 20000 to 32000 are free")
 }
 
 #[cfg(test)]
