@@ -226,7 +226,11 @@ impl Catalog {
 /// An error of the catalog; a full disk is told from the others by its kind.
 fn failed(doing: &str) -> impl FnOnce(sqlx::Error) -> Error {
     let doing = doing.to_owned();
-    move |error| Error::because(kind_of(&error), doing, error)
+    move |error| {
+        let without_tls = matches!(error, sqlx::Error::Tls(_)) && !cfg!(feature = "tls");
+        let why = if without_tls { ": TLS is not built in, turn on the feature `tls`" } else { "" };
+        Error::because(kind_of(&error), doing + why, error)
+    }
 }
 
 fn kind_of(error: &sqlx::Error) -> ErrorKind {

@@ -12,6 +12,7 @@ use std::{
 };
 
 use proptest::prelude::*;
+use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 use wayfarer_event::{Event, VisitorId};
 use wayfarer_lake::{
@@ -88,6 +89,28 @@ impl Storage for MergedBesideUs {
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         self.0.sync_folder(path)
     }
+}
+
+/// PostgreSQL's own view tells whether what is said to a catalog is encrypted.
+#[tokio::test]
+async fn a_catalog_is_spoken_to_in_secret() {
+    let postgres = Postgres::shared_with_tls().unwrap();
+    let mut shared = Shared::new(postgres);
+    let plain = shared.url.clone();
+    let authority = postgres.authority().unwrap();
+    let checked = format!("?sslmode=verify-full&sslrootcert={}", authority.display());
+    shared.url = plain.replace("127.0.0.1", "localhost") + &checked;
+    let lake = shared.open(0).await;
+    lake.append(vec![event_with_id("a.example", 1)], Ids::Window).await.unwrap();
+    lake.seal().await.unwrap();
+    let mut raw = PgConnection::connect(&(plain.clone() + "?sslmode=disable")).await.unwrap();
+    let secret = "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+        WHERE application_name = 'wayfarer' AND datname = current_database()";
+    let secret: Vec<bool> = sqlx::query_scalar(secret).fetch_all(&mut raw).await.unwrap();
+    assert!(!secret.is_empty() && secret.iter().all(|secret| *secret), "{secret:?}");
+    shared.url = plain + &checked;
+    let refused = Lake::open(shared.nodes[1].path(), shared.options()).await.unwrap_err();
+    assert!(refused.to_string().contains("not valid for name"), "{refused}");
 }
 
 #[tokio::test]
