@@ -23,16 +23,17 @@ use crate::{
     data::Data,
     epochs::{CookieOwner, Epochs},
     error::{Error, ErrorKind},
-    key::{StoreKey, Subject},
+    key::Subject,
     native::{self, About, Payload},
     pack::{self, Packer},
     random::Random,
+    session::user_of,
     store::{Record, RecordData},
     ticket::CookieKeys,
 };
 
 /// A name and a value of a cookie have so many bytes together at the most, in every browser.
-const COOKIE_BYTES: usize = 4096;
+pub(crate) const COOKIE_BYTES: usize = 4096;
 
 /// Room for the cookie's name.
 const NAME_BYTES: usize = 64;
@@ -130,17 +131,15 @@ pub(crate) struct Carried {
     pub(crate) content: Option<Content>,
     /// The cookie's value. A secret.
     pub(crate) value: Arc<str>,
-    /// What a store knows it as: there is none that does.
-    pub(crate) nowhere: StoreKey,
 }
 
 impl Carried {
-    fn new(
+    pub(crate) fn new(
         subject: Option<Subject>,
         content: Option<Content>,
         value: impl Into<Arc<str>>,
     ) -> Carried {
-        Carried { subject, content, value: value.into(), nowhere: StoreKey::new("") }
+        Carried { subject, content, value: value.into() }
     }
 }
 
@@ -166,10 +165,6 @@ impl Carrier {
 
     /// What a cookie of ours holds. Whether it ran out is not judged here.
     pub(crate) fn open(&self, value: &str) -> Option<Carried> {
-        // What is longer nobody has from us.
-        if value.len() > COOKIE_BYTES {
-            return None;
-        }
         let (subject, content) = match &self.form {
             Form::Native(seal, _) => {
                 let (subject, content) = open_native(&seal.open(value)?)?;
@@ -204,14 +199,13 @@ impl Carrier {
         }
     }
 
-    /// The cookie of a session that was encoded.
+    /// The cookie of a session that was encoded: a secret.
     pub(crate) fn seal(
         &self,
         record: &Record,
         subject: Option<Subject>,
-        mut content: Content,
         random: &dyn Random,
-    ) -> Result<Carried, Error> {
+    ) -> Result<String, Error> {
         let encoded = &record.data;
         let value = match &self.form {
             Form::Native(seal, packer) => {
@@ -221,10 +215,9 @@ impl Carrier {
                         "it has {has} bytes, {UNPACKED_BYTES} are allowed before it is packed"
                     )));
                 }
-                content = read_back(record).unwrap_or(content);
                 let subject = subject.unwrap_or(Subject::from_bytes([0; 16]));
-                let end = content.expires_at;
-                seal.seal(|out| write_native(packer, (subject, end), encoded, out), random)?
+                let about = (subject, record.expires_at);
+                seal.seal(|out| write_native(packer, about, encoded, out), random)?
             }
             #[cfg(feature = "django")]
             Form::Django { .. } => String::from_utf8_lossy(encoded).into_owned(),
@@ -236,29 +229,39 @@ impl Carrier {
             );
             return Err(too_large(why));
         }
-        Ok(Carried::new(subject, Some(content), value))
+        Ok(value)
     }
 
-    /// Whether the server has ended this session.
-    pub(crate) async fn is_over(
-        &self,
-        carried: &Carried,
-        user: Option<&str>,
-    ) -> Result<bool, Error> {
-        let (Some(epochs), Some(subject)) = (&self.epochs, carried.subject) else {
-            return Ok(false);
-        };
-        let epoch = epochs.not_before(CookieOwner::new(user, subject)).await.map_err(|why| {
-            Error::new(ErrorKind::Unavailable, "ask whether a session is over").because(why)
-        })?;
-        let keyed = carried.content.as_ref().and_then(|content| content.about.keyed());
-        Ok(epoch.is_some_and(|epoch| keyed.is_none_or(|keyed| keyed < epoch)))
+    /// Whether the server has ended this session, of which the cookie says `data`.
+    pub(crate) async fn is_over(&self, carried: &Carried, data: &Data) -> Result<bool, Error> {
+        match (&self.epochs, carried.subject) {
+            // Boxed, so that who has no epochs does not pay for what asks them.
+            (Some(epochs), Some(subject)) => {
+                Box::pin(is_before_epoch(&**epochs, carried, subject, data)).await
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Where it is noted which sessions are over, if the server does so.
     pub(crate) fn epochs(&self) -> Option<&Arc<dyn Epochs>> {
         self.epochs.as_ref()
     }
+}
+
+async fn is_before_epoch(
+    epochs: &dyn Epochs,
+    carried: &Carried,
+    subject: Subject,
+    data: &Data,
+) -> Result<bool, Error> {
+    let user = user_of(data);
+    let owner = CookieOwner::new(user.as_deref(), subject);
+    let epoch = epochs.not_before(owner).await.map_err(|why| {
+        Error::new(ErrorKind::Unavailable, "ask whether a session is over").because(why)
+    })?;
+    let keyed = carried.content.as_ref().and_then(|content| content.about.keyed());
+    Ok(epoch.is_some_and(|epoch| keyed.is_none_or(|keyed| keyed < epoch)))
 }
 
 fn too_large(why: String) -> Error {
@@ -294,13 +297,6 @@ fn open_native(plain: &[u8]) -> Option<(Subject, Content)> {
     let Ok(Payload::Session(about, data)) = native::read(record) else { return None };
     let expires_at = Timestamp::from_microsecond(i64::from_le_bytes(*end)).ok()?;
     Some((Subject::from_bytes(*subject), Content { about, data, expires_at }))
-}
-
-/// What the cookie of this record will be read as.
-fn read_back(record: &Record) -> Option<Content> {
-    let Ok(Payload::Session(about, data)) = record.data.says() else { return None };
-    let expires_at = native::to_the_microsecond(record.expires_at);
-    Some(Content { about: about.clone(), data: data.clone(), expires_at })
 }
 
 /// Reads what lies behind the seal, and all that it holds.

@@ -26,6 +26,12 @@ impl Clock for SystemClock {
     }
 }
 
+/// This instant, cut to the microsecond: records, stores and Python tell the time no finer. The last second of all time, of
+/// which no count of microseconds can tell, stays as it is.
+pub(crate) fn to_the_microsecond(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}
+
 /// A clock that stands still until it is moved. For tests.
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);

@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp, fmt::temporal::DateTimePrinter};
 
-use crate::{error::Error, raw::Raw};
+use crate::{clock::to_the_microsecond, error::Error, raw::Raw};
 
 /// The name of the entry.
 pub(crate) const ENTRY: &str = "_session_expiry";
@@ -114,7 +114,7 @@ fn floor_seconds(duration: SignedDuration) -> i64 {
 
 /// Python's `datetime.isoformat()` of an instant in UTC: microseconds only where there are any.
 fn isoformat(at: Timestamp) -> String {
-    let at = Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at);
+    let at = to_the_microsecond(at);
     let precision =
         if at.subsec_microsecond() == 0 && at.subsec_millisecond() == 0 { 0 } else { 6 };
     let zulu = DateTimePrinter::new().precision(Some(precision)).timestamp_to_string(&at);

@@ -24,7 +24,7 @@ pub use self::{
 #[cfg(feature = "cookies")]
 use crate::carried::CookieSessions;
 use crate::{
-    clock::Clock,
+    clock::{Clock, to_the_microsecond},
     expiry::{Kept, later},
     history::SessionHistory,
     mode::Mode,
@@ -110,9 +110,10 @@ pub(crate) struct Life {
 const END_OF_TIME: Timestamp = Timestamp::constant(253_402_207_200, 0);
 
 impl Life {
-    /// When a session runs out if it is used now.
+    /// When a session runs out if it is used now, as a record can tell it.
     pub(crate) fn end(&self, kept: Kept, created: Option<Timestamp>, now: Timestamp) -> Timestamp {
-        kept.date(self.idle, now).min(self.at_the_latest(created)).min(END_OF_TIME)
+        let end = kept.date(self.idle, now).min(self.at_the_latest(created));
+        to_the_microsecond(end).min(END_OF_TIME)
     }
 
     /// When a session runs out however much it is used.
@@ -138,7 +139,7 @@ impl Life {
 
     /// Until when the key before leads to one that was given then.
     pub(crate) fn grace_of(&self, keyed: Timestamp) -> Timestamp {
-        later(keyed, self.grace)
+        to_the_microsecond(later(keyed, self.grace))
     }
 
     /// Whether a grace that ends then lasts. One that lasts longer than any is that of a clock that was ahead.
@@ -148,8 +149,9 @@ impl Life {
 }
 
 impl Shared {
+    /// The time, as a record can tell it.
     pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
+        to_the_microsecond(self.clock.now())
     }
 
     /// When every session that began until now has run out. Without an absolute limit a cookie may be good for as long as it

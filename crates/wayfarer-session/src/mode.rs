@@ -4,12 +4,12 @@
 //! Everything else (changes, merging, expiry, signals) is the same in both and lies in [`Session`](crate::Session).
 
 #[cfg(feature = "cookies")]
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 
 #[cfg(feature = "cookies")]
-use crate::carried::{Carried, Carrier};
+use crate::carried::{COOKIE_BYTES, Carried, Carrier};
 #[cfg(feature = "django")]
 use crate::django::DjangoForm;
 use crate::{
@@ -25,6 +25,10 @@ use crate::{
 
 /// Where a session of django mode keeps its subject.
 pub(crate) const SUBJECT_ENTRY: &str = "_wayfarer_subject";
+
+/// What a store knows a session as that lies in its cookie: there is none that does.
+#[cfg(feature = "cookies")]
+static NOWHERE: LazyLock<StoreKey> = LazyLock::new(|| StoreKey::new(""));
 
 /// Who a browser is, in the way of a mode.
 #[derive(Clone, Debug)]
@@ -54,7 +58,7 @@ impl Identity {
         match self {
             Identity::Native(_, key) | Identity::Django(key) => key,
             #[cfg(feature = "cookies")]
-            Identity::Carried(carried) => &carried.nowhere,
+            Identity::Carried(_) => &NOWHERE,
         }
     }
 
@@ -110,13 +114,13 @@ pub(crate) enum Mode {
 
 impl Mode {
     pub(crate) fn native(keys: CookieKeys) -> Mode {
-        Mode::Native { keys, recent: Recent::new(1024) }
+        Mode::Native { keys, recent: Recent::new(1024, Ticket::LENGTH) }
     }
 
     /// Cookies that hold a session are large, so fewer of them are kept.
     #[cfg(feature = "cookies")]
     pub(crate) fn carried(carrier: Carrier) -> Mode {
-        Mode::Carried { carrier, recent: Recent::new(256) }
+        Mode::Carried { carrier, recent: Recent::new(256, COOKIE_BYTES) }
     }
 
     /// Whether this is django mode, which does as Django does: it slides a session's end with saves alone, and takes an

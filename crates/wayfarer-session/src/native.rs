@@ -93,26 +93,18 @@ struct MovedLine {
 
 /// The record of a session. One that does not tell when it began begins now.
 pub(crate) fn session(about: &About, data: &Data, now: Timestamp) -> RecordData {
-    let created = Some(to_the_microsecond(about.created.unwrap_or(now)));
-    let renewed = about.renewed.map(to_the_microsecond);
-    let about = About { created, renewed, prior: about.prior.clone() };
+    let about = About { created: about.created.or(Some(now)), ..about.clone() };
     RecordData::native(Payload::Session(about, data.clone()))
 }
 
 /// The record of where a session went.
 pub(crate) fn moved(moved: Moved) -> RecordData {
-    let until = to_the_microsecond(moved.until);
-    RecordData::native(Payload::Moved(Moved { until, ..moved }))
+    RecordData::native(Payload::Moved(moved))
 }
 
 /// The record of a session that is being ended.
 pub(crate) fn ended() -> RecordData {
     RecordData::native(Payload::Ended)
-}
-
-/// Records tell the time no finer than this.
-pub(crate) fn to_the_microsecond(time: Timestamp) -> Timestamp {
-    timestamp(time.as_microsecond())
 }
 
 /// Writes a record.

@@ -8,24 +8,23 @@ mod ask;
 mod carry;
 mod finish;
 mod flush;
+mod inner;
 mod load;
 mod save;
 mod state;
 mod test_cookie;
 
-use std::{
-    any::{Any, TypeId},
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{any::Any, fmt, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::finish::{CookieChange, Finished, Outcome};
-use self::state::{NewKey, State, Stored};
 pub(crate) use self::state::{subject_of, user_of};
+use self::{
+    inner::Inner,
+    state::{NewKey, Stored},
+};
 use crate::{
     device,
     error::Error,
@@ -33,9 +32,8 @@ use crate::{
     journal::Journal,
     key::{Handle, Subject},
     manager::{SessionManager, Shared},
-    mode::Identity,
     raw::Raw,
-    signal::{RequestContext, Signal, SignalBus, SignalKind},
+    signal::{Signal, SignalBus, SignalKind},
 };
 
 /// A session. A cheap handle: all clones of it share one state.
@@ -45,65 +43,9 @@ use crate::{
 #[derive(Clone)]
 pub struct Session(Arc<Inner>);
 
-struct Inner {
-    shared: Arc<Shared>,
-    /// Held while the store is asked something, so that a session asks one thing at a time.
-    gate: tokio::sync::Mutex<()>,
-    state: Mutex<State>,
-    slots: Mutex<Option<Slots>>,
-}
-
-type Slots = HashMap<TypeId, Box<dyn Any + Send + Sync>>;
-
-impl Inner {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing that can panic runs under this lock but the clone of plain data.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn slots(&self) -> MutexGuard<'_, Option<Slots>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn slot<T: Any + Clone>(&self) -> Option<T> {
-        self.slots().as_ref()?.get(&TypeId::of::<T>())?.downcast_ref().cloned()
-    }
-
-    /// A signal of this session.
-    fn signal_of(&self, state: &mut State, kind: SignalKind) -> Signal {
-        let mut signal = Signal::new(kind, self.shared.now());
-        state.open(&self.shared);
-        let told = state.identity.as_ref().and_then(Identity::subject);
-        if let Some(subject) = told.or_else(|| state.held_subject()) {
-            signal = signal.with_subject(subject);
-        }
-        signal.user = state.user();
-        signal.context = self.slot::<Arc<RequestContext>>();
-        signal
-    }
-
-    fn note_signal(&self, state: &mut State, kind: SignalKind) {
-        let signal = self.signal_of(state, kind);
-        state.signals.push(signal);
-    }
-
-    /// Sends the signals that were noted. A receiver may use the session, so nothing of it may be held here.
-    async fn tell(&self) {
-        let signals = std::mem::take(&mut self.state().signals);
-        for signal in signals {
-            self.shared.signals.send(signal).await;
-        }
-    }
-}
-
 impl Session {
     pub(crate) fn new(shared: Arc<Shared>, cookie: Option<&str>) -> Session {
-        Session(Arc::new(Inner {
-            shared,
-            gate: tokio::sync::Mutex::new(()),
-            state: Mutex::new(State::new(cookie)),
-            slots: Mutex::new(None),
-        }))
+        Session(Arc::new(Inner::new(shared, cookie)))
     }
 
     /// The value under `key`, or `None`.
@@ -402,7 +344,7 @@ impl Session {
 
     /// Puts something into the session's slot for its type, for this request only.
     pub fn put_extension<T: Any + Clone + Send + Sync>(&self, value: T) {
-        self.0.slots().get_or_insert_default().insert(TypeId::of::<T>(), Box::new(value));
+        self.0.put(value);
     }
 
     /// What lies in the slot for this type.

@@ -112,6 +112,9 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// A signed one has so many bytes: three parts in base64, and two dots.
+    pub(crate) const LENGTH: usize = 89;
+
     /// A ticket of a new subject and a new key.
     ///
     /// # Errors
@@ -148,7 +151,7 @@ impl Ticket {
     /// The value of the cookie. It is a secret: send it, and do nothing else with it.
     #[must_use]
     pub fn sign(&self, keys: &CookieKeys) -> String {
-        let mut text = String::with_capacity(89);
+        let mut text = String::with_capacity(Ticket::LENGTH);
         URL_SAFE_NO_PAD.encode_string(self.subject.as_bytes(), &mut text);
         text.push('.');
         URL_SAFE_NO_PAD.encode_string(self.key.as_bytes(), &mut text);
@@ -186,7 +189,7 @@ mod tests {
     fn a_ticket_verifies_only_as_it_was_signed() {
         let ticket = Ticket::random(&SystemRandom).unwrap();
         let value = ticket.sign(&keys(1));
-        assert_eq!(value.len(), 89);
+        assert_eq!(value.len(), Ticket::LENGTH);
         let read = Ticket::verify(&value, &keys(1)).unwrap();
         assert_eq!(read.subject, ticket.subject);
         assert_eq!(read.key.at_rest(), ticket.key.at_rest());

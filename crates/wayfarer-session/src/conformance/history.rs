@@ -1,6 +1,6 @@
 //! The laws that every [`SessionHistory`] keeps.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::{
     Broken, Kept,
@@ -36,7 +36,6 @@ pub(super) fn subject() -> Result<Subject, Broken> {
 
 fn entry(user: &str, seconds: i64) -> HistoryEntry {
     let at = after(now(), SignedDuration::from_secs(seconds));
-    let at = Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at);
     HistoryEntry { user: Some(user.to_owned()), ..HistoryEntry::new(SignalKind::LoggedIn, at) }
 }
 

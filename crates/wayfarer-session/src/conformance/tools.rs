@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Broken, Kept};
 use crate::{
+    clock::to_the_microsecond,
     key::{StoreKey, hex},
     random::{SystemRandom, draw},
     store::{Created, Loaded, Record, Rotated, Rotation, SessionStore, StoreError, Version},
@@ -26,9 +27,7 @@ pub(super) fn key() -> Result<StoreKey, Broken> {
 }
 
 pub(super) fn now() -> Timestamp {
-    // Stores keep microseconds at best.
-    let now = Timestamp::now();
-    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    to_the_microsecond(Timestamp::now())
 }
 
 pub(super) fn after(at: Timestamp, step: SignedDuration) -> Timestamp {

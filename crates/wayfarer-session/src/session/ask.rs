@@ -2,7 +2,7 @@
 
 use tracing::Instrument;
 
-use super::Inner;
+use super::inner::Inner;
 use crate::{
     error::Error,
     journal::StoreCall,

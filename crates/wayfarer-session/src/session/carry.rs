@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 
 use super::{
-    Inner,
+    inner::Inner,
     load::Looker,
     save::{Draft, Round, interrupted},
-    state::{NewKey, Row, Stored, user_of},
+    state::{NewKey, Row, Stored},
 };
 use crate::{
-    carried::{Carrier, Content},
+    carried::{Carried, Carrier, Content},
     data::Data,
     error::{Error, ErrorKind},
     history::Whose,
@@ -37,7 +37,7 @@ impl Inner {
         };
         let now = self.shared.now();
         let end = self.shared.life.at_the_latest(about.created).min(expires_at);
-        if end <= now || carrier.is_over(carried, user_of(&data).as_deref()).await? {
+        if end <= now || carrier.is_over(carried, &data).await? {
             self.state().absent(&self.shared);
             return Ok(false);
         }
@@ -71,10 +71,10 @@ impl Inner {
         };
         let draft = self.draft(about, data, &identity, None)?;
         let Draft { about, data, record, .. } = &draft;
+        let subject = identity.subject();
+        let value = carrier.seal(record, subject, &*self.shared.random)?;
         let (about, data, expires_at) = (about.clone(), data.clone(), record.expires_at);
-        let content = Content { about, data, expires_at };
-        let random = &*self.shared.random;
-        let carried = carrier.seal(record, identity.subject(), content, random)?;
+        let carried = Carried::new(subject, Some(Content { about, data, expires_at }), value);
         let signal = match row {
             None => Some(SignalKind::Created),
             Some(_) => new_key.map(|_| SignalKind::Rotated),
@@ -119,7 +119,7 @@ impl Inner {
         row: Option<&Row>,
     ) -> Result<(), Error> {
         let (Some(Identity::Carried(carried)), Some(row)) = (identity, row) else { return Ok(()) };
-        match carrier.is_over(carried, user_of(&row.data).as_deref()).await? {
+        match carrier.is_over(carried, &row.data).await? {
             true => Err(interrupted()),
             false => Ok(()),
         }

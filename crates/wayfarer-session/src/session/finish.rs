@@ -31,6 +31,10 @@ pub struct Finished {
     pub accessed: bool,
 }
 
+impl Finished {
+    const UNTOUCHED: Finished = Finished { cookie: CookieChange::Keep, accessed: false };
+}
+
 /// What is to happen to the session cookie.
 #[derive(Clone, PartialEq, Eq)]
 pub enum CookieChange {
@@ -67,10 +71,14 @@ impl Session {
     pub fn finish_now(&self, outcome: Outcome) -> Result<Option<Finished>, Error> {
         let shared = &self.0.shared;
         let every = self.every(outcome);
+        let asks_nothing = !shared.early && !every;
+        if asks_nothing && self.0.ends_unused() {
+            return Ok(Some(Finished::UNTOUCHED));
+        }
         let mut state = self.0.state();
-        if !state.accessed && !shared.early && !every {
+        if asks_nothing && !state.accessed {
             state.head_sent = true;
-            return Ok(Some(Finished { cookie: CookieChange::Keep, accessed: false }));
+            return Ok(Some(Finished::UNTOUCHED));
         }
         let accessed = state.accessed;
         let is_due = |state: &State| {

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::{
-    Inner,
+    inner::Inner,
     load::Looker,
     save::contended,
     state::{Due, Stored},
@@ -22,7 +22,7 @@ impl Inner {
     /// Ends the session in the store and forgets it.
     pub(super) async fn flush(&self) -> Result<(), Error> {
         let ended = {
-            let _gate = self.gate.lock().await;
+            let _gate = self.gate().await;
             self.end().await
         };
         self.tell().await;
@@ -84,7 +84,7 @@ impl Inner {
 
     /// Notes that a session that was only read is in use, at most once in an interval.
     pub(super) async fn touch(&self) -> Result<(), Error> {
-        let _gate = self.gate.lock().await;
+        let _gate = self.gate().await;
         let Some((identity, expires_at)) = self.state().stale(&self.shared) else { return Ok(()) };
         #[cfg(feature = "cookies")]
         if let Identity::Carried(_) = identity {

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 use super::{
-    Inner,
+    inner::Inner,
     state::{Due, Row, Stored, user_of},
 };
 #[cfg(feature = "cookies")]
@@ -56,7 +56,7 @@ impl Inner {
 
     async fn load_at_the_gate(&self) -> Result<(), Error> {
         {
-            let _gate = self.gate.lock().await;
+            let _gate = self.gate().await;
             if self.note_access() {
                 return Ok(());
             }
@@ -92,7 +92,7 @@ impl Inner {
         };
         #[cfg(feature = "cookies")]
         if let Mode::Carried { carrier, .. } = &self.shared.mode {
-            return Box::pin(self.look_inside(carrier, identity)).await;
+            return self.look_inside(carrier, identity).await;
         }
         let seen = match &identity {
             Some(identity) => self.find(identity, looker, doing).await?,

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    Inner,
+    inner::Inner,
     load::Looker,
     state::{Due, NewKey, Row, Stored, subject_of, user_of},
 };
@@ -55,7 +55,7 @@ impl Inner {
     /// Saves what was changed, and what `compute` changes on top of it.
     pub(super) async fn save(&self, compute: Option<&mut Compute<'_>>) -> Result<(), Error> {
         let saved = {
-            let _gate = self.gate.lock().await;
+            let _gate = self.gate().await;
             self.save_at_the_gate(compute).await
         };
         self.tell().await;
@@ -155,7 +155,7 @@ impl Inner {
     ) -> Result<Round, Error> {
         #[cfg(feature = "cookies")]
         if let Mode::Carried { carrier, recent } = &self.shared.mode {
-            Box::pin(self.still_carried(carrier, identity.as_ref(), row.as_ref())).await?;
+            self.still_carried(carrier, identity.as_ref(), row.as_ref()).await?;
             return self.carry((carrier, recent), (identity, row), data, new_key);
         }
         match (identity, row) {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use smallvec::SmallVec;
 
 use crate::{
     data::{Changes, Data},
@@ -18,6 +19,7 @@ use crate::{
     raw::Raw,
     signal::Signal,
     store::Version,
+    ticket::Ticket,
 };
 
 /// What is known of the stored session.
@@ -81,7 +83,18 @@ pub(super) struct State {
     pub(super) signals: Vec<Signal>,
 }
 
-struct Secret(Box<str>);
+/// The text of a cookie. That of a native session needs no allocation.
+pub(super) struct Secret(SmallVec<[u8; Ticket::LENGTH]>);
+
+impl Secret {
+    pub(super) fn new(text: &str) -> Secret {
+        Secret(SmallVec::from_slice(text.as_bytes()))
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -90,10 +103,10 @@ impl std::fmt::Debug for Secret {
 }
 
 impl State {
-    pub(super) fn new(cookie: Option<&str>) -> State {
+    pub(super) fn new(cookie: Option<Secret>, head_sent: bool) -> State {
         let brought = if cookie.is_some() { Brought::Unopened } else { Brought::Nothing };
         State {
-            cookie: cookie.map(|cookie| Secret(cookie.into())),
+            cookie,
             identity: None,
             fresh: false,
             stored: Stored::Unknown,
@@ -104,7 +117,7 @@ impl State {
             new_key: None,
             settled: false,
             due: Due::Nothing,
-            head_sent: false,
+            head_sent,
             journal: Journal { cookie: brought, ..Journal::default() },
             signals: Vec::new(),
         }
@@ -112,8 +125,8 @@ impl State {
 
     /// Verifies the cookie, the first time that this is asked.
     pub(super) fn open(&mut self, shared: &Shared) {
-        let Some(Secret(cookie)) = self.cookie.take() else { return };
-        self.identity = shared.mode.open(&cookie);
+        let Some(cookie) = self.cookie.take() else { return };
+        self.identity = shared.mode.open(cookie.text());
         if self.identity.is_some() {
             self.journal.cookie = Brought::Genuine;
         } else {

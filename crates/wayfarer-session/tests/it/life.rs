@@ -113,6 +113,29 @@ async fn after_the_head_a_known_session_saves_and_a_new_one_says_too_late() {
     assert_eq!(late.save().await.unwrap_err().kind(), ErrorKind::TooLate);
 }
 
+/// Whoever uses the session first while the response head goes out is either in time, and saved, or told that it is too late.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_use_comes_before_the_head_or_after_it() {
+    let manager = builder(&MemoryStore::new()).build().unwrap();
+    for _ in 0..500 {
+        let session = manager.open(None);
+        let (user, both) = (session.clone(), std::sync::Arc::new(tokio::sync::Barrier::new(2)));
+        let ready = std::sync::Arc::clone(&both);
+        let using = tokio::spawn(async move {
+            ready.wait().await;
+            user.insert("a", 1).await
+        });
+        both.wait().await;
+        let is_over = session.finish_now(Outcome::Keep).unwrap().is_some();
+        using.await.unwrap().unwrap();
+        if is_over {
+            assert_eq!(session.save().await.unwrap_err().kind(), ErrorKind::TooLate);
+        } else {
+            assert!(end(&session).await.is_some());
+        }
+    }
+}
+
 #[tokio::test]
 async fn after_a_failed_head_nothing_is_stored_that_no_browser_can_open() {
     let store = MemoryStore::new();
