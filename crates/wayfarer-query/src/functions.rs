@@ -128,7 +128,7 @@ impl Funnel {
         for (ts, _, mask) in &self.rows {
             for step in (0..self.steps).rev().filter(|step| mask >> step & 1 == 1) {
                 let start = if step == 0 { Some(*ts) } else { began[step - 1] };
-                if start.is_some_and(|start| ts - start <= window) {
+                if start.is_some_and(|start| ts.saturating_sub(start) <= window) {
                     began[step] = start;
                 }
             }
@@ -298,7 +298,8 @@ impl PartitionEvaluator for Cut {
         let gap = if rows > 0 { gap.value(0).saturating_mul(1_000_000) } else { 0 };
         let (mut number, mut start, mut last) = (0, 0, None);
         let numbers = ts.values().iter().map(|&ts| {
-            let goes_on = last.is_some_and(|last| ts - last <= gap && ts - start <= CAP);
+            let since = |then: i64| ts.saturating_sub(then);
+            let goes_on = last.is_some_and(|last| since(last) <= gap && since(start) <= CAP);
             if !goes_on {
                 (number, start) = (number + 1, ts);
             }

@@ -266,6 +266,20 @@ async fn nothing_can_be_changed() {
     assert!(unknown.contains("paht"), "{unknown}");
 }
 
+/// The first and the last instant that there are lie further apart than a number of microseconds can tell.
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_bear_the_ends_of_time() {
+    let house = house().await;
+    let ends = "(values (arrow_cast(-9223372036854775808, 'Timestamp(Microsecond, Some(\"UTC\"))'), \
+                arrow_cast(1, 'UInt64')), \
+                (arrow_cast(9223372036854775807, 'Timestamp(Microsecond, Some(\"UTC\"))'), \
+                arrow_cast(2, 'UInt64'))) as t (ts, seq)";
+    let depth = format!("select window_funnel(1, ts, seq, seq = 1, seq = 2) from {ends}");
+    assert_eq!(house.numbers(&depth).await, [[1]]);
+    let visits = format!("select sessionize(ts, 1800) over (order by ts, seq) from {ends}");
+    assert_eq!(house.numbers(&visits).await, [[1], [2]]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_keeps_to_its_limits() {
     let house = house().await;
