@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The most files that are merged at once: a part of each is in memory.
-const MOST_INPUTS: usize = 12;
+const MOST_INPUTS: usize = 8;
 /// After so many changes of others in a row, a compaction gives way.
 const MOST_CONFLICTS: u32 = 5;
 /// How long to wait for another node that merges or erases, and how often to ask.

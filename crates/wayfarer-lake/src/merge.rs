@@ -144,7 +144,8 @@ impl Inputs {
         for file in files {
             let Some(span) = file.span(site) else { continue };
             let run = FileRun::new(Arc::clone(file), span.clone(), Wanted::ALL, Column::ALL)
-                .with_batch_rows(BATCH_ROWS);
+                .with_batch_rows(BATCH_ROWS)
+                .in_full();
             inputs.runs.push(Input { run, block: None, batch: 0, row: 0 });
             inputs.push_head(inputs.runs.len() - 1)?;
         }

@@ -213,7 +213,7 @@ impl Resident {
         }
         let one_at_a_time = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
         let bundles = self.admit(groups, scan)?;
-        let sort = |bundle: &Arc<Bundle>| bundle.sort();
+        let sort = |bundle: &Arc<Bundle>| bundle.sort(self.limit);
         in_parallel(&bundles, threads, goes_on, sort)?;
         let columns = bundles
             .iter()
@@ -236,6 +236,9 @@ impl Resident {
             let key = group.key(&scan.site);
             let known = self.kept().bundles.get(&key).map(|entry| Arc::clone(&entry.bundle));
             let bundle = known.unwrap_or_else(|| Arc::new(Bundle::new(&scan.site, &group.files)));
+            if bundle.is_left_in_files() {
+                continue;
+            }
             let mut lacking = 0;
             if bundle.order().is_none() {
                 lacking += (ROW_BYTES * group.rows()) as usize;

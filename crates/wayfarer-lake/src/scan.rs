@@ -11,7 +11,10 @@ use wayfarer_event::{Column, Micros};
 use crate::{
     Error, Result,
     block::{Arrival, Block},
-    file::{DataFile, SiteSpan, read::FileRun},
+    file::{
+        DataFile, SiteSpan,
+        read::{BLOCK_ROWS, FileRun},
+    },
     gather::{Sorted, Wanted},
     hot::Chunk,
     resident::ResidentRun,
@@ -19,6 +22,10 @@ use crate::{
 
 /// Rows of a block of hot rows.
 const HOT_BLOCK_ROWS: usize = 32 << 10;
+/// About how many rows of files are held at once, however many files there are.
+const ROWS_AT_ONCE: usize = 512 << 10;
+/// Blocks of fewer rows would not pay for the calls.
+const LEAST_BLOCK_ROWS: usize = 4 << 10;
 
 /// Which rows and columns to read.
 #[derive(Clone, Debug)]
@@ -75,7 +82,18 @@ enum Source {
 
 impl Run {
     pub(crate) fn of_file(file: Arc<DataFile>, span: SiteSpan, scan: &Scan) -> Run {
-        let source = FileRun::new(file, span, scan.wanted(), &scan.columns);
+        Run::of_file_among(1, file, span, scan)
+    }
+
+    /// The same, where so many files are read side by side: the more they are, the fewer rows of each are held at once.
+    pub(crate) fn of_file_among(
+        files: usize,
+        file: Arc<DataFile>,
+        span: SiteSpan,
+        scan: &Scan,
+    ) -> Run {
+        let rows = (ROWS_AT_ONCE / files.max(1)).clamp(LEAST_BLOCK_ROWS, BLOCK_ROWS);
+        let source = FileRun::new(file, span, scan.wanted(), &scan.columns).with_batch_rows(rows);
         Run { source: Source::File(Box::new(source)), wanted: scan.wanted(), last: None }
     }
 

@@ -85,7 +85,7 @@ impl View {
     /// # Errors
     /// None now; reading may have to look into files before the first block one day.
     pub fn runs(&self, scan: &Scan) -> Result<Vec<Run>> {
-        let mut runs = Vec::new();
+        let (mut runs, mut of_files) = (Vec::new(), Vec::new());
         for group in Group::all(&self.files, &scan.site) {
             let mut files = group.wanted(scan).peekable();
             let Some((_, first)) = files.peek() else { continue };
@@ -93,10 +93,12 @@ impl View {
                 runs.push((*first.times.start(), Run::of_memory(run, scan)));
                 continue;
             }
-            let run =
-                |file: &Arc<_>, span: &_| Run::of_file(Arc::clone(file), Clone::clone(span), scan);
-            runs.extend(files.map(|(file, span)| (*span.times.start(), run(file, span))));
+            of_files.extend(files.map(|(file, span)| (Arc::clone(file), span.clone())));
         }
+        let count = of_files.len();
+        runs.extend(of_files.into_iter().map(|(file, span)| {
+            (*span.times.start(), Run::of_file_among(count, file, span, scan))
+        }));
         runs.sort_by_key(|(start, _)| *start);
         let mut runs: Vec<Run> = runs.into_iter().map(|(_, run)| run).collect();
         if !self.chunks.is_empty() {

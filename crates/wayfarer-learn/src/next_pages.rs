@@ -4,7 +4,7 @@ use std::fmt;
 
 use wayfarer_analysis::{
     Context, Error, VisitRule,
-    fold::{Plan, Walk, run},
+    fold::{InPassing, Plan, Walk, run},
 };
 use wayfarer_event::{Insights, Micros, NextPage, Rests, VisitorId, name};
 use wayfarer_lake::Stored;
@@ -79,7 +79,8 @@ impl NextPages {
         let mut plan = Plan::default();
         let train = Train::new(&mut plan, rule, model.open_from(context.now.0));
         let walk = Walk {
-            source: context.source.as_ref(),
+            // Reports should not lose what they have in memory to this.
+            source: &InPassing(context.source.as_ref()),
             site,
             period: (Micros(first_day.saturating_mul(Micros::DAY)), Micros::MAX),
             visitors: 0..=u64::MAX,

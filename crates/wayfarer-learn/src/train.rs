@@ -45,7 +45,7 @@ impl Learnt {
     fn keep_open(&mut self, visitor: u64, moments: Vec<Moment>) {
         self.open_events += moments.len();
         self.open.push((visitor, moments));
-        if self.open_events <= 2 * ALL_EVENTS {
+        if self.open_events <= ALL_EVENTS + ALL_EVENTS / 4 {
             return;
         }
         let last = |moments: &[Moment]| moments.last().map(|moment| moment.ts);
@@ -146,7 +146,7 @@ mod tests {
         for visitor in 0..1000 {
             let ts = visitor as i64;
             learnt.keep_open(visitor, vec![Moment { ts, seq: 0, page: None }; 4000]);
-            assert!(learnt.open_events <= 2 * ALL_EVENTS);
+            assert!(learnt.open_events <= ALL_EVENTS + ALL_EVENTS / 4);
         }
         let kept: Vec<u64> = learnt.open.iter().map(|(visitor, _)| *visitor).collect();
         assert_eq!(learnt.open_events, kept.len() * 4000);

@@ -37,7 +37,7 @@ pub use history::{History, Visit};
 pub use hooks::Hooks;
 pub use pairs::{NamedPair, Pairs};
 pub use plan::{KeySlot, MaskSlot, NumberSlot, Plan, TestSlot};
-pub use source::{Blocks, Source};
+pub use source::{Blocks, InPassing, Source};
 pub use state::{pack, unpack};
 pub use walk::{Walk, run};
 pub use words::{NULL, Words};

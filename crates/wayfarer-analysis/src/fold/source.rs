@@ -32,6 +32,23 @@ pub trait Source: Send + Sync {
     fn position(&self) -> Position;
 }
 
+/// A source that is read once, by nobody in a hurry: what memory holds already is used, and nothing is brought there.
+pub struct InPassing<'a>(pub &'a dyn Source);
+
+impl Source for InPassing<'_> {
+    fn runs(&self, scan: &Scan) -> Result<Vec<Box<dyn Blocks>>, Error> {
+        self.0.runs(scan)
+    }
+
+    fn time_range(&self, site: &str) -> Option<(Micros, Micros)> {
+        self.0.time_range(site)
+    }
+
+    fn position(&self) -> Position {
+        self.0.position()
+    }
+}
+
 /// A sorted run of rows, block by block.
 pub trait Blocks: Send {
     /// The next rows, or `None` at the end.

@@ -1,7 +1,10 @@
-//! The bytes of a Parquet file, as the decoder asks for them: the footer piece by piece, a row group's columns with one call
-//! each.
+//! The bytes of a Parquet file, as the decoder asks for them: the footer piece by piece, a row group's columns in windows.
 
-use std::io;
+use std::{
+    io::{self, Read},
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::{Buf, Bytes};
 use parquet::file::{
@@ -9,7 +12,7 @@ use parquet::file::{
     reader::{ChunkReader, Length},
 };
 
-use super::{DataFile, read::damaged};
+use super::DataFile;
 use crate::{
     Error, Result,
     storage::{File, read_exact},
@@ -49,57 +52,90 @@ impl ChunkReader for Whole {
     }
 }
 
-/// The bytes of a row group's columns, read with one call each.
-pub(super) struct Fetched {
-    len: u64,
-    pieces: Vec<(u64, Bytes)>,
+/// How much of a column is read at once, in bytes.
+const WINDOW: usize = 128 << 10;
+
+/// The bytes of a row group's columns, each read in windows: a walk over a hundred files holds a window of each column, and
+/// not all of a hundred row groups.
+#[derive(Clone)]
+pub(super) struct Fetched(Arc<Columns>);
+
+struct Columns {
+    source: Whole,
+    columns: Vec<ColumnBytes>,
+}
+
+/// Where a column lies, and what of it was read last.
+struct ColumnBytes {
+    range: Range<u64>,
+    window: Mutex<(u64, Bytes)>,
 }
 
 impl Fetched {
-    pub(super) fn read(
+    pub(super) fn open(
         file: &DataFile,
         group: &RowGroupMetaData,
         leaves: &[usize],
     ) -> Result<Fetched> {
-        let source = Whole::open(file)?;
-        let mut pieces = Vec::with_capacity(leaves.len());
-        for chunk in leaves.iter().filter_map(|&leaf| group.columns().get(leaf)) {
+        let chunks = leaves.iter().filter_map(|&leaf| group.columns().get(leaf));
+        let columns = chunks.map(|chunk| {
             let (start, length) = chunk.byte_range();
-            let bytes =
-                source.get_bytes(start, length as usize).map_err(|error| damaged(file, error))?;
-            pieces.push((start, bytes));
-        }
-        Ok(Fetched { len: source.len, pieces })
+            ColumnBytes { range: start..start.saturating_add(length), window: Mutex::default() }
+        });
+        let columns = columns.collect();
+        Ok(Fetched(Arc::new(Columns { source: Whole::open(file)?, columns })))
     }
 
-    fn from(&self, start: u64) -> io::Result<Bytes> {
-        let inside = |(at, bytes): &(u64, Bytes)| {
-            let from = start.checked_sub(*at)? as usize;
-            (from <= bytes.len()).then(|| bytes.slice(from..))
+    /// The bytes from `start` on that one window holds: `least` of them, unless the column ends before.
+    fn from(&self, start: u64, least: usize) -> io::Result<Bytes> {
+        let Columns { source, columns } = &*self.0;
+        let Some(column) = columns.iter().find(|column| column.range.contains(&start)) else {
+            return Ok(Bytes::new());
         };
-        let piece = self.pieces.iter().filter_map(inside).max_by_key(Bytes::len);
-        piece.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        let mut window = column.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = start.checked_sub(window.0).map(|from| from as usize);
+        if known.is_none_or(|from| from + least > window.1.len()) {
+            let rest = (column.range.end - start) as usize;
+            let length = least.max(WINDOW).min(rest);
+            *window = (start, read_exact(source.file.as_ref(), start, length)?.into());
+        }
+        let from = (start - window.0) as usize;
+        Ok(window.1.slice(from.min(window.1.len())..))
     }
 }
 
 impl Length for Fetched {
     fn len(&self) -> u64 {
-        self.len
+        self.0.source.len
     }
 }
 
 impl ChunkReader for Fetched {
-    type T = bytes::buf::Reader<Bytes>;
+    type T = FetchedReader;
 
-    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        Ok(self.from(start)?.reader())
+    fn get_read(&self, start: u64) -> parquet::errors::Result<FetchedReader> {
+        Ok(FetchedReader { of: self.clone(), at: start })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        let mut piece = self.from(start)?;
-        if piece.len() < length {
+        let mut bytes = self.from(start, length)?;
+        if bytes.len() < length {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
-        Ok(piece.split_to(length))
+        Ok(bytes.split_to(length))
+    }
+}
+
+/// Reads a column from some place on, window by window.
+pub(super) struct FetchedReader {
+    of: Fetched,
+    at: u64,
+}
+
+impl Read for FetchedReader {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.of.from(self.at, 1)?.as_ref().read(into)?;
+        self.at += read as u64;
+        Ok(read)
     }
 }

@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// Rows decoded at once: small enough to stay in the processor's cache, large enough to pay for the calls.
-const BLOCK_ROWS: usize = 32 << 10;
+pub(crate) const BLOCK_ROWS: usize = 32 << 10;
 /// The columns that every block has.
 const ALWAYS: [Column; 2] = [Column::Visitor, Column::Ts];
 
@@ -163,9 +163,14 @@ impl FileRun {
         }
     }
 
-    /// The same in batches of this many rows, each with an array for every column.
+    /// The same in batches of this many rows.
     pub(crate) fn with_batch_rows(self, batch_rows: usize) -> FileRun {
-        FileRun { batch_rows, in_full: true, ..self }
+        FileRun { batch_rows, ..self }
+    }
+
+    /// The same with an array for every column in each batch.
+    pub(crate) fn in_full(self) -> FileRun {
+        FileRun { in_full: true, ..self }
     }
 
     pub(crate) fn name(&self) -> &std::path::Path {
@@ -347,7 +352,7 @@ fn open(
 ) -> Result<ParquetRecordBatchReader> {
     let footer = file.footer()?;
     let group = footer.metadata().row_group(index);
-    let source = Fetched::read(file, group, &leaves)?;
+    let source = Fetched::open(file, group, &leaves)?;
     let mask = ProjectionMask::leaves(footer.parquet_schema(), leaves);
     let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(source, footer.clone())
         .with_row_groups(vec![index])

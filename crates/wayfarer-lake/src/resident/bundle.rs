@@ -28,7 +28,8 @@ pub(crate) struct Bundle {
     site: String,
     pub(super) parts: Vec<Part>,
     pub(super) rows: usize,
-    order: OnceLock<Order>,
+    /// `None` where it would take too much memory.
+    order: OnceLock<Option<Order>>,
     /// `None` for a column that has too many texts.
     columns: Mutex<HashMap<Column, Option<Arc<Packed>>>>,
 }
@@ -78,7 +79,12 @@ impl Bundle {
 
     /// The order of the rows, where it was worked out.
     pub(super) fn order(&self) -> Option<&Order> {
-        self.order.get()
+        self.order.get()?.as_ref()
+    }
+
+    /// Whether it turned out that the order takes too much memory.
+    pub(super) fn is_left_in_files(&self) -> bool {
+        self.order.get().is_some_and(Option::is_none)
     }
 
     /// A column, where it was decoded: within, `None` where it cannot be kept.
@@ -94,21 +100,24 @@ impl Bundle {
 
     /// How much memory it takes, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let order = self.order.get().map_or(0, Order::bytes);
+        let order = self.order().map_or(0, Order::bytes);
         let columns = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
         order + columns.values().flatten().map(|column| column.bytes()).sum::<usize>()
     }
 
-    /// Works out the order of the rows. Blocking.
-    pub(super) fn sort(&self) -> Result<()> {
+    /// Works out the order of the rows, where it is worth the memory, of which there are so many bytes for all bundles. Blocking.
+    pub(super) fn sort(&self, limit: usize) -> Result<()> {
         if self.order.get().is_none() {
-            let sorted = self.sorted()?;
+            // Two rows of a visitor in every file, more or less, or an order that takes an eighth of the memory.
+            let most = (2 * self.rows / 3).max(limit / 8 / SEGMENT_BYTES);
+            let sorted = self.sorted(most)?;
             self.order.get_or_init(|| sorted);
         }
         Ok(())
     }
 
-    fn sorted(&self) -> Result<Order> {
+    /// `None` where there are more segments than that.
+    fn sorted(&self, most: usize) -> Result<Option<Order>> {
         let (mut ts, mut segments) = (Vec::with_capacity(self.rows), Vec::new());
         for part in &self.parts {
             let scan = Scan::new(self.site.as_str(), &[]);
@@ -122,19 +131,19 @@ impl Bundle {
                 let text = "it has other rows than the catalog says";
                 return Err(Error::corrupt(&part.file.path, text));
             }
+            if segments.len() > most {
+                return Ok(None);
+            }
         }
         if let [_] = self.parts.as_slice() {
-            let run = |segment: &Segment| VisitorRun {
-                visitor: segment.visitor,
-                end: segment.rows.end as u32,
-            };
+            let run = |segment: &Segment| VisitorRun { visitor: segment.visitor, end: segment.end };
             let visitors = segments.iter().map(run).collect();
             let pieces = vec![Piece { at: 0, from: 0 }];
-            return Ok(Order { visitors, ts: ts.into(), pieces });
+            return Ok(Some(Order { visitors, ts: ts.into(), pieces }));
         }
         // Each part's are in order, and what is in order already is quickly merged.
         segments.sort_by_key(|segment| segment.visitor);
-        self.merged(ts, &segments)
+        self.merged(ts, &segments).map(Some)
     }
 
     fn merged(&self, ts: Vec<i64>, segments: &[Segment]) -> Result<Order> {
@@ -143,16 +152,16 @@ impl Bundle {
         let mut merged = Merged::default();
         for segments in segments.chunk_by(|a, b| a.visitor == b.visitor) {
             let follow_each_other = segments.windows(2).all(|pair| match pair {
-                [a, b] => time(a.rows.end - 1) < time(b.rows.start),
+                [a, b] => time(a.end as usize - 1) < time(b.start as usize),
                 _ => true,
             });
             if follow_each_other {
-                segments.iter().for_each(|segment| merged.push(segment.rows.clone()));
+                segments.iter().for_each(|segment| merged.push(segment.rows()));
             } else {
                 let mut rows: Vec<Row> = Vec::new();
                 for (nth, segment) in segments.iter().enumerate() {
                     let row = |row| Row { ts: time(row), arrival: (0, 0), row, segment: nth };
-                    rows.extend(segment.rows.clone().map(row));
+                    rows.extend(segment.rows().map(row));
                 }
                 self.sort_rows(&mut rows, &last)?;
                 rows.iter().for_each(|row| merged.push(row.row..row.row + 1));
@@ -186,7 +195,7 @@ impl Bundle {
         if self.column(column).is_some() {
             return Ok(());
         }
-        let Some(order) = self.order.get() else { return Ok(()) };
+        let Some(order) = self.order() else { return Ok(()) };
         let packed = self.decoded(column)?;
         let packed = packed.map(|builder| Arc::new(builder.finish(&order.ranges(self.rows))));
         self.columns.lock().unwrap_or_else(PoisonError::into_inner).insert(column, packed);
@@ -210,7 +219,7 @@ impl Bundle {
 
     /// The `seq` and the writer of a row.
     pub(super) fn arrival(&self, row: usize, last: &LastArrivals) -> Result<(u64, u64)> {
-        let pieces = self.order.get().map(|order| order.pieces.as_slice()).unwrap_or_default();
+        let pieces = self.order().map(|order| order.pieces.as_slice()).unwrap_or_default();
         let piece = pieces.partition_point(|piece| piece.at as usize <= row);
         let piece = piece.checked_sub(1).and_then(|piece| pieces.get(piece));
         let row = piece.map_or(row, |piece| piece.from as usize + row - piece.at as usize);
@@ -258,11 +267,21 @@ impl Order {
     }
 }
 
-/// The rows of one visitor in one part.
+/// What a segment takes while rows are put in order, and in the order that comes of it.
+const SEGMENT_BYTES: usize = size_of::<Segment>() + size_of::<Piece>() + size_of::<VisitorRun>();
+
+/// The rows of one visitor in one part. A bundle has fewer than 2³² rows.
 #[derive(Debug)]
 struct Segment {
     visitor: u64,
-    rows: Range<usize>,
+    start: u32,
+    end: u32,
+}
+
+impl Segment {
+    fn rows(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
 }
 
 /// A row of a visitor whose files overlap in time.
@@ -280,10 +299,14 @@ fn add_segments(segments: &mut Vec<Segment>, runs: &[VisitorRun], (first, base):
         let end = first + run.end as usize;
         match segments.last_mut() {
             // The visitor goes on from the block before.
-            Some(last) if last.visitor == run.visitor && last.rows.start >= base => {
-                last.rows.end = end;
+            Some(last) if last.visitor == run.visitor && last.start as usize >= base => {
+                last.end = end as u32;
             }
-            _ => segments.push(Segment { visitor: run.visitor, rows: start..end }),
+            _ => segments.push(Segment {
+                visitor: run.visitor,
+                start: start as u32,
+                end: end as u32,
+            }),
         }
         start = end;
     }

@@ -136,6 +136,31 @@ async fn memory_has_its_bound_and_may_be_none() {
     assert!(most > 9_000, "{most}");
 }
 
+/// Where nobody comes twice into a file, to put rows in order takes more memory than they do.
+#[tokio::test]
+async fn what_takes_more_order_than_rows_stays_in_its_files() {
+    for (visitors, stays_in_memory) in [(20, true), (200, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { resident_bytes: 16_000, ..options() };
+        let lake = Lake::open(folder.path(), options).await.unwrap();
+        for part in 0..2 {
+            let batch = (0..200).map(|n| Event {
+                visitor: VisitorId((n % visitors) << 32),
+                ..event_with_id(SITE, part * 200 + n)
+            });
+            lake.append(batch.collect(), Ids::Window).await.unwrap();
+            lake.seal().await.unwrap();
+        }
+        let (view, scan) = (lake.view(), Scan::new(SITE, &[Column::Name]));
+        let before = sorted(runs(&view, &scan));
+        for _ in 0..2 {
+            prepare(&view, &scan);
+            assert_eq!(view.resident_bytes() > 0, stays_in_memory, "{visitors} visitors");
+            assert_eq!(sorted(runs(&view, &scan)), before);
+        }
+    }
+}
+
 #[tokio::test]
 async fn files_that_leave_the_lake_leave_memory() {
     let folder = tempfile::tempdir().unwrap();
