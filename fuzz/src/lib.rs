@@ -54,6 +54,11 @@ targets! {
     sessions::carried_plain,
     sessions::kv_record,
     sessions::memcached_answer,
+    sessions::sql_session_row,
+    sessions::sql_django_row,
+    sessions::sql_history_row,
+    sessions::tower_cookie,
+    sessions::tower_row,
     #[cfg(feature = "analytics")]
     analytics::event_body,
     #[cfg(feature = "analytics")]

@@ -265,3 +265,28 @@ pub(crate) fn kv_record(bytes: &[u8]) {
 pub(crate) fn memcached_answer(bytes: &[u8]) {
     now(wayfarer_store_kv::fuzzing::memcached_answer(bytes));
 }
+
+/// A row of a native session in a SQL database.
+pub(crate) fn sql_session_row(bytes: &[u8]) {
+    wayfarer_store_sql::fuzzing::session_row(bytes);
+}
+
+/// A row of Django's table.
+pub(crate) fn sql_django_row(bytes: &[u8]) {
+    wayfarer_store_sql::fuzzing::django_row(bytes);
+}
+
+/// A row of the history of sessions.
+pub(crate) fn sql_history_row(bytes: &[u8]) {
+    wayfarer_store_sql::fuzzing::history_row(bytes);
+}
+
+/// The cookie of tower-sessions, as a browser brings it.
+pub(crate) fn tower_cookie(bytes: &[u8]) {
+    wayfarer_tower_sessions::fuzzing::cookie(bytes);
+}
+
+/// A row of tower-sessions' table.
+pub(crate) fn tower_row(bytes: &[u8]) {
+    wayfarer_tower_sessions::fuzzing::row(bytes);
+}

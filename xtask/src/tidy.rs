@@ -100,6 +100,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "wayfarer-lake",
             "wayfarer-session",
             "wayfarer-store-kv",
+            "wayfarer-store-sql",
+            "wayfarer-tower-sessions",
         ],
     ),
     ("xtask", &[]),

@@ -219,7 +219,7 @@ impl FromRow for Stored {
 }
 
 impl Stored {
-    fn listed(self) -> Result<Listed, StoreError> {
+    pub(crate) fn listed(self) -> Result<Listed, StoreError> {
         let expires_at = unstamp(&self.expires).ok_or_else(|| {
             let why = "expire_date is not a time as Django writes it";
             StoreError::new(StoreErrorKind::Unreadable, "load", why)
@@ -237,13 +237,18 @@ fn time(at: Timestamp) -> Value<'static> {
 
 /// An instant as Django writes it into SQLite: UTC, and microseconds only where there are any. SQLite compares rows by this
 /// text.
-fn stamp(at: Timestamp) -> String {
+pub(crate) fn stamp(at: Timestamp) -> String {
     let micros = at.as_microsecond().rem_euclid(1_000_000);
     let format = if micros == 0 { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S.%6f" };
     at.strftime(format).to_string()
 }
 
+/// The parser would take years before Christ, and pass over an offset, which Django never writes, as if it were none.
 fn unstamp(text: &str) -> Option<Timestamp> {
+    let (day, time) = text.split_at_checked("2026-01-15".len())?;
+    if !day.starts_with(|c: char| c.is_ascii_digit()) || time.contains(['+', '-', '[']) {
+        return None;
+    }
     let at: DateTime = text.parse().ok()?;
     at.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp())
 }
@@ -262,6 +267,8 @@ mod tests {
         for at in [whole, micros, Timestamp::from_microsecond(1_768_435_200_000_010).unwrap()] {
             assert_eq!(unstamp(&stamp(at)), Some(at));
         }
-        assert_eq!(unstamp("soon"), None);
+        for text in ["soon", "-000044-03-15 12:00:00", "2026-01-15 00:00:00+02:00"] {
+            assert_eq!(unstamp(text), None, "{text}");
+        }
     }
 }

@@ -31,16 +31,8 @@ impl<D: Database> NativeStore<D> {
 #[async_trait]
 impl<D: Database> SessionHistory for SqlHistory<D> {
     async fn append(&self, entry: &HistoryEntry) -> Result<(), StoreError> {
-        let values = vec![
-            micros(entry.at),
-            Value::Text(entry.kind.as_str()),
-            Value::MaybeText(entry.handle().map(|handle| handle.to_string())),
-            Value::MaybeText(entry.subject.map(|subject| subject.to_string())),
-            Value::MaybeText(entry.user.clone()),
-            Value::MaybeText(entry.reason.clone()),
-            Value::MaybeText(entry.device.clone()),
-        ];
-        self.database.change("append", (D::HISTORY.append, values)).await.map(drop)
+        let values = values(entry);
+        self.database.change("append", (D::HISTORY.append, values.into())).await.map(drop)
     }
 
     async fn read(&self, whose: &Whose, limit: u32) -> Result<Vec<HistoryEntry>, StoreError> {
@@ -63,8 +55,21 @@ impl<D: Database> SessionHistory for SqlHistory<D> {
     }
 }
 
+/// A row, as it is written: instant, kind, handle, subject, user, reason, device.
+pub(crate) fn values(entry: &HistoryEntry) -> [Value<'_>; 7] {
+    [
+        micros(entry.at),
+        Value::Text(entry.kind.as_str()),
+        Value::MaybeText(entry.handle().map(|handle| handle.to_string())),
+        Value::MaybeText(entry.subject.map(|subject| subject.to_string())),
+        Value::MaybeText(entry.user.clone()),
+        Value::MaybeText(entry.reason.clone()),
+        Value::MaybeText(entry.device.clone()),
+    ]
+}
+
 /// A row, as it is stored.
-struct Told {
+pub(crate) struct Told {
     at: i64,
     kind: String,
     subject: Option<String>,
@@ -87,7 +92,7 @@ impl FromRow for Told {
 }
 
 impl Told {
-    fn entry(self) -> Result<HistoryEntry, StoreError> {
+    pub(crate) fn entry(self) -> Result<HistoryEntry, StoreError> {
         let unreadable = |why: String| StoreError::new(StoreErrorKind::Unreadable, "read", why);
         let at = Timestamp::from_microsecond(self.at);
         let at = at.map_err(|error| unreadable(error.to_string()))?;

@@ -5,9 +5,17 @@
 //! [`SqlEpochs`], in `history` and `epochs`; how a database is opened and what its statements are,
 //! in the module of its name; `database` is what the one asks of the other.
 
+#![cfg_attr(
+    not(any(feature = "mysql", feature = "postgres", feature = "sqlite")),
+    expect(dead_code, reason = "without a database there is nobody to ask")
+)]
+
 mod database;
 mod django;
 mod epochs;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod history;
 #[cfg(feature = "mysql")]
 mod mysql;

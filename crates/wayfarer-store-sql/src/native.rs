@@ -269,7 +269,7 @@ impl FromRow for Keyed {
 }
 
 impl Keyed {
-    fn listed(self) -> Result<Listed, StoreError> {
+    pub(crate) fn listed(self) -> Result<Listed, StoreError> {
         Ok(Listed { key: StoreKey::new(self.key), loaded: self.stored.loaded()? })
     }
 }

@@ -10,7 +10,12 @@
 //! The page `docs/from-tower-sessions.md` goes through the move.
 
 mod cookie;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod old;
+#[cfg(any(feature = "fuzzing", feature = "postgres", feature = "sqlite"))]
+mod record;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod rows;
 mod store;

@@ -1,27 +1,13 @@
 //! The tables of tower-sessions-sqlx-store: [`SqliteRows`], [`PostgresRows`].
 //!
 //! That crate builds on another version of sqlx, and two versions of SQLite do not go into one program; so its rows are read
-//! here. A row is an id as text, a record in MessagePack, and the end of its life, which stands in the record too.
+//! here. A row is an id as text, a record, and the end of its life, which stands in the record too.
 
 use async_trait::async_trait;
-use time::OffsetDateTime;
 use tower_sessions_core::session::{Id, Record};
 use wayfarer::session::BoxError;
 
-use crate::old::OldSessions;
-
-/// A row is read whole, so this bounds what one costs.
-const MOST: usize = 8 << 20;
-
-/// The record in a row, if it is live.
-fn record(row: Option<(Vec<u8>,)>) -> Result<Option<Record>, BoxError> {
-    let Some((data,)) = row else { return Ok(None) };
-    if data.len() > MOST {
-        return Err(format!("the record has {} bytes, {MOST} are read", data.len()).into());
-    }
-    let record: Record = rmp_serde::from_slice(&data)?;
-    Ok((record.expiry_date > OffsetDateTime::now_utc()).then_some(record))
-}
+use crate::{old::OldSessions, record};
 
 /// Whether this may be put into a statement as the name of a table.
 fn check(name: &str) -> Result<(), BoxError> {
@@ -61,7 +47,8 @@ macro_rules! rows {
         impl OldSessions for $name {
             async fn load(&self, id: &Id) -> Result<Option<Record>, BoxError> {
                 let found = sqlx::query_as(self.load.clone()).bind(id.to_string());
-                record(found.fetch_optional(&self.pool).await?)
+                let row: Option<(Vec<u8>,)> = found.fetch_optional(&self.pool).await?;
+                row.map_or(Ok(None), |(data,)| record::live(&data))
             }
 
             async fn forget(&self, id: &Id) -> Result<(), BoxError> {

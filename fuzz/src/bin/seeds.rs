@@ -140,7 +140,62 @@ fn entries(target: &str) -> Result<Vec<Entry>, Box<dyn std::error::Error>> {
             ("no_end", b"HD cccccccccccc"),
             ("odd", b"HD c f t \xc3\xa9\r\nNS\r\nEX\r\nNF\r\n"),
         ]),
-        other => of_analytics(other),
+        other => of_rows(other).unwrap_or_else(|| of_analytics(other)),
+    })
+}
+
+/// What lies in databases, and the cookie of tower-sessions.
+fn of_rows(target: &str) -> Option<Vec<Entry>> {
+    Some(match target {
+        "sql_session_row" => named(&[
+            ("live", b"key\x1f3\x1f1767229200000000\x1fAAAAAAAAAAAAAAAAAAAAAA\x1f42\x1f{\"a\":1}"),
+            ("nobody", b"key\x1f1\x1f1767229200000000\x1f\x1f\x1fdata\x1f\xff"),
+            ("far", b"key\x1f-9223372036854775808\x1f9223372036854775807\x1f\x1f\x1f"),
+            ("no_key", b"\x1f1\x1f1767229200000000\x1f\x1f\x1f"),
+            ("no_subject", b"key\x1f1\x1f1767229200000000\x1fAAAA=\x1f42\x1f"),
+        ]),
+        "sql_django_row" => named(&[
+            ("whole", b"key\x1f2026-01-15 00:00:00\x1fdata"),
+            ("micros", b"key\x1f2026-01-15 00:00:00.654321\x1f"),
+            ("nanos", b"key\x1f2026-01-15T00:00:00.123456789\x1fdata"),
+            ("zone", b"key\x1f2026-01-15 00:00:00+02:00\x1fdata"),
+            ("leap", b"key\x1f2016-12-31 23:59:60\x1fdata"),
+            ("last", b"key\x1f9999-12-31 23:59:59.999999\x1fdata"),
+            ("before", b"key\x1f-000044-03-15 12:00:00\x1fdata"),
+            ("day", b"key\x1f2026-02-30\x1fdata"),
+        ]),
+        "sql_history_row" => named(&[
+            ("ended", b"1767225600000000\x1flogged_out\x1fhandle\x1fAAAAAAAAAAAAAAAAAAAAAA\x1f42\x1fpassword\x1fFirefox on Linux"),
+            ("custom", b"0\x1fmy own\x1f\x1f\x1f\x1f\x1f"),
+            ("far", b"9223372036854775807\x1fcreated\x1f\x1f\x1f42\x1f\x1f"),
+            ("no_subject", b"1\x1fcreated\x1f\x1fnone\x1f\x1f\x1f"),
+            ("no_text", b"1\x1f\xff\x1f\x1f\x1f\x1f\x1f"),
+        ]),
+        "tower_cookie" => {
+            let mut all = texts(&wayfarer_tower_sessions::fuzzing::headers().each_ref().map(|(name, header)| (*name, header.as_str())));
+            all.extend(named(&[
+                ("many", b"a=1; id=x; id=y; =z; ;"),
+                ("percent", b"id=%00%zz%C3%A9; %69%64=1"),
+                ("short", b"id=AAAA"),
+            ]));
+            all
+        }
+        "tower_row" => {
+            let row = wayfarer_tower_sessions::fuzzing::a_row();
+            let mut deep = row.clone();
+            // A value that is a list of a list of a list …
+            if let Some(at) = row.windows(2).position(|pair| pair == b"\xa1b") {
+                deep.splice(at + 2.., [0x91; 5000]);
+            }
+            let mut all = named(&[
+                ("lengths", b"\x93\xc4\x10\xff\xdf\xff\xff\xff\xff"),
+                ("none", b"\xc0"),
+                ("long", b"\x93\xdd\xff\xff\xff\xff"),
+            ]);
+            all.extend([("live".into(), row), ("deep".into(), deep)]);
+            all
+        }
+        _ => return None,
     })
 }
 
