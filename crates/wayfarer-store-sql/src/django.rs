@@ -243,7 +243,7 @@ pub(crate) fn stamp(at: Timestamp) -> String {
     at.strftime(format).to_string()
 }
 
-/// The parser would take years before Christ, and pass over an offset, which Django never writes, as if it were none.
+/// Reads such a text. The parser would take years before Christ, and pass over an offset; Django writes neither.
 fn unstamp(text: &str) -> Option<Timestamp> {
     let (day, time) = text.split_at_checked("2026-01-15".len())?;
     if !day.starts_with(|c: char| c.is_ascii_digit()) || time.contains(['+', '-', '[']) {

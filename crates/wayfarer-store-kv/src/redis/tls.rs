@@ -71,19 +71,22 @@ fn of_a_stranger(what: &str) -> bool {
     what.contains("UnknownIssuer") || what.contains("BadSignature")
 }
 
-/// What to do about a failure that the other side's certificate is the reason of. The client library hides whose error it
+/// What to do about a failure that a certificate is the reason of. The client library hides whose error it
 /// is, so its words must tell.
 pub(super) fn help(what: &str) -> Option<&'static str> {
-    let of_the_certificate = what.contains("invalid peer certificate");
-    of_the_certificate.then(|| match () {
-        () if of_a_stranger(what) => {
-            ": if you trust who signed it, name that authority, by `RedisOptions::ca_pem` or the \
-             environment variable `SSL_CERT_FILE`"
-        }
-        () if what.contains("not valid for name") => {
-            ": the address must name the host as the certificate does"
-        }
-        () => ": the server needs another certificate",
+    if what.contains("root certificate PEM") || what.contains("trust anchors") {
+        return Some(": `RedisOptions::ca_pem` is damaged");
+    }
+    if !what.contains("invalid peer certificate") {
+        return None;
+    }
+    Some(if of_a_stranger(what) {
+        ": if you trust who signed it, name that authority, by `RedisOptions::ca_pem` or the \
+         environment variable `SSL_CERT_FILE`"
+    } else if what.contains("not valid for name") {
+        ": the address must name the host as the certificate does"
+    } else {
+        ": the server needs another certificate"
     })
 }
 

@@ -97,8 +97,11 @@ mod real {
     async fn a_name_of_a_file_is_no_certificate() {
         let mut options = RedisOptions::default();
         options.ca_pem = Some("/etc/ssl/ca.pem".into());
-        let opened = RedisStore::open("rediss://localhost:1", options).await;
+        let opened = RedisStore::open("rediss://localhost:1", options.clone()).await;
         refused(opened, &["no certificate in it", "not its name"]);
+        options.ca_pem = Some("-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n".into());
+        let opened = RedisStore::open("rediss://localhost:1", options).await;
+        refused(opened, &["PEM", "ca_pem` is damaged"]);
     }
 
     fn patient() -> PoolOptions {
