@@ -112,6 +112,18 @@ async fn a_store_is_listed_shown_copied_and_revoked() {
     assert_eq!(run(&["purge", "--store", &to]).json(), json!({"forgotten": 0}));
 }
 
+/// With the feature `tls` there is nobody at this address, without it the feature is named.
+#[test]
+fn redis_by_tls_is_an_address_of_a_store() {
+    let house = House::new();
+    for url in ["rediss://localhost:1", "django+rediss://localhost:1"] {
+        let done = house.run(&["session", "list", "--store", url]);
+        let complaint = done.complaint(1);
+        let told = ["Redis at localhost:1", "turn on the feature `tls`"];
+        assert!(told.iter().any(|told| complaint.contains(told)), "{complaint}");
+    }
+}
+
 #[test]
 fn an_address_of_no_store_is_said() {
     let house = House::new();

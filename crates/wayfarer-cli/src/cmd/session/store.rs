@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `sqlite:PATH`, `file:FOLDER` | on this machine |
 //! | `postgres://…`, `mysql://…` | a database |
-//! | `redis://…`, `memcached://HOST:PORT,HOST:PORT` | a cache server |
+//! | `redis://…`, `rediss://…`, `memcached://HOST:PORT,HOST:PORT` | a cache server |
 //!
 //! With `django+` before it, the sessions of a Django project in the same place.
 
@@ -31,8 +31,8 @@ use crate::failure::Failure;
 /// Which store, and what opens its sessions
 #[derive(Args, Debug)]
 pub(crate) struct StoreArgs {
-    /// The store: sqlite:PATH, file:FOLDER, postgres://…, mysql://…, redis://…, memcached://HOST:PORT; `django+` before it for
-    /// a Django project's sessions there
+    /// The store: sqlite:PATH, file:FOLDER, postgres://…, mysql://…, redis://… or rediss://…, memcached://HOST:PORT; `django+`
+    /// before it for a Django project's sessions there
     #[arg(long = "store", value_name = "URL")]
     url: String,
     /// A file that holds the secret key of the Django project
@@ -104,8 +104,12 @@ pub(crate) async fn open(url: &str, codec: Option<&DjangoCodec>) -> Result<Opene
         ("mysql" | "mariadb", true) => {
             Arc::new(DjangoMySqlStore::open(place, PoolOptions::default()).await?)
         }
-        ("redis", false) => Arc::new(RedisStore::open(place, RedisOptions::default()).await?),
-        ("redis", true) => Arc::new(DjangoRedisStore::open(place, RedisOptions::default()).await?),
+        ("redis" | "rediss", false) => {
+            Arc::new(RedisStore::open(place, RedisOptions::default()).await?)
+        }
+        ("redis" | "rediss", true) => {
+            Arc::new(DjangoRedisStore::open(place, RedisOptions::default()).await?)
+        }
         ("memcached", false) => {
             Arc::new(MemcachedStore::open(&servers, MemcachedOptions::default()).await?)
         }
@@ -116,7 +120,7 @@ pub(crate) async fn open(url: &str, codec: Option<&DjangoCodec>) -> Result<Opene
     };
     let form = match (django, scheme) {
         (false, _) => Form::Native,
-        (true, "redis" | "memcached") => Form::Pickled,
+        (true, "redis" | "rediss" | "memcached") => Form::Pickled,
         (true, _) => Form::Signed,
     };
     Ok(Opened { store, form, history })
