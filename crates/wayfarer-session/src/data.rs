@@ -11,6 +11,8 @@ use std::{
     sync::Arc,
 };
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::{
     raw::Raw,
     scan::{self, Member, Object},
@@ -238,7 +240,7 @@ impl Changes {
         let more: usize = self.names.iter().map(Change::bytes).sum();
         let count = kept.len() + self.names.len();
         let mut changed = Writer::with_capacity(base.text().len() + more, count);
-        let mut placed = vec![false; self.names.len()];
+        let mut placed: SmallVec<[bool; 16]> = smallvec![false; self.names.len()];
         for member in kept {
             let name = base.slice(&member.name);
             let Some(at) = self.place(name) else {

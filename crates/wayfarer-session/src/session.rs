@@ -356,7 +356,7 @@ impl Session {
     /// What the session did in this request, so far. After the response the same handle tells the rest.
     #[must_use]
     pub fn journal(&self) -> Journal {
-        self.0.state().journal.clone()
+        self.0.state().journal.journal()
     }
 
     /// Notes the device of this `User-Agent`, by which a person recognises the session in a list: the families of browser and

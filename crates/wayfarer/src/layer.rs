@@ -222,7 +222,7 @@ impl SessionLayerBuilder {
         self
     }
 
-    /// How long a save tries to merge with those of other requests. The default is 5 seconds.
+    /// How long a save tries to merge with those of other requests, once it met one. The default is 5 seconds.
     #[must_use]
     pub fn save_deadline(mut self, deadline: Duration) -> Self {
         self.manager = self.manager.save_deadline(deadline);

@@ -69,7 +69,7 @@ impl Inner {
             Some(row) => row.about.clone(),
             None => About::new(now),
         };
-        let draft = self.draft(about, data, &identity, None)?;
+        let draft = self.draft((about, data, now), &identity, None)?;
         let Draft { about, data, record, .. } = &draft;
         let subject = identity.subject();
         let value = carrier.seal(record, subject, &*self.shared.random)?;

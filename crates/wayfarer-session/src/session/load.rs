@@ -55,25 +55,29 @@ impl Inner {
     }
 
     async fn load_at_the_gate(&self) -> Result<(), Error> {
-        {
+        let has_news = {
             let _gate = self.gate().await;
             if self.note_access() {
                 return Ok(());
             }
             self.look(Looker::Cookie, "load a session").await?;
-            self.note_refusal();
+            self.note_refusal()
+        };
+        if has_news {
+            self.tell().await;
         }
-        self.tell().await;
         Ok(())
     }
 
-    /// Counts and signals a cookie that is not ours: many of them from one place are somebody who guesses.
-    fn note_refusal(&self) {
+    /// Counts and signals a cookie that is not ours: many of them from one place are somebody who guesses. Says whether there
+    /// is any signal to be told.
+    fn note_refusal(&self) -> bool {
         let mut state = self.state();
         if state.journal.cookie == Brought::Refused {
             self.shared.counts.add(counts::REFUSED, 1);
             self.note_signal(&mut state, SignalKind::Refused);
         }
+        !state.signals.is_empty()
     }
 
     /// Notes that the session is used, and says whether it is loaded already.

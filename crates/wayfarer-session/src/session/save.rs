@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::{
     sync::MutexGuard,
     time::{Duration, Instant, sleep, timeout_at},
@@ -88,8 +89,10 @@ impl Inner {
         new_key: Option<NewKey>,
         mut compute: Option<&mut Compute<'_>>,
     ) -> Result<(), Error> {
-        let deadline = Instant::now() + self.shared.save_deadline;
         let mut turn = None;
+        // Most saves meet nobody, and need not look at the clock.
+        let mut deadline = None;
+        let from_now = || Instant::now() + self.shared.save_deadline;
         for round in 0.. {
             let (identity, row) = self.known();
             let mut data = match &row {
@@ -106,12 +109,12 @@ impl Inner {
                 Round::Taken => {}
                 Round::Conflict => {
                     if turn.is_none() {
-                        turn = Some(self.turn(deadline).await?);
+                        turn = Some(self.turn(*deadline.get_or_insert_with(from_now)).await?);
                     }
                     Box::pin(self.look_again()).await?;
                 }
             }
-            if Instant::now() >= deadline {
+            if Instant::now() >= *deadline.get_or_insert_with(from_now) {
                 break;
             }
             self.back_off(round).await?;
@@ -176,11 +179,12 @@ impl Inner {
     }
 
     async fn update(&self, identity: &Identity, row: &Row, data: Data) -> Result<Round, Error> {
-        let settled = self.state().settled;
-        let prior = row.about.prior.clone().filter(|_| !settled);
-        let about = About { prior, ..row.about.clone() };
-        let draft = self.draft(about, data, identity, Some(row))?;
+        let mut about = row.about.clone();
+        if about.prior.is_some() && self.state().settled {
+            about.prior = None;
+        }
         let (store, now) = (&self.shared.store, self.shared.now());
+        let draft = self.draft((about, data, now), identity, Some(row))?;
         let saving = store.save(identity.store_key(), &draft.record, &row.version, now);
         match self.ask("save", SAVING, saving).await? {
             Saved::Stored(version) => Ok(self.done(draft, version, None, None)),
@@ -201,7 +205,7 @@ impl Inner {
         let prior = moved.is_some().then(|| identity.store_key().clone());
         let (store, now) = (&self.shared.store, self.shared.now());
         let about = About { renewed: Some(now), prior, ..row.about.clone() };
-        let draft = self.draft(about, data, &next, Some(row))?;
+        let draft = self.draft((about, data, now), &next, Some(row))?;
         let left = moved.map(native::moved);
         let expires_at = draft.record.expires_at;
         let left = left.map(|data| Record { data, expires_at, subject: None, user: None });
@@ -255,7 +259,7 @@ impl Inner {
             _ => (self.state().mint(&self.shared)?, false),
         };
         let (store, now) = (&self.shared.store, self.shared.now());
-        let draft = self.draft(About::new(now), data, &identity, None)?;
+        let draft = self.draft((About::new(now), data, now), &identity, None)?;
         let creating = store.create(identity.store_key(), &draft.record, now);
         match self.ask("create", "create a session", creating).await? {
             Created::Stored(version) => {
@@ -286,12 +290,10 @@ impl Inner {
 
     pub(super) fn draft(
         &self,
-        mut about: About,
-        data: Data,
+        (mut about, data, now): (About, Data, Timestamp),
         identity: &Identity,
         before: Option<&Row>,
     ) -> Result<Draft, Error> {
-        let now = self.shared.now();
         // A clock that was ahead gives no session a longer life than it may have.
         about.created = about.created.map(|created| created.min(now));
         let bytes = self.shared.mode.encode(&about, &data, now)?;
@@ -314,7 +316,7 @@ impl Inner {
 
     /// The end that a session has, if it lies so near to where it would lie now that moving it is not worth a write to an
     /// index and another cookie. Django moves it with every save.
-    fn unmoved_end(&self, row: &Row, kept: Kept, end: jiff::Timestamp) -> Option<jiff::Timestamp> {
+    fn unmoved_end(&self, row: &Row, kept: Kept, end: Timestamp) -> Option<Timestamp> {
         let same = kept == Kept::of(row.data.get(expiry::ENTRY).as_ref());
         if self.shared.mode.is_django() || !same {
             return None;

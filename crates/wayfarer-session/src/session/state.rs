@@ -11,7 +11,7 @@ use crate::{
     data::{Changes, Data},
     error::{Error, ErrorKind},
     expiry::{self, Kept},
-    journal::{Brought, Journal},
+    journal::{Brought, Notes},
     key::Subject,
     manager::Shared,
     mode::{Identity, SUBJECT_ENTRY},
@@ -78,7 +78,7 @@ pub(super) struct State {
     pub(super) due: Due,
     /// The response head is out: no cookie can be sent any more.
     pub(super) head_sent: bool,
-    pub(super) journal: Journal,
+    pub(super) journal: Notes,
     /// What is to be told as soon as nothing is held that a receiver may need.
     pub(super) signals: Vec<Signal>,
 }
@@ -118,7 +118,7 @@ impl State {
             settled: false,
             due: Due::Nothing,
             head_sent,
-            journal: Journal { cookie: brought, ..Journal::default() },
+            journal: Notes::of(brought),
             signals: Vec::new(),
         }
     }
