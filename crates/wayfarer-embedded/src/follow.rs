@@ -1,6 +1,8 @@
 //! Keeps what the loop knows up with what happens: every event that becomes durable is shown to the models and to the list
 //! of who is there.
 
+use std::time::Duration;
+
 use tokio::time::{Instant, sleep_until};
 use wayfarer_lake::{Stored, Subscription};
 
@@ -9,6 +11,11 @@ use crate::Wayfarer;
 /// After a training that took a second, the next one waits for so many seconds: where more comes than can be followed,
 /// learning must not take the time that taking in needs.
 const REST: u32 = 20;
+
+/// Whoever cannot follow is busy, and a training would make it worse: it waits until nothing was missed for so long.
+const CALM: Duration = Duration::from_secs(10);
+/// But no longer than this: where it never gets calm, what the models know would grow old.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// Follows the lake until it is closed.
 pub(crate) async fn follow(wayfarer: Wayfarer, mut subscription: Subscription) {
@@ -23,7 +30,7 @@ pub(crate) async fn follow(wayfarer: Wayfarer, mut subscription: Subscription) {
         };
         let Some(live) = live else { return };
         wayfarer.presence().observe(&live.events);
-        schedule.miss(live.missed);
+        schedule.miss(live.missed, Instant::now());
         learn(&wayfarer, &live.events).await;
     }
 }
@@ -39,26 +46,33 @@ async fn until(due: Option<Instant>) {
 #[derive(Debug)]
 struct Schedule {
     missed: u64,
+    /// When something was missed for the first and for the last time since the last training.
+    between: Option<(Instant, Instant)>,
     not_before: Instant,
 }
 
 impl Schedule {
     /// Nothing was missed, and the first training need not wait.
     fn new(now: Instant) -> Schedule {
-        Schedule { missed: 0, not_before: now }
+        Schedule { missed: 0, between: None, not_before: now }
     }
 
-    fn miss(&mut self, events: u64) {
-        self.missed += events;
+    fn miss(&mut self, events: u64, now: Instant) {
+        if events > 0 {
+            self.missed += events;
+            self.between = Some((self.between.map_or(now, |(first, _)| first), now));
+        }
     }
 
     /// When to train; `None` while nothing was missed.
     fn due(&self) -> Option<Instant> {
-        (self.missed > 0).then_some(self.not_before)
+        let (first, last) = self.between?;
+        Some((last + CALM).min(first + PATIENCE).max(self.not_before))
     }
 
     /// A training begins: how many events it makes good. What is missed from now on waits for the next one.
     fn begin(&mut self) -> u64 {
+        self.between = None;
         std::mem::take(&mut self.missed)
     }
 
@@ -93,39 +107,48 @@ async fn train(wayfarer: &Wayfarer, sites: impl Iterator<Item = &str>) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn what_was_missed_is_trained_at_once_and_once() {
+    fn what_was_missed_is_trained_once_when_it_is_calm() {
         let now = Instant::now();
         let mut schedule = Schedule::new(now);
-        schedule.miss(0);
+        schedule.miss(0, now);
         assert_eq!(schedule.due(), None);
-        schedule.miss(3);
-        schedule.miss(4);
-        assert_eq!(schedule.due(), Some(now));
+        schedule.miss(3, now);
+        schedule.miss(4, now + SECOND);
+        schedule.miss(0, now + 5 * SECOND);
+        assert_eq!(schedule.due(), Some(now + SECOND + CALM));
         assert_eq!(schedule.begin(), 7);
         assert_eq!(schedule.due(), None);
+    }
+
+    #[test]
+    fn where_it_never_gets_calm_the_models_are_trained_all_the_same() {
+        let now = Instant::now();
+        let mut schedule = Schedule::new(now);
+        for second in 0..2000 {
+            schedule.miss(1, now + second * SECOND);
+        }
+        assert_eq!(schedule.due(), Some(now + PATIENCE));
     }
 
     #[test]
     fn a_training_that_took_long_is_followed_by_a_long_rest() {
         let began = Instant::now();
         let mut schedule = Schedule::new(began);
-        schedule.miss(1);
+        schedule.miss(1, began);
         schedule.begin();
         // While it trains, more goes by, which is not in the view that it trains from.
-        schedule.miss(5);
+        schedule.miss(5, began + SECOND);
         let ended = began + 3 * SECOND;
         schedule.end(began, ended);
         assert_eq!(schedule.due(), Some(ended + 60 * SECOND));
         schedule.begin();
         schedule.end(began, began);
-        schedule.miss(1);
-        assert_eq!(schedule.due(), Some(began), "what took no time asks for no rest");
+        schedule.miss(1, began);
+        assert_eq!(schedule.due(), Some(began + CALM), "what took no time asks for no rest");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A [`DataFile`] is what the catalog says of one file. Its footer is read when it is first needed.
 
-mod fetch;
+pub(crate) mod fetch;
 pub(crate) mod read;
 pub(crate) mod schema;
 pub(crate) mod stats;

@@ -37,6 +37,8 @@ const SPARE_BATCHES: usize = 4;
 
 /// Rows of a batch: all columns of one batch of every file lie in memory.
 const BATCH_ROWS: usize = 4 << 10;
+/// How much of each column of every file is read at once, in bytes.
+const WINDOW: usize = 32 << 10;
 
 /// What is merged, and how.
 pub(crate) struct Merge<'a> {
@@ -145,6 +147,7 @@ impl Inputs {
             let Some(span) = file.span(site) else { continue };
             let run = FileRun::new(Arc::clone(file), span.clone(), Wanted::ALL, Column::ALL)
                 .with_batch_rows(BATCH_ROWS)
+                .with_window(WINDOW)
                 .in_full();
             inputs.runs.push(Input { run, block: None, batch: 0, row: 0 });
             inputs.push_head(inputs.runs.len() - 1)?;

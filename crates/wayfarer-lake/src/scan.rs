@@ -13,6 +13,7 @@ use crate::{
     block::{Arrival, Block},
     file::{
         DataFile, SiteSpan,
+        fetch::WINDOW,
         read::{BLOCK_ROWS, FileRun},
     },
     gather::{Sorted, Wanted},
@@ -24,6 +25,10 @@ use crate::{
 const HOT_BLOCK_ROWS: usize = 32 << 10;
 /// About how many rows of files are held at once, however many files there are.
 const ROWS_AT_ONCE: usize = 512 << 10;
+/// About how many bytes of files are held at once before they are decoded.
+const BYTES_AT_ONCE: usize = 32 << 20;
+/// To read less of a column at once would not pay for the calls.
+const LEAST_WINDOW: usize = 16 << 10;
 /// Blocks of fewer rows would not pay for the calls.
 const LEAST_BLOCK_ROWS: usize = 4 << 10;
 
@@ -93,7 +98,10 @@ impl Run {
         scan: &Scan,
     ) -> Run {
         let rows = (ROWS_AT_ONCE / files.max(1)).clamp(LEAST_BLOCK_ROWS, BLOCK_ROWS);
-        let source = FileRun::new(file, span, scan.wanted(), &scan.columns).with_batch_rows(rows);
+        let window = BYTES_AT_ONCE / (files.max(1) * (scan.columns.len() + 2));
+        let source = FileRun::new(file, span, scan.wanted(), &scan.columns)
+            .with_batch_rows(rows)
+            .with_window(window.clamp(LEAST_WINDOW, WINDOW));
         Run { source: Source::File(Box::new(source)), wanted: scan.wanted(), last: None }
     }
 

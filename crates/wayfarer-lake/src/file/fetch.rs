@@ -52,8 +52,8 @@ impl ChunkReader for Whole {
     }
 }
 
-/// How much of a column is read at once, in bytes.
-const WINDOW: usize = 128 << 10;
+/// How much of a column is read at once, in bytes, where few are read side by side.
+pub(crate) const WINDOW: usize = 128 << 10;
 
 /// The bytes of a row group's columns, each read in windows: a walk over a hundred files holds a window of each column, and
 /// not all of a hundred row groups.
@@ -62,6 +62,8 @@ pub(super) struct Fetched(Arc<Columns>);
 
 struct Columns {
     source: Whole,
+    /// How much of a column is read at once.
+    window: usize,
     columns: Vec<ColumnBytes>,
 }
 
@@ -76,6 +78,7 @@ impl Fetched {
         file: &DataFile,
         group: &RowGroupMetaData,
         leaves: &[usize],
+        window: usize,
     ) -> Result<Fetched> {
         let chunks = leaves.iter().filter_map(|&leaf| group.columns().get(leaf));
         let columns = chunks.map(|chunk| {
@@ -83,12 +86,12 @@ impl Fetched {
             ColumnBytes { range: start..start.saturating_add(length), window: Mutex::default() }
         });
         let columns = columns.collect();
-        Ok(Fetched(Arc::new(Columns { source: Whole::open(file)?, columns })))
+        Ok(Fetched(Arc::new(Columns { source: Whole::open(file)?, window, columns })))
     }
 
     /// The bytes from `start` on that one window holds: `least` of them, unless the column ends before.
     fn from(&self, start: u64, least: usize) -> io::Result<Bytes> {
-        let Columns { source, columns } = &*self.0;
+        let Columns { source, columns, window: most } = &*self.0;
         let Some(column) = columns.iter().find(|column| column.range.contains(&start)) else {
             return Ok(Bytes::new());
         };
@@ -96,7 +99,7 @@ impl Fetched {
         let known = start.checked_sub(window.0).map(|from| from as usize);
         if known.is_none_or(|from| from + least > window.1.len()) {
             let rest = (column.range.end - start) as usize;
-            let length = least.max(WINDOW).min(rest);
+            let length = least.max(*most).min(rest);
             *window = (start, read_exact(source.file.as_ref(), start, length)?.into());
         }
         let from = (start - window.0) as usize;

@@ -25,7 +25,7 @@ use wayfarer_event::Column;
 
 use super::{
     DataFile, SiteSpan,
-    fetch::{Fetched, Whole},
+    fetch::{Fetched, WINDOW, Whole},
     schema,
 };
 use crate::{
@@ -87,7 +87,7 @@ pub(crate) fn each_part(
             continue;
         }
         let leaves = leaf(footer, column).into_iter().collect();
-        for batch in open(file, index, leaves, (rows, BLOCK_ROWS))? {
+        for batch in open(file, index, leaves, (rows, BLOCK_ROWS), WINDOW)? {
             let batch = batch.map_err(|error| damaged(file, error.into()))?;
             let part = batch.columns().first().and_then(|array| values(array, &mut known));
             take(part.ok_or_else(|| foreign(file, column))?)?;
@@ -115,6 +115,7 @@ pub(crate) struct FileRun {
     wanted: Wanted<'static>,
     columns: Vec<Column>,
     batch_rows: usize,
+    window: usize,
     /// Whether every column is decoded, also those that the statistics know.
     in_full: bool,
     next_group: usize,
@@ -155,6 +156,7 @@ impl FileRun {
             wanted,
             columns: columns.to_vec(),
             batch_rows: BLOCK_ROWS,
+            window: WINDOW,
             in_full: false,
             next_group: 0,
             rows_before: 0,
@@ -166,6 +168,11 @@ impl FileRun {
     /// The same in batches of this many rows.
     pub(crate) fn with_batch_rows(self, batch_rows: usize) -> FileRun {
         FileRun { batch_rows, ..self }
+    }
+
+    /// The same, with so many bytes of each column read at once.
+    pub(crate) fn with_window(self, window: usize) -> FileRun {
+        FileRun { window, ..self }
     }
 
     /// The same with an array for every column in each batch.
@@ -234,7 +241,7 @@ impl FileRun {
         let leaves: Vec<usize> = columns.filter_map(|column| leaf(footer, column)).collect();
         let at = rows.start;
         Ok(Group {
-            reader: open(&self.file, index, leaves, (rows, self.batch_rows))?,
+            reader: open(&self.file, index, leaves, (rows, self.batch_rows), self.window)?,
             constants,
             arrivals: Arc::new(Arrivals::new(Arc::clone(&self.file), index)),
             at,
@@ -333,7 +340,7 @@ impl Arrivals {
         let rows = footer.metadata().row_group(self.group).num_rows().unsigned_abs() as usize;
         let leaves = [Column::Seq, Column::Writer].iter();
         let leaves = leaves.filter_map(|column| leaf(footer, *column)).collect();
-        let mut reader = open(&self.file, self.group, leaves, (0..rows, rows))?;
+        let mut reader = open(&self.file, self.group, leaves, (0..rows, rows), WINDOW)?;
         let batch = reader.next().transpose();
         let batch = batch.map_err(|error| damaged(&self.file, error.into()))?;
         let both = batch.as_ref().and_then(|batch| {
@@ -349,10 +356,11 @@ fn open(
     index: usize,
     leaves: Vec<usize>,
     (rows, batch_rows): (Range<usize>, usize),
+    window: usize,
 ) -> Result<ParquetRecordBatchReader> {
     let footer = file.footer()?;
     let group = footer.metadata().row_group(index);
-    let source = Fetched::open(file, group, &leaves)?;
+    let source = Fetched::open(file, group, &leaves, window)?;
     let mask = ProjectionMask::leaves(footer.parquet_schema(), leaves);
     let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(source, footer.clone())
         .with_row_groups(vec![index])
