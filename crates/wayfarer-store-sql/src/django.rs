@@ -243,13 +243,15 @@ pub(crate) fn stamp(at: Timestamp) -> String {
     at.strftime(format).to_string()
 }
 
-/// Reads such a text. The parser would take years before Christ, and pass over an offset; Django writes neither.
+/// Reads such a text. The parser would take years before Christ, and pass over an offset; Django writes neither. What it says
+/// beyond the microsecond is cut off.
 fn unstamp(text: &str) -> Option<Timestamp> {
     let (day, time) = text.split_at_checked("2026-01-15".len())?;
     if !day.starts_with(|c: char| c.is_ascii_digit()) || time.contains(['+', '-', '[']) {
         return None;
     }
     let at: DateTime = text.parse().ok()?;
+    let at = at.with().nanosecond(0).build().ok()?;
     at.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp())
 }
 

@@ -158,6 +158,7 @@ fn of_rows(target: &str) -> Option<Vec<Entry>> {
             ("whole", b"key\x1f2026-01-15 00:00:00\x1fdata"),
             ("micros", b"key\x1f2026-01-15 00:00:00.654321\x1f"),
             ("nanos", b"key\x1f2026-01-15T00:00:00.123456789\x1fdata"),
+            ("nanos_before_1970", b"key\x1f1026-01-15T00:00:00.123456789\x1fd"),
             ("zone", b"key\x1f2026-01-15 00:00:00+02:00\x1fdata"),
             ("leap", b"key\x1f2016-12-31 23:59:60\x1fdata"),
             ("last", b"key\x1f9999-12-31 23:59:59.999999\x1fdata"),
