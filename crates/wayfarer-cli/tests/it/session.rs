@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::json;
 use wayfarer_session::{
     CookieKeys, FileStore, Outcome, SessionHistory, SessionManager, SessionStore, SignalBus,
-    SignalKind,
+    SignalKind, Subject, SystemRandom, Ticket,
 };
 use wayfarer_store_sql::{SqliteOptions, SqliteStore};
 
@@ -76,6 +76,18 @@ async fn a_native_cookie_names_its_session_and_no_key() {
     let (rest, last) = cookie.split_at(cookie.len() - 1);
     let forged = format!("{rest}{}", if last == "A" { "Q" } else { "A" });
     assert!(decode(&forged).complaint(1).contains("refused"));
+}
+
+#[test]
+fn a_cookie_that_begins_with_a_hyphen_is_no_option() {
+    let house = House::new();
+    let secret = house.file("secret");
+    fs::write(&secret, SECRET).unwrap();
+    let ticket = Ticket::random(&SystemRandom).unwrap();
+    let cookie = Ticket { subject: Subject::from_bytes([0xf8; 16]), ..ticket }.sign(&keys());
+    assert!(cookie.starts_with('-'));
+    let decode = ["session", "decode", &cookie, "--secret-key-file", path(&secret)];
+    assert_eq!(house.run(&decode).json()["subject"].as_str(), cookie.split('.').next());
 }
 
 #[tokio::test]

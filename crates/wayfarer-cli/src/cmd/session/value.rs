@@ -40,7 +40,7 @@ pub(crate) struct Secrets {
 #[derive(Args, Debug)]
 pub(crate) struct Decode {
     /// The value: of a cookie, a file or a row; `-` reads it from standard input
-    #[arg(default_value = "-")]
+    #[arg(default_value = "-", allow_hyphen_values = true)]
     value: String,
     #[command(flatten)]
     secrets: Secrets,
