@@ -108,7 +108,7 @@ impl Bundle {
     /// Works out the order of the rows, where it is worth the memory, of which there are so many bytes for all bundles. Blocking.
     pub(super) fn sort(&self, limit: usize) -> Result<()> {
         if self.order.get().is_none() {
-            // Two rows of a visitor in every file, more or less, or an order that takes an eighth of the memory.
+            // Three rows of every two visitors of a file, or else an order that takes an eighth of the memory.
             let most = (2 * self.rows / 3).max(limit / 8 / SEGMENT_BYTES);
             let sorted = self.sorted(most)?;
             self.order.get_or_init(|| sorted);
