@@ -45,35 +45,42 @@ async fn until(due: Option<Instant>) {
 /// When the models are trained anew, because live events went by.
 #[derive(Debug)]
 struct Schedule {
-    missed: u64,
-    /// When something was missed for the first and for the last time since the last training.
-    between: Option<(Instant, Instant)>,
+    /// Since the last training.
+    missed: Option<Missed>,
     not_before: Instant,
+}
+
+/// Live events that went by: how many, and when the first and the last of them.
+#[derive(Clone, Copy, Debug)]
+struct Missed {
+    events: u64,
+    first: Instant,
+    last: Instant,
 }
 
 impl Schedule {
     /// Nothing was missed, and the first training need not wait.
     fn new(now: Instant) -> Schedule {
-        Schedule { missed: 0, between: None, not_before: now }
+        Schedule { missed: None, not_before: now }
     }
 
     fn miss(&mut self, events: u64, now: Instant) {
         if events > 0 {
-            self.missed += events;
-            self.between = Some((self.between.map_or(now, |(first, _)| first), now));
+            let missed = self.missed.get_or_insert(Missed { events: 0, first: now, last: now });
+            missed.events += events;
+            missed.last = now;
         }
     }
 
     /// When to train; `None` while nothing was missed.
     fn due(&self) -> Option<Instant> {
-        let (first, last) = self.between?;
+        let Missed { first, last, .. } = self.missed?;
         Some((last + CALM).min(first + PATIENCE).max(self.not_before))
     }
 
     /// A training begins: how many events it makes good. What is missed from now on waits for the next one.
     fn begin(&mut self) -> u64 {
-        self.between = None;
-        std::mem::take(&mut self.missed)
+        self.missed.take().map_or(0, |missed| missed.events)
     }
 
     /// A training is over.
