@@ -205,8 +205,7 @@ impl Sealer {
             let mut sorted = Sorted::new(&frozen.chunks, writer, &Wanted::ALL);
             let (mut hot, mut settled) = (frozen.ids, 0);
             if let Some(settling) = settling {
-                settled =
-                    settling.settle(&mut sorted, &mut hot, &frozen.asked, &known, &ids.own)?;
+                settled = settling.settle(&mut sorted, &mut hot, &frozen.asked, &known, &ids)?;
             }
             let file = match sorted.rows() {
                 0 => None,

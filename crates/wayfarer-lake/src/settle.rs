@@ -18,7 +18,7 @@ use crate::{
     Result,
     catalog::Others,
     gather::{Cell, Sorted},
-    ids::{Fingerprint, HotIds, IdFile, fingerprint_of},
+    ids::{Fingerprint, HotIds, IdFile, IdFolder, fingerprint_of},
     rule::Rules,
 };
 
@@ -44,12 +44,12 @@ impl Settling {
         hot: &mut Arc<HotIds>,
         asked: &[Arc<IdFile>],
         known: &[Arc<IdFile>],
-        own: &str,
+        ids: &IdFolder,
     ) -> Result<u64> {
         let asked: HashSet<&str> = asked.iter().map(|file| file.row.name.as_str()).collect();
         let is_new = |file: &&Arc<IdFile>| {
             let name = file.row.name.as_str();
-            !name.starts_with(own) && !asked.contains(name)
+            !ids.is_own(name) && !asked.contains(name)
         };
         let doubled = doubled(hot, known.iter().filter(is_new))?;
         let mut gone = doubled.clone();

@@ -7,6 +7,9 @@ use wayfarer_event::Micros;
 use super::{Fingerprint, HotIds, IdFile};
 use crate::{Ids, Options, Result, catalog::IdFileRow, storage::Storage};
 
+/// Stands in the name of a file that another node wrote again, before the prefix of the node whose ids they are.
+const OF: &str = "-of-";
+
 /// The folder of id files, and what bounds it.
 #[derive(Debug)]
 pub(crate) struct IdFolder {
@@ -14,7 +17,8 @@ pub(crate) struct IdFolder {
     pub(crate) folder: PathBuf,
     pub(crate) window_days: u32,
     pub(crate) window_ids: u64,
-    /// Names of files that this writer merges begin with this: where several nodes share the folder, each merges its own.
+    /// Names of files that this writer makes begin with this. Where several nodes share the folder, each merges the ids that
+    /// it took, and looks for its hot ids in those of the others.
     pub(crate) own: String,
 }
 
@@ -36,6 +40,11 @@ impl IdFolder {
             window_days: options.window_days,
             window_ids: options.window_ids,
         }
+    }
+
+    /// Whether the ids of a file are what this writer took, whoever wrote it.
+    pub(crate) fn is_own(&self, name: &str) -> bool {
+        owner(name).starts_with(&self.own)
     }
 
     /// Opens the files that the catalog names, save those that are open already.
@@ -72,7 +81,8 @@ impl IdFolder {
         Ok(change)
     }
 
-    /// Writes the files that hold some of these ids again, without them; says how many they were.
+    /// Writes the files that hold some of these ids again, without them; says how many they were. Another node's ids stay that
+    /// node's: they may be new to what is hot here.
     pub(crate) fn forget(
         &self,
         stem: &str,
@@ -91,7 +101,10 @@ impl IdFolder {
             }
             forgotten += held;
             change.drop_file(&file.row.name);
-            let name = format!("{stem}-{index}.ids");
+            let name = match self.is_own(&file.row.name) {
+                true => format!("{stem}-{index}.ids"),
+                false => format!("{stem}-{index}{OF}{}.ids", owner(&file.row.name)),
+            };
             let row = IdFileRow { name, ids: file.row.ids - held, ..file.row.clone() };
             if row.ids > 0 {
                 let kept = Arc::clone(file).iter();
@@ -113,7 +126,7 @@ impl IdFolder {
         change: &mut IdChange,
     ) -> Result<()> {
         let ledger = ids == Ids::Ledger;
-        let own = change.files.iter().filter(|file| file.row.name.starts_with(&self.own));
+        let own = change.files.iter().filter(|file| self.is_own(&file.row.name));
         let merged = mergeable(own, ledger, now, fresh.len() as u64);
         let count = fresh.len() as u64 + merged.iter().map(|file| file.row.ids).sum::<u64>();
         let kind = if ledger { "ledger" } else { "window" };
@@ -160,6 +173,13 @@ impl IdChange {
         self.added.retain(|row| row.name != name);
         self.gone.push(name.to_owned());
     }
+}
+
+/// The prefix of the writer whose ids a file has: `wayfarer-`, its number, and a hyphen.
+fn owner(name: &str) -> &str {
+    let name = name.split_once(OF).map_or(name, |(_, owner)| owner);
+    let end = name.match_indices('-').nth(1).map_or(name.len(), |(hyphen, _)| hyphen + 1);
+    name.get(..end).unwrap_or(name)
 }
 
 /// The newest files that are no larger than twice what is merged into them, so that each id is written log n times. A

@@ -91,3 +91,23 @@ fn site_and_id_do_not_run_into_each_other() {
     assert_ne!(fingerprint(&event("ab", "c")), fingerprint(&event("a", "bc")));
     assert_eq!(fingerprint(&Event::default()), None);
 }
+
+#[test]
+fn what_an_erasure_writes_again_stays_whose_it_was() {
+    let temp = tempfile::tempdir().unwrap();
+    let node =
+        |own: &str| IdFolder::new(temp.path().to_owned(), own.to_owned(), &Options::default());
+    let (a, b) = (node("wayfarer-a-"), node("wayfarer-b-"));
+    let first = b.seal(day(1), "wayfarer-b-1-0", &hot(0..10, Ids::Window), &[]).unwrap();
+    let (second, forgotten) = a.forget("wayfarer-a-e0-9", &[3].into(), &first.files).unwrap();
+    assert_eq!(forgotten, 1);
+    let name = &second.added[0].name;
+    assert!(name.starts_with(&a.own), "{name} would be tidied up by the other");
+    assert!(b.is_own(name) && !a.is_own(name), "{name}");
+    let (third, _) = a.forget("wayfarer-a-e1-9", &[4].into(), &second.files).unwrap();
+    assert!(b.is_own(&third.added[0].name), "{}", third.added[0].name);
+    let beside = a.seal(day(1), "wayfarer-a-1-2", &hot(50..60, Ids::Window), &third.files).unwrap();
+    assert_eq!(beside.gone, [""; 0]);
+    let merged = b.seal(day(1), "wayfarer-b-2-1", &hot(20..30, Ids::Window), &third.files).unwrap();
+    assert_eq!(merged.files.iter().map(|file| file.row.ids).collect::<Vec<_>>(), [18]);
+}

@@ -271,6 +271,43 @@ async fn what_two_nodes_acknowledged_before_they_were_killed_is_there_once() {
     );
 }
 
+/// An erasure writes the other node's ids again; they stay the other's, or the next seal would not look into them.
+#[tokio::test]
+async fn an_event_that_both_took_is_settled_though_one_erased_between() {
+    let shared = Shared::new(Postgres::shared().unwrap());
+    let [eraser, other] = shared.both().await;
+    let person = Person::User("zoe".into());
+    let of_person = Event { user: Some("zoe".into()), ..event_with_id("a", 1) };
+    other.append(vec![of_person, event_with_id("a", 2)], Ids::Window).await.unwrap();
+    let sites = ["a".to_owned()];
+    let meanwhile = async {
+        // Asked twice: the second time is after the last seal of the one who erases.
+        for seals in 1..=2 {
+            while other.status().counts.seals < seals {
+                other.keep_up().await.unwrap();
+            }
+            if seals == 1 {
+                other.append(vec![event_with_id("a", 3)], Ids::Window).await.unwrap();
+            } else {
+                eraser.append(vec![event_with_id("a", 3)], Ids::Window).await.unwrap();
+            }
+        }
+        loop {
+            other.keep_up().await.unwrap();
+        }
+    };
+    let erased = tokio::select! {
+        erased = eraser.erase(&sites, &person) => erased.unwrap(),
+        () = meanwhile => unreachable!(),
+    };
+    assert_eq!(erased.ids, 1);
+    eraser.seal().await.unwrap();
+    let expected = BTreeMap::from([("id-2".to_owned(), 1), ("id-3".to_owned(), 1)]);
+    assert_eq!(counts(&eraser), (expected.clone(), 0));
+    other.keep_up().await.unwrap();
+    assert_eq!(counts(&other), (expected, 0));
+}
+
 #[tokio::test]
 async fn events_go_on_while_postgres_is_away_and_are_sealed_when_it_is_back() {
     let postgres = Postgres::start().unwrap();
