@@ -14,6 +14,9 @@ const REST: u32 = 20;
 
 /// Whoever cannot follow is busy, and a training would make it worse: it waits until nothing was missed for so long.
 const CALM: Duration = Duration::from_secs(10);
+/// Nor is it calm while so many events a second come. A training opens every file at once, and a rush leaves hundreds of small
+/// ones behind, until they are merged.
+const RUSH: u64 = 20_000;
 /// But no longer than this: where it never gets calm, what the models know would grow old.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
@@ -30,7 +33,7 @@ pub(crate) async fn follow(wayfarer: Wayfarer, mut subscription: Subscription) {
         };
         let Some(live) = live else { return };
         wayfarer.presence().observe(&live.events);
-        schedule.miss(live.missed, Instant::now());
+        schedule.see(live.events.len() as u64, live.missed, Instant::now());
         learn(&wayfarer, &live.events).await;
     }
 }
@@ -48,9 +51,17 @@ struct Schedule {
     /// Since the last training.
     missed: Option<Missed>,
     not_before: Instant,
+    second: Second,
 }
 
-/// Live events that went by: how many, and when the first and the last of them.
+/// The second that runs: when it began, and how many events came in it.
+#[derive(Clone, Copy, Debug)]
+struct Second {
+    began: Instant,
+    events: u64,
+}
+
+/// Live events that went by: how many, when the first of them, and when it was last too busy to make that good.
 #[derive(Clone, Copy, Debug)]
 struct Missed {
     events: u64,
@@ -61,14 +72,21 @@ struct Missed {
 impl Schedule {
     /// Nothing was missed, and the first training need not wait.
     fn new(now: Instant) -> Schedule {
-        Schedule { missed: None, not_before: now }
+        Schedule { missed: None, not_before: now, second: Second { began: now, events: 0 } }
     }
 
-    fn miss(&mut self, events: u64, now: Instant) {
-        if events > 0 {
-            let missed = self.missed.get_or_insert(Missed { events: 0, first: now, last: now });
-            missed.events += events;
-            missed.last = now;
+    /// Events came, and so many of those before them went by.
+    fn see(&mut self, events: u64, missed: u64, now: Instant) {
+        if now.saturating_duration_since(self.second.began) >= Duration::from_secs(1) {
+            self.second = Second { began: now, events: 0 };
+        }
+        self.second.events += events + missed;
+        if missed > 0 {
+            let known = self.missed.get_or_insert(Missed { events: 0, first: now, last: now });
+            known.events += missed;
+            known.last = now;
+        } else if let (Some(known), true) = (&mut self.missed, self.second.events > RUSH) {
+            known.last = now;
         }
     }
 
@@ -122,14 +140,27 @@ mod tests {
     fn what_was_missed_is_trained_once_when_it_is_calm() {
         let now = Instant::now();
         let mut schedule = Schedule::new(now);
-        schedule.miss(0, now);
+        schedule.see(0, 0, now);
         assert_eq!(schedule.due(), None);
-        schedule.miss(3, now);
-        schedule.miss(4, now + SECOND);
-        schedule.miss(0, now + 5 * SECOND);
+        schedule.see(0, 3, now);
+        schedule.see(0, 4, now + SECOND);
+        schedule.see(0, 0, now + 5 * SECOND);
         assert_eq!(schedule.due(), Some(now + SECOND + CALM));
         assert_eq!(schedule.begin(), 7);
         assert_eq!(schedule.due(), None);
+    }
+
+    #[test]
+    fn a_rush_that_is_followed_is_not_calm_either() {
+        let now = Instant::now();
+        let mut schedule = Schedule::new(now);
+        schedule.see(0, 1, now);
+        schedule.see(RUSH, 0, now + 2 * SECOND);
+        assert_eq!(schedule.due(), Some(now + CALM));
+        schedule.see(1, 0, now + 2 * SECOND + SECOND / 2);
+        assert_eq!(schedule.due(), Some(now + 2 * SECOND + SECOND / 2 + CALM));
+        schedule.see(RUSH, 0, now + 4 * SECOND);
+        assert_eq!(schedule.due(), Some(now + 2 * SECOND + SECOND / 2 + CALM));
     }
 
     #[test]
@@ -137,7 +168,7 @@ mod tests {
         let now = Instant::now();
         let mut schedule = Schedule::new(now);
         for second in 0..2000 {
-            schedule.miss(1, now + second * SECOND);
+            schedule.see(0, 1, now + second * SECOND);
         }
         assert_eq!(schedule.due(), Some(now + PATIENCE));
     }
@@ -146,16 +177,16 @@ mod tests {
     fn a_training_that_took_long_is_followed_by_a_long_rest() {
         let began = Instant::now();
         let mut schedule = Schedule::new(began);
-        schedule.miss(1, began);
+        schedule.see(0, 1, began);
         schedule.begin();
         // While it trains, more goes by, which is not in the view that it trains from.
-        schedule.miss(5, began + SECOND);
+        schedule.see(0, 5, began + SECOND);
         let ended = began + 3 * SECOND;
         schedule.end(began, ended);
         assert_eq!(schedule.due(), Some(ended + 60 * SECOND));
         schedule.begin();
         schedule.end(began, began);
-        schedule.miss(1, began);
+        schedule.see(0, 1, began);
         assert_eq!(schedule.due(), Some(began + CALM), "what took no time asks for no rest");
     }
 }

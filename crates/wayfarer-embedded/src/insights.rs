@@ -76,7 +76,9 @@ impl Wayfarer {
             self.control().site(site).map_or(jiff::tz::TimeZone::UTC, |s| s.timezone.clone());
         let view = self.lake().view();
         let known_to = view.position().next_seq;
-        let context = self.context(view, zone);
+        let mut context = self.context(view, zone);
+        // Nobody waits for it: the other processors are for those who send and ask.
+        context.threads = 1;
         let (name, learned) = (site.to_owned(), Arc::clone(self.learned()));
         let training = tokio::task::spawn_blocking(move || {
             match NextPages::train(&context, &name) {

@@ -6,7 +6,7 @@
 //! connection ends, whichever way. So a pooler that hands transactions to changing connections must not stand in between.
 
 use sqlx::{
-    Connection, Encode, PgConnection, Postgres, Type,
+    ConnectOptions, Connection, Encode, PgConnection, Postgres, Type,
     encode::IsNull,
     error::BoxDynError,
     postgres::{PgArgumentBuffer, PgConnectOptions, PgTypeInfo},
@@ -54,14 +54,24 @@ pub(super) fn data_path(shared: &SharedCatalog) -> Result<String> {
     Ok(format!("{}/lake/", name.trim_end_matches('/')))
 }
 
-/// The address as libpq takes it, without the password.
+/// The address as libpq takes it, without the password: also how far the server is to be trusted.
 pub(super) fn libpq(options: &PgConnectOptions) -> String {
     let (host, port, user) = (options.get_host(), options.get_port(), options.get_username());
     let database = options.get_database().unwrap_or(user);
     let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
     let [host, user, database] = [host, user, database].map(quoted);
-    format!("host='{host}' port={port} user='{user}' dbname='{database}'")
+    let mut address = format!("host='{host}' port={port} user='{user}' dbname='{database}'");
+    for (name, value) in options.to_url_lossy().query_pairs() {
+        let of_tls = ["sslmode", "sslrootcert", "sslcert", "sslkey"].contains(&&*name);
+        if of_tls && (&*name, &*value) != DEFAULT {
+            address += &format!(" {name}='{}'", quoted(&value));
+        }
+    }
+    address
 }
+
+/// What libpq does when nothing is said.
+const DEFAULT: (&str, &str) = ("sslmode", "prefer");
 
 /// Negative, since other programs rather choose positive numbers.
 pub(super) fn lock_of(writer: u64) -> i64 {

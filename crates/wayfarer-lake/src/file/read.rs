@@ -2,7 +2,7 @@
 
 use std::{
     ops::Range,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use arrow_array::{
@@ -36,6 +36,11 @@ use crate::{
 
 /// Rows decoded at once: small enough to stay in the processor's cache, large enough to pay for the calls.
 pub(crate) const BLOCK_ROWS: usize = 32 << 10;
+/// Rows of which the order of arrival is read at once, and how much of those columns, in bytes.
+const ARRIVALS: usize = 4 << 10;
+const ARRIVALS_WINDOW: usize = 16 << 10;
+/// How many times so many rows further on a row may be, to be reached by reading on.
+const NEAR: usize = 16;
 /// The columns that every block has.
 const ALWAYS: [Column; 2] = [Column::Visitor, Column::Ts];
 
@@ -116,7 +121,7 @@ pub(crate) struct FileRun {
     columns: Vec<Column>,
     batch_rows: usize,
     window: usize,
-    /// Whether every column is decoded, also those that the statistics know.
+    /// Whether every column that has values is decoded, also where the statistics know them.
     in_full: bool,
     next_group: usize,
     /// How many rows lie before `next_group`.
@@ -175,7 +180,7 @@ impl FileRun {
         FileRun { window, ..self }
     }
 
-    /// The same with an array for every column in each batch.
+    /// The same with an array in each batch for every column that has values.
     pub(crate) fn in_full(self) -> FileRun {
         FileRun { in_full: true, ..self }
     }
@@ -234,7 +239,9 @@ impl FileRun {
         rows: Range<usize>,
     ) -> Result<Group> {
         let group = footer.metadata().row_group(index);
-        let constant = |column: &Column| if self.in_full { None } else { constant(group, *column) };
+        let constant = |column: &Column| {
+            constant(group, *column).filter(|known| !self.in_full || known.is_null())
+        };
         let constants: Vec<Option<Constant>> = self.columns.iter().map(constant).collect();
         let unknown = self.columns.iter().zip(&constants).filter(|(_, known)| known.is_none());
         let columns = ALWAYS.into_iter().chain(unknown.map(|(column, _)| *column));
@@ -282,6 +289,10 @@ impl FileRun {
 }
 
 impl Constant {
+    fn is_null(&self) -> bool {
+        matches!(self, Constant::Null)
+    }
+
     fn values(&self, rows: usize) -> Values {
         match self {
             Constant::Null => Values::Null { rows },
@@ -308,45 +319,91 @@ fn constant(group: &RowGroupMetaData, column: Column) -> Option<Constant> {
     }
 }
 
-/// The order of arrival in a row group, read when it is first asked for.
+/// The order of arrival in a row group, read where it is asked for, some thousand rows at a time: a walk over a hundred files
+/// asks in each of them, and mostly from the front to the back.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     file: Arc<DataFile>,
     group: usize,
-    known: OnceLock<(ScalarBuffer<u64>, ScalarBuffer<u64>)>,
+    part: Mutex<Option<Part>>,
+}
+
+/// Some rows of a row group, and the reader that has those after them.
+#[derive(Debug)]
+struct Part {
+    reader: ParquetRecordBatchReader,
+    /// The first of the rows.
+    first: usize,
+    seqs: ScalarBuffer<u64>,
+    writers: Writers,
+}
+
+/// Who took the rows.
+#[derive(Clone, Debug)]
+enum Writers {
+    One(u64),
+    Each(ScalarBuffer<u64>),
 }
 
 impl Arrivals {
     pub(crate) fn new(file: Arc<DataFile>, group: usize) -> Arrivals {
-        Arrivals { file, group, known: OnceLock::new() }
+        Arrivals { file, group, part: Mutex::new(None) }
     }
 
     /// `seq` and writer of a row of the group.
     pub(crate) fn of(&self, row: usize) -> Result<(u64, u64)> {
-        let (seqs, writers) = match self.known.get() {
-            Some(known) => known,
-            None => {
-                let read = self.read()?;
-                self.known.get_or_init(|| read)
-            }
+        let mut known = self.part.lock().unwrap_or_else(PoisonError::into_inner);
+        let near = |part: &Part| (part.first..part.first + NEAR * ARRIVALS).contains(&row);
+        let mut part = match known.take().filter(near) {
+            Some(part) => part,
+            None => self.open(row - row % ARRIVALS)?,
         };
-        let both = seqs.get(row).zip(writers.get(row));
-        let both = both.map(|(seq, writer)| (*seq, *writer));
-        both.ok_or_else(|| Error::corrupt(&self.file.path, "a row group is shorter than it says"))
+        while row >= part.first + part.seqs.len() {
+            part = self.next(part)?;
+        }
+        let at = row - part.first;
+        let writer = match &part.writers {
+            Writers::One(writer) => Some(*writer),
+            Writers::Each(writers) => writers.get(at).copied(),
+        };
+        let both = part.seqs.get(at).copied().zip(writer);
+        *known = Some(part);
+        both.ok_or_else(|| self.too_short())
     }
 
-    fn read(&self) -> Result<(ScalarBuffer<u64>, ScalarBuffer<u64>)> {
+    /// Stands before a row.
+    fn open(&self, first: usize) -> Result<Part> {
         let footer = self.file.footer()?;
-        let rows = footer.metadata().row_group(self.group).num_rows().unsigned_abs() as usize;
-        let leaves = [Column::Seq, Column::Writer].iter();
-        let leaves = leaves.filter_map(|column| leaf(footer, *column)).collect();
-        let mut reader = open(&self.file, self.group, leaves, (0..rows, rows), WINDOW)?;
-        let batch = reader.next().transpose();
-        let batch = batch.map_err(|error| damaged(&self.file, error.into()))?;
-        let both = batch.as_ref().and_then(|batch| {
-            Some((numbers(batch, Column::Seq)?, numbers(batch, Column::Writer)?))
-        });
-        both.ok_or_else(|| foreign(&self.file, Column::Seq))
+        let group = footer.metadata().row_group(self.group);
+        let rows = group.num_rows().unsigned_abs() as usize;
+        if first >= rows {
+            return Err(self.too_short());
+        }
+        let one = bounds(group, Column::Writer).filter(|(least, greatest)| least == greatest);
+        let columns = [Some(Column::Seq), one.is_none().then_some(Column::Writer)];
+        let leaves = columns.into_iter().flatten().filter_map(|column| leaf(footer, column));
+        let (leaves, rows) = (leaves.collect(), (first..rows, ARRIVALS));
+        Ok(Part {
+            reader: open(&self.file, self.group, leaves, rows, ARRIVALS_WINDOW)?,
+            first,
+            seqs: Vec::new().into(),
+            writers: Writers::One(one.map_or(0, |(writer, _)| writer as u64)),
+        })
+    }
+
+    /// The rows after these.
+    fn next(&self, part: Part) -> Result<Part> {
+        let Part { mut reader, first, seqs, writers } = part;
+        let batch = reader.next().transpose().map_err(|error| damaged(&self.file, error.into()))?;
+        let batch = batch.ok_or_else(|| self.too_short())?;
+        let first = first + seqs.len();
+        let seqs = numbers(&batch, Column::Seq).ok_or_else(|| foreign(&self.file, Column::Seq))?;
+        let writers = numbers(&batch, Column::Writer).map_or(writers, Writers::Each);
+        Ok(Part { reader, first, seqs, writers })
+    }
+
+    fn too_short(&self) -> Error {
+        Error::corrupt(&self.file.path, "a row group is shorter than it says")
     }
 }
 

@@ -36,6 +36,8 @@ use crate::{
 
 /// Rows of a row group: what a reader has to decode for a single visitor, and the memory that a writer needs.
 pub(crate) const GROUP_ROWS: usize = 256 << 10;
+/// Rows of a seal that are made into columns at once, which takes some hundred bytes a row.
+const BATCH_ROWS: usize = 16 << 10;
 /// The version of what a file's columns mean, in its metadata.
 const FILE_VERSION: &str = "1";
 /// A dictionary may grow to this before a column falls back to plain texts, which are slower to read.
@@ -61,8 +63,8 @@ pub(crate) struct Written {
 pub(crate) fn write(storage: &dyn Storage, path: &Path, rows: &mut Sorted) -> Result<Written> {
     let mut writer = FileWriter::create(storage, path)?;
     let total = rows.rows();
-    for start in (0..total).step_by(GROUP_ROWS) {
-        let end = total.min(start + GROUP_ROWS);
+    for start in (0..total).step_by(BATCH_ROWS) {
+        let end = total.min(start + BATCH_ROWS);
         let column = |&column: &Column| (column, rows.column(column, start, end));
         let columns: Vec<_> = Column::ALL.iter().map(column).collect();
         let arrays = columns.into_iter().map(|(column, values)| array(column, values));

@@ -21,6 +21,7 @@ use wayfarer_lake::{
 };
 use wayfarer_testkit::Postgres;
 
+use super::duckdb::ask;
 use crate::{
     erase::traces,
     kill::{self, EVENTS, Said},
@@ -108,6 +109,10 @@ async fn a_catalog_is_spoken_to_in_secret() {
         WHERE application_name = 'wayfarer' AND datname = current_database()";
     let secret: Vec<bool> = sqlx::query_scalar(secret).fetch_all(&mut raw).await.unwrap();
     assert!(!secret.is_empty() && secret.iter().all(|secret| *secret), "{secret:?}");
+    let line = lake.status().duckdb;
+    assert!(line.contains("sslmode=''verify-full'' sslrootcert=''/"), "{line}");
+    let rows = ask(shared.nodes[0].path(), &lake, &["SELECT count(*) FROM lake.events"]);
+    assert_eq!(rows, [serde_json::json!([["1"]])]);
     shared.url = plain + &checked;
     let refused = Lake::open(shared.nodes[1].path(), shared.options()).await.unwrap_err();
     assert!(refused.to_string().contains("not valid for name"), "{refused}");
