@@ -57,7 +57,7 @@ fn goaccess(log: &Path, folder: &Path) -> Result<Option<f64>> {
     }
 }
 
-/// Writes the lines of a log again and again, its years shifted by one a repetition, so that no line is there twice.
+/// Writes the lines of a log again and again, each repetition in a month of its own, so that none brings a line of another.
 fn repeat(log: &Path, lines: u64, into: &Path) -> Result<()> {
     let at = || format!("could not read {}", log.display());
     let mut original = Vec::new();
@@ -75,24 +75,29 @@ fn repeat(log: &Path, lines: u64, into: &Path) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// The line with its year moved back: `[17/May/2015:10:05:03 +0000]` becomes `[17/May/2014:…`.
-fn shifted(line: &[u8], years: usize) -> Vec<u8> {
+/// Months in years from 1971 on, before which there is no Unix time, to 2015, the year of the log.
+const MONTHS: [&str; 12] =
+    ["May", "Apr", "Mar", "Feb", "Jan", "Dec", "Nov", "Oct", "Sep", "Aug", "Jul", "Jun"];
+const YEARS: usize = 45;
+
+/// The line in another year or month: `[17/May/2015:10:05:03 +0000]` becomes `[17/May/2014:…`, and in the end `[17/Jun/1971:…`.
+fn shifted(line: &[u8], repetition: usize) -> Vec<u8> {
     let text = String::from_utf8_lossy(line);
     let moved = || {
-        let begin = text.find('[')? + "[17/May/".len();
-        let year: usize = text.get(begin..begin + 4)?.parse().ok()?;
-        // Years before 1970 are no Unix time; the repetitions then share a year, at another second of the minute.
-        let back = years % 40;
-        let second = begin + 4 + ":10:05:".len();
-        let stamp = (text.get(second..second + 2)?.parse::<usize>().ok()? + years / 40) % 60;
-        let (head, between) = (text.get(..begin)?, text.get(begin + 4..second)?);
-        Some(format!("{head}{:04}{between}{stamp:02}{}", year - back, text.get(second + 2..)?))
+        let month = text.find('[')? + "[17/".len();
+        let (begin, end) = (month + "May/".len(), month + "May/2015".len());
+        let year: usize = text.get(begin..end)?.parse().ok()?;
+        let name = MONTHS.get(repetition / YEARS % MONTHS.len())?;
+        let year = year - repetition % YEARS;
+        Some(format!("{}{name}/{year:04}{}", text.get(..month)?, text.get(end..)?))
     };
     moved().map_or_else(|| line.to_vec(), String::into_bytes)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -100,7 +105,9 @@ mod tests {
         let line = br#"1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1 "-" "x""#;
         assert_eq!(shifted(line, 0), line);
         assert!(shifted(line, 2).starts_with(b"1.2.3.4 - - [17/May/2013:10:05:03 +0000]"));
-        assert!(shifted(line, 41).starts_with(b"1.2.3.4 - - [17/May/2014:10:05:04 +0000]"));
+        assert!(shifted(line, 46).starts_with(b"1.2.3.4 - - [17/Apr/2014:10:05:03 +0000]"));
+        let all: HashSet<_> = (0..540).map(|repetition| shifted(line, repetition)).collect();
+        assert_eq!(all.len(), 540);
         assert_eq!(shifted(b"no time", 3), b"no time");
     }
 }

@@ -38,7 +38,7 @@ const SPARE_BATCHES: usize = 4;
 /// Rows of a batch: all columns of one batch of every file lie in memory.
 const BATCH_ROWS: usize = 4 << 10;
 /// How much of each column of every file is read at once, in bytes.
-const WINDOW: usize = 32 << 10;
+const WINDOW: usize = 16 << 10;
 
 /// What is merged, and how.
 pub(crate) struct Merge<'a> {

@@ -37,7 +37,7 @@ use crate::{
 /// Rows of a row group: what a reader has to decode for a single visitor, and the memory that a writer needs.
 pub(crate) const GROUP_ROWS: usize = 256 << 10;
 /// Rows of a seal that are made into columns at once, which takes some hundred bytes a row.
-const BATCH_ROWS: usize = 16 << 10;
+const BATCH_ROWS: usize = 8 << 10;
 /// The version of what a file's columns mean, in its metadata.
 const FILE_VERSION: &str = "1";
 /// A dictionary may grow to this before a column falls back to plain texts, which are slower to read.
@@ -90,7 +90,7 @@ impl<'a> FileWriter<'a> {
         let failed = |error| Error::io("cannot make", path, error);
         let file: Arc<dyn File> = storage.create(path).map_err(failed)?.into();
         let out = Appending { file: Arc::clone(&file), at: 0, crc: 0 };
-        let out = BufWriter::with_capacity(1 << 20, out);
+        let out = BufWriter::with_capacity(256 << 10, out);
         let options = ArrowWriterOptions::new()
             .with_properties(properties().map_err(failed)?)
             .with_skip_arrow_metadata(true);
