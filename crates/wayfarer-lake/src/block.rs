@@ -9,7 +9,7 @@ use arrow_array::{Array, StringArray};
 use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
 use wayfarer_event::Column;
 
-use crate::{Result, file::read::Arrivals, gather::Wanted, resident::Placed};
+use crate::{Result, file::arrivals::Arrivals, gather::Wanted, resident::Placed};
 
 /// Some rows as columns; all columns are equally long.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 //!
 //! A [`DataFile`] is what the catalog says of one file. Its footer is read when it is first needed.
 
+pub(crate) mod arrivals;
 pub(crate) mod fetch;
 pub(crate) mod read;
 pub(crate) mod schema;

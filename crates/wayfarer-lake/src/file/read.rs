@@ -1,9 +1,6 @@
 //! Reads runs from a Parquet file: the row groups that matter, the columns asked for, dictionaries kept.
 
-use std::{
-    ops::Range,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{ops::Range, sync::Arc};
 
 use arrow_array::{
     Array, ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray,
@@ -25,6 +22,7 @@ use wayfarer_event::Column;
 
 use super::{
     DataFile, SiteSpan,
+    arrivals::Arrivals,
     fetch::{Fetched, WINDOW, Whole},
     schema,
 };
@@ -36,11 +34,6 @@ use crate::{
 
 /// Rows decoded at once: small enough to stay in the processor's cache, large enough to pay for the calls.
 pub(crate) const BLOCK_ROWS: usize = 32 << 10;
-/// Rows of which the order of arrival is read at once, and how much of those columns, in bytes.
-const ARRIVALS: usize = 4 << 10;
-const ARRIVALS_WINDOW: usize = 16 << 10;
-/// How many times so many rows further on a row may be, to be reached by reading on.
-const NEAR: usize = 16;
 /// The columns that every block has.
 const ALWAYS: [Column; 2] = [Column::Visitor, Column::Ts];
 
@@ -319,96 +312,8 @@ fn constant(group: &RowGroupMetaData, column: Column) -> Option<Constant> {
     }
 }
 
-/// The order of arrival in a row group, read where it is asked for, some thousand rows at a time: a walk over a hundred files
-/// asks in each of them, and mostly from the front to the back.
-#[derive(Debug)]
-pub(crate) struct Arrivals {
-    file: Arc<DataFile>,
-    group: usize,
-    part: Mutex<Option<Part>>,
-}
-
-/// Some rows of a row group, and the reader that has those after them.
-#[derive(Debug)]
-struct Part {
-    reader: ParquetRecordBatchReader,
-    /// The first of the rows.
-    first: usize,
-    seqs: ScalarBuffer<u64>,
-    writers: Writers,
-}
-
-/// Who took the rows.
-#[derive(Clone, Debug)]
-enum Writers {
-    One(u64),
-    Each(ScalarBuffer<u64>),
-}
-
-impl Arrivals {
-    pub(crate) fn new(file: Arc<DataFile>, group: usize) -> Arrivals {
-        Arrivals { file, group, part: Mutex::new(None) }
-    }
-
-    /// `seq` and writer of a row of the group.
-    pub(crate) fn of(&self, row: usize) -> Result<(u64, u64)> {
-        let mut known = self.part.lock().unwrap_or_else(PoisonError::into_inner);
-        let near = |part: &Part| (part.first..part.first + NEAR * ARRIVALS).contains(&row);
-        let mut part = match known.take().filter(near) {
-            Some(part) => part,
-            None => self.open(row - row % ARRIVALS)?,
-        };
-        while row >= part.first + part.seqs.len() {
-            part = self.next(part)?;
-        }
-        let at = row - part.first;
-        let writer = match &part.writers {
-            Writers::One(writer) => Some(*writer),
-            Writers::Each(writers) => writers.get(at).copied(),
-        };
-        let both = part.seqs.get(at).copied().zip(writer);
-        *known = Some(part);
-        both.ok_or_else(|| self.too_short())
-    }
-
-    /// Stands before a row.
-    fn open(&self, first: usize) -> Result<Part> {
-        let footer = self.file.footer()?;
-        let group = footer.metadata().row_group(self.group);
-        let rows = group.num_rows().unsigned_abs() as usize;
-        if first >= rows {
-            return Err(self.too_short());
-        }
-        let one = bounds(group, Column::Writer).filter(|(least, greatest)| least == greatest);
-        let columns = [Some(Column::Seq), one.is_none().then_some(Column::Writer)];
-        let leaves = columns.into_iter().flatten().filter_map(|column| leaf(footer, column));
-        let (leaves, rows) = (leaves.collect(), (first..rows, ARRIVALS));
-        Ok(Part {
-            reader: open(&self.file, self.group, leaves, rows, ARRIVALS_WINDOW)?,
-            first,
-            seqs: Vec::new().into(),
-            writers: Writers::One(one.map_or(0, |(writer, _)| writer as u64)),
-        })
-    }
-
-    /// The rows after these.
-    fn next(&self, part: Part) -> Result<Part> {
-        let Part { mut reader, first, seqs, writers } = part;
-        let batch = reader.next().transpose().map_err(|error| damaged(&self.file, error.into()))?;
-        let batch = batch.ok_or_else(|| self.too_short())?;
-        let first = first + seqs.len();
-        let seqs = numbers(&batch, Column::Seq).ok_or_else(|| foreign(&self.file, Column::Seq))?;
-        let writers = numbers(&batch, Column::Writer).map_or(writers, Writers::Each);
-        Ok(Part { reader, first, seqs, writers })
-    }
-
-    fn too_short(&self) -> Error {
-        Error::corrupt(&self.file.path, "a row group is shorter than it says")
-    }
-}
-
 /// Opens some rows of a row group, in batches of so many.
-fn open(
+pub(super) fn open(
     file: &DataFile,
     index: usize,
     leaves: Vec<usize>,
@@ -430,17 +335,17 @@ fn open(
     builder.build().map_err(|error| damaged(file, error))
 }
 
-fn numbers(batch: &RecordBatch, column: Column) -> Option<ScalarBuffer<u64>> {
+pub(super) fn numbers(batch: &RecordBatch, column: Column) -> Option<ScalarBuffer<u64>> {
     let array = batch.column_by_name(column.name())?.as_any().downcast_ref::<UInt64Array>()?;
     Some(array.values().clone())
 }
 
-fn leaf(footer: &ArrowReaderMetadata, column: Column) -> Option<usize> {
+pub(super) fn leaf(footer: &ArrowReaderMetadata, column: Column) -> Option<usize> {
     let columns = footer.parquet_schema().columns();
     columns.iter().position(|leaf| leaf.name() == column.name())
 }
 
-fn foreign(file: &DataFile, column: Column) -> Error {
+pub(super) fn foreign(file: &DataFile, column: Column) -> Error {
     let text = format!("{}: `{column}` is not of its type", file.path.display());
     Error::new(ErrorKind::Unsupported, text)
 }
@@ -493,7 +398,7 @@ fn codes(array: &DictionaryArray<Int32Type>) -> ScalarBuffer<u32> {
 }
 
 /// The least and greatest value of a column of 64 bits in a row group, where its statistics say.
-fn bounds(group: &RowGroupMetaData, column: Column) -> Option<(i64, i64)> {
+pub(super) fn bounds(group: &RowGroupMetaData, column: Column) -> Option<(i64, i64)> {
     let chunk = group.columns().iter().find(|c| c.column_path().string() == column.name())?;
     match chunk.statistics()? {
         Statistics::Int64(stats) => Some((*stats.min_opt()?, *stats.max_opt()?)),

@@ -13,10 +13,7 @@ use super::packed::{Builder, Packed, ordered};
 use crate::{
     Error, Result, Run, Scan,
     block::VisitorRun,
-    file::{
-        DataFile, SiteSpan,
-        read::{Arrivals, each_part},
-    },
+    file::{DataFile, SiteSpan, arrivals::Arrivals, read::each_part},
 };
 
 /// With more different texts than this a column stays in its files.
