@@ -14,6 +14,7 @@ const ARRIVALS: usize = 4 << 10;
 const ARRIVALS_WINDOW: usize = 16 << 10;
 /// How many times so many rows further on a row may be, to be reached by reading on.
 const NEAR: usize = 16;
+
 /// The order of arrival in a row group, read where it is asked for, some thousand rows at a time: a walk over a hundred files
 /// asks in each of them, and mostly from the front to the back.
 #[derive(Debug)]
