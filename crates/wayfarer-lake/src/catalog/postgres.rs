@@ -63,8 +63,10 @@ pub(super) fn libpq(options: &PgConnectOptions) -> String {
     let mut address = format!("host='{host}' port={port} user='{user}' dbname='{database}'");
     for (name, value) in options.to_url_lossy().query_pairs() {
         let of_tls = ["sslmode", "sslrootcert", "sslcert", "sslkey"].contains(&&*name);
-        if of_tls && (&*name, &*value) != DEFAULT {
-            address += &format!(" {name}='{}'", quoted(&value));
+        // So sqlx shows that a certificate is in a file.
+        let value = value.strip_prefix("file: ").unwrap_or(&value);
+        if of_tls && (&*name, value) != DEFAULT {
+            address += &format!(" {name}='{}'", quoted(value));
         }
     }
     address
