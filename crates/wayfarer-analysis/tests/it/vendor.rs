@@ -12,7 +12,8 @@ use wayfarer_event::{Event, Micros, VisitorId, VisitorKind};
 use wayfarer_lake::{Ids, Lake, Options};
 
 fn folder() -> Option<PathBuf> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/plausible_markosaric");
+    let path =
+        std::env::var("CARGO_MANIFEST_DIR").unwrap() + "/../../../shared/data/plausible_markosaric";
     let path = PathBuf::from(path);
     if !path.exists() {
         println!("skipped: no shared data at {}", path.display());

@@ -71,9 +71,10 @@ for package in ("duckdb_extension_sqlite_scanner", "duckdb_extension_ducklake"):
         let house = House::at(&folder.path().join("wayfarer-data"));
         house.run(&["admin", "site", "add", "shop"]).text();
         fill(&house);
-        let page =
-            fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/notebook.md"))
-                .unwrap();
+        let page = fs::read_to_string(
+            std::env::var("CARGO_MANIFEST_DIR").unwrap() + "/../../docs/notebook.md",
+        )
+        .unwrap();
         // The first block fetches packages, which are here already.
         let shell = blocks(&page, "sh").split_off(1);
         let python_blocks = blocks(&page, "python");

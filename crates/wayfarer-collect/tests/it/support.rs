@@ -63,7 +63,8 @@ pub(crate) fn import(
 
 /// A file of the shared data, if it is there; says so if not.
 pub(crate) fn shared(path: &str) -> Option<Vec<u8>> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let root =
+        PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../../shared/data");
     let found = std::fs::read(root.join(path)).ok();
     if found.is_none() {
         println!("shared data is absent: {path}");

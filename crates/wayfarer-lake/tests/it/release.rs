@@ -14,7 +14,7 @@ use wayfarer_lake::{Appended, Ids, Lake, Person};
 use crate::support::{all, event, event_with_id, open};
 
 fn fixture(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+    Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("tests/fixtures").join(name)
 }
 
 fn rows(lake: &Lake) -> Vec<Value> {

@@ -9,7 +9,7 @@ use std::{
 use wayfarer_track::SCRIPT;
 
 fn package(file: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../clients/js");
+    let folder = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../clients/js");
     std::fs::read_to_string(folder.join(file)).unwrap()
 }
 
