@@ -35,7 +35,7 @@ struct Part {
 }
 
 /// Who took the rows.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Writers {
     One(u64),
     Each(ScalarBuffer<u64>),
@@ -83,7 +83,10 @@ impl Arrivals {
             reader: read::open(&self.file, self.group, leaves, rows, ARRIVALS_WINDOW)?,
             first,
             seqs: Vec::new().into(),
-            writers: Writers::One(one.map_or(0, |(writer, _)| writer as u64)),
+            writers: one.map_or_else(
+                || Writers::Each(Vec::new().into()),
+                |(writer, _)| Writers::One(writer as u64),
+            ),
         })
     }
 
@@ -94,9 +97,13 @@ impl Arrivals {
             reader.next().transpose().map_err(|error| read::damaged(&self.file, error.into()))?;
         let batch = batch.ok_or_else(|| self.too_short())?;
         let first = first + seqs.len();
-        let seqs = read::numbers(&batch, Column::Seq)
-            .ok_or_else(|| read::foreign(&self.file, Column::Seq))?;
-        let writers = read::numbers(&batch, Column::Writer).map_or(writers, Writers::Each);
+        let numbers =
+            |column| read::numbers(&batch, column).ok_or_else(|| read::foreign(&self.file, column));
+        let seqs = numbers(Column::Seq)?;
+        let writers = match writers {
+            Writers::One(writer) => Writers::One(writer),
+            Writers::Each(_) => Writers::Each(numbers(Column::Writer)?),
+        };
         Ok(Part { reader, first, seqs, writers })
     }
 
