@@ -65,6 +65,8 @@ fn repeat(log: &Path, lines: u64, into: &Path) -> Result<()> {
         original.push(line.with_context(at)?);
     }
     ensure!(!original.is_empty(), "{} is empty", log.display());
+    let most = (original.len() * MONTHS.len() * YEARS) as u64;
+    ensure!(lines <= most, "{} can be repeated to {most} lines at the most", log.display());
     let mut out = BufWriter::new(File::create(into)?);
     for n in 0..lines as usize {
         let (repetition, place) = (n / original.len(), n % original.len());
@@ -87,7 +89,7 @@ fn shifted(line: &[u8], repetition: usize) -> Vec<u8> {
         let month = text.find('[')? + "[17/".len();
         let (begin, end) = (month + "May/".len(), month + "May/2015".len());
         let year: usize = text.get(begin..end)?.parse().ok()?;
-        let name = MONTHS.get(repetition / YEARS % MONTHS.len())?;
+        let name = MONTHS.get(repetition / YEARS)?;
         let year = year - repetition % YEARS;
         Some(format!("{}{name}/{year:04}{}", text.get(..month)?, text.get(end..)?))
     };

@@ -14,7 +14,7 @@ use wayfarer_session::{
 type Entry = (String, Vec<u8>);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let corpora = Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join("corpus");
     for target in TARGETS {
         let folder = corpora.join(target.name);
         fs::create_dir_all(&folder)?;

@@ -35,8 +35,13 @@ mod fuzz {
 
     const SEED: u64 = 20_260_101;
 
+    /// A folder of this crate.
+    fn home(name: &str) -> PathBuf {
+        Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join(name)
+    }
+
     fn folder(name: &str, target: &Target) -> PathBuf {
-        Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join(name).join(target.name)
+        home(name).join(target.name)
     }
 
     /// In the order of the names, so that a seed always gives the same.
@@ -111,10 +116,7 @@ mod fuzz {
     /// A folder of a target that is no longer there would be dead weight.
     #[test]
     fn every_corpus_has_a_target() {
-        for folder in
-            fs::read_dir(Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("corpus"))
-                .unwrap()
-        {
+        for folder in fs::read_dir(home("corpus")).unwrap() {
             let name = folder.unwrap().file_name().into_string().unwrap();
             assert!(TARGETS.iter().any(|target| target.name == name), "{name} has no target");
         }
