@@ -67,8 +67,10 @@ impl Contender for AxumApp {
     fn sample(&mut self, case: Case, requests: u64) -> Result<Sample> {
         let cookie = case.has_cookie().then(|| self.cookie.clone());
         let uri = Uri::from_static(case.path());
-        let router = &mut self.router;
-        self.runtime.block_on(async {
+        let mut router = self.router.clone();
+        // In a task, where a server has its requests: what blocks on the runtime is no worker, and each answer that it waits
+        // for would have to wake another thread.
+        let asking = self.runtime.spawn(async move {
             let watch = Stopwatch::start();
             let mut failures = 0;
             for _ in 0..requests {
@@ -77,7 +79,8 @@ impl Contender for AxumApp {
                 failures += u64::from(response.status() != StatusCode::OK);
             }
             Ok(watch.stop(requests, failures))
-        })
+        });
+        self.runtime.block_on(asking)?
     }
 
     fn writers(&mut self, crowd: Writers) -> Result<Option<Sample>> {

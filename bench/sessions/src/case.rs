@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 /// What a request does with its session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Case {
     /// It brings no cookie, and the handler does not look at the session.

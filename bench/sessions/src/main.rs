@@ -67,6 +67,9 @@ struct Arguments {
     /// Leaves out the systems whose names do not begin with one of these; for profiles.
     #[arg(long, value_delimiter = ',')]
     systems: Option<Vec<String>>,
+    /// Leaves out the cases that this does not name; for profiles.
+    #[arg(long, value_delimiter = ',', value_enum)]
+    cases: Option<Vec<Case>>,
     /// Writes the figures to this file as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -141,6 +144,9 @@ fn costs(contenders: &mut [Box<dyn Contender>], arguments: &Arguments) -> Result
     let mut plans = Vec::new();
     for (who, contender) in contenders.iter_mut().enumerate() {
         for case in Case::ALL {
+            if arguments.cases.as_ref().is_some_and(|cases| !cases.contains(&case)) {
+                continue;
+            }
             let requests = calibrate(&mut **contender, case, arguments.millis)?;
             plans.push((who, case, requests, Vec::<Sample>::new()));
         }
