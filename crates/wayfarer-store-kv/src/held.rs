@@ -7,7 +7,7 @@
 //! The end is in microseconds of UTC. Version 0 is the mark of a session that was ended: it has no user and no data, and
 //! lies there for as long as the session would have. Where there is no subject or no user, there is a `-`.
 
-use std::{str::FromStr, sync::Arc};
+use std::{io::Write, str::FromStr, sync::Arc};
 
 use jiff::Timestamp;
 use wayfarer_session::{Record, Subject};
@@ -40,10 +40,18 @@ impl Held {
 /// What is stored of a record.
 pub(crate) fn encode(version: u64, record: &Record) -> Vec<u8> {
     let end = record.expires_at.as_microsecond();
-    let subject = record.subject.map_or_else(|| "-".to_owned(), |subject| subject.to_string());
-    let length = record.user.as_ref().map_or_else(|| "-".to_owned(), |u| u.len().to_string());
-    let mut held = format!("wf1 {version} {end} {subject} {length}\n").into_bytes();
-    held.extend_from_slice(record.user.as_deref().unwrap_or_default().as_bytes());
+    let user = record.user.as_deref();
+    let mut held = Vec::with_capacity(LINE + user.map_or(0, str::len) + record.data.len());
+    // Writing into a vector does not fail.
+    let _ = write!(held, "wf1 {version} {end} ");
+    let _ = match record.subject {
+        Some(subject) => write!(held, "{subject} "),
+        None => held.write_all(b"- "),
+    };
+    let _ = match user {
+        Some(user) => write!(held, "{}\n{user}", user.len()),
+        None => held.write_all(b"-\n"),
+    };
     held.extend_from_slice(&record.data);
     held
 }
@@ -53,8 +61,11 @@ pub(crate) fn decode(held: &[u8]) -> Option<Held> {
     let line = held.iter().take(LINE).position(|&byte| byte == b'\n')?;
     let rest = held.get(line + 1..)?;
     let line = std::str::from_utf8(held.get(..line)?).ok()?;
-    let words: Vec<&str> = line.split(' ').collect();
-    let ["wf1", version, end, subject, length] = words[..] else { return None };
+    let mut words = line.split(' ');
+    let words = [(); 6].map(|()| words.next());
+    let [Some("wf1"), Some(version), Some(end), Some(subject), Some(length), None] = words else {
+        return None;
+    };
     let subject = (subject != "-").then(|| Subject::from_str(subject)).transpose().ok()?;
     let length = (length != "-").then(|| length.parse::<usize>()).transpose().ok()?;
     let (user, data) = rest.split_at_checked(length.unwrap_or(0))?;

@@ -48,20 +48,20 @@ struct Scripts {
 }
 
 macro_rules! script {
-    ($name:literal) => {
-        Script::new(concat!(include_str!("lua/common.lua"), include_str!(concat!("lua/", $name))))
+    ($($name:literal),+) => {
+        Script::new(concat!($(include_str!(concat!("lua/", $name))),+))
     };
 }
 
 impl Scripts {
     fn new() -> Scripts {
         Scripts {
-            remember: script!("remember.lua"),
-            create: script!("create.lua"),
-            save: script!("save.lua"),
-            touch: script!("touch.lua"),
-            end: script!("end.lua"),
-            rotate: script!("rotate.lua"),
+            remember: script!("common.lua", "remember.lua"),
+            create: script!("common.lua", "create.lua"),
+            save: script!("save_at_once.lua", "common.lua", "save.lua"),
+            touch: script!("common.lua", "touch.lua"),
+            end: script!("common.lua", "end.lua"),
+            rotate: script!("common.lua", "rotate.lua"),
         }
     }
 }
@@ -88,11 +88,14 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// value, when Redis forgets it, now, end, member.
-    fn arguments(&self) -> [&[u8]; 5] {
-        let (forget_at, now, end) = (&self.forget_at, &self.now, &self.end);
-        let member = self.key.expose();
-        [&self.value, forget_at.as_bytes(), now.as_bytes(), end.as_bytes(), member.as_bytes()]
+    /// What a script takes that writes it: value, when Redis forgets it, now.
+    fn written(&self) -> [&[u8]; 3] {
+        [&self.value, self.forget_at.as_bytes(), self.now.as_bytes()]
+    }
+
+    /// What a script takes at its end that also tells an index of it: end, member.
+    fn indexed(&self) -> [&[u8]; 2] {
+        [self.end.as_bytes(), self.key.expose().as_bytes()]
     }
 }
 
@@ -142,14 +145,15 @@ impl RedisStore {
     ) -> Result<Said, StoreError> {
         let index = draft.record.user.as_deref().map(|user| self.index(user));
         let mut keys = keys.to_vec();
+        let mut arguments = [&draft.written()[..], more].concat();
         if let Some(index) = &index {
             if self.server.is_cluster() {
                 self.remember(call, index, draft.key, &draft.end, &draft.now).await?;
             } else {
                 keys.push(index);
+                arguments.extend(draft.indexed());
             }
         }
-        let arguments = [&draft.arguments()[..], more].concat();
         Said::of(call, self.server.run(call, script, &keys, &arguments).await?)
     }
 

@@ -4,7 +4,9 @@
 
 use std::fmt;
 
-use redis::{Cmd, FromRedisValue, RedisError, Script, aio::ConnectionManager};
+use redis::{
+    Cmd, FromRedisValue, RedisError, Script, ServerErrorKind, aio::ConnectionManager, cmd,
+};
 use wayfarer_session::{StoreError, StoreErrorKind};
 
 use super::{RedisOptions, tls};
@@ -72,12 +74,7 @@ impl Server {
         call: &'static str,
         command: &Cmd,
     ) -> Result<T, StoreError> {
-        let answer = match self.link.clone() {
-            Link::One(mut one) => command.query_async(&mut one).await,
-            #[cfg(feature = "redis-cluster")]
-            Link::Many(mut many) => command.query_async(&mut many).await,
-        };
-        answer.map_err(|error| trouble(call, &self.at, error))
+        self.query(command).await.map_err(|error| trouble(call, &self.at, error))
     }
 
     /// Runs a script, and sends its text only to a server that does not know it yet.
@@ -88,19 +85,41 @@ impl Server {
         keys: &[impl AsRef<str>],
         arguments: &[&[u8]],
     ) -> Result<T, StoreError> {
-        let mut invocation = script.prepare_invoke();
+        // In one piece: the client's own invocation copies each key and argument by itself.
+        let mut known = cmd("EVALSHA");
+        known.arg(script.get_hash()).arg(keys.len());
         for key in keys {
-            invocation.key(key.as_ref());
+            known.arg(key.as_ref());
         }
         for argument in arguments {
-            invocation.arg(*argument);
+            known.arg(*argument);
         }
-        let answer = match self.link.clone() {
-            Link::One(mut one) => invocation.invoke_async(&mut one).await,
-            #[cfg(feature = "redis-cluster")]
-            Link::Many(mut many) => invocation.invoke_async(&mut many).await,
-        };
+        let mut answer = self.query(&known).await;
+        if answer.as_ref().is_err_and(|error| error.kind() == ServerErrorKind::NoScript.into()) {
+            answer = match self.teach(script).await {
+                Ok(()) => self.query(&known).await,
+                Err(error) => Err(error),
+            };
+        }
         answer.map_err(|error| trouble(call, &self.at, error))
+    }
+
+    /// Sends the text of a script.
+    async fn teach(&self, script: &Script) -> Result<(), RedisError> {
+        match self.link.clone() {
+            Link::One(mut one) => script.load_async(&mut one).await?,
+            #[cfg(feature = "redis-cluster")]
+            Link::Many(mut many) => script.load_async(&mut many).await?,
+        };
+        Ok(())
+    }
+
+    async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
+        match self.link.clone() {
+            Link::One(mut one) => command.query_async(&mut one).await,
+            #[cfg(feature = "redis-cluster")]
+            Link::Many(mut many) => command.query_async(&mut many).await,
+        }
     }
 }
 
