@@ -83,7 +83,9 @@ impl Wayfarer {
     /// # Errors
     /// When the catalog cannot be read. What is wrong with files is in [`Check::problems`].
     pub async fn check(&self) -> Result<Check, Error> {
-        Ok(self.lake().check().await?)
+        // Broken off, it would go on keeping the other nodes of a shared lake from merging and erasing.
+        let wayfarer = self.clone();
+        to_the_end(async move { Ok(wayfarer.lake().check().await?) }).await
     }
 
     /// Erases a person: afterwards no byte of theirs is in the folder, and a sender that kept their old events does not

@@ -18,7 +18,8 @@ use arrow_array::{
     Array, ArrayRef, DictionaryArray, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray, UInt64Array, new_null_array, types::Int32Type,
 };
-use arrow_select::interleave::interleave;
+use arrow_schema::ArrowError;
+use arrow_select::{interleave::interleave, take::take};
 use wayfarer_event::{Column, Micros};
 
 use crate::{
@@ -31,7 +32,7 @@ use crate::{
         write::{FileWriter, GROUP_ROWS, Written},
     },
     own_id,
-    seal::PREFIX,
+    seal::{HalfMade, PREFIX},
     storage::Storage,
 };
 
@@ -46,31 +47,71 @@ impl Compactor {
 
     /// Takes in what other programs wrote and deleted; says how many files that were. Who calls this holds `merging`.
     pub(crate) async fn adopt(&self) -> Result<u64> {
-        let writer = self.sealer.shared.writer;
-        let strange = self.sealer.catalog.load(writer).await?.strange;
-        if strange.is_empty() {
-            return Ok(0);
-        }
-        let now: Micros = (self.sealer.clock.0)();
-        let mut adopted = 0;
-        for strange in strange {
+        self.adopt_each().await?.files()
+    }
+
+    /// The same, and goes on behind a file that cannot be taken in.
+    pub(crate) async fn adopt_each(&self) -> Result<Adopted> {
+        let mut adopted = Adopted::default();
+        for strange in self.sealer.catalog.load(self.sealer.shared.writer).await?.strange {
             let id = strange.file.id;
-            let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
-            let stem = self.sealer.table.join(format!("{PREFIX}{writer:x}-a{id:x}-{attempt}"));
-            let (storage, table) = (Arc::clone(&self.sealer.storage), self.sealer.table.clone());
-            let rewrite = move || {
-                let path = |n| PathBuf::from(format!("{}-{n}.parquet", stem.display()));
-                Adoption::new(&storage, &table, &strange)?.run(&path)
-            };
-            let files = tokio::task::spawn_blocking(rewrite)
-                .await
-                .map_err(|error| Error::because(ErrorKind::Io, "broken off", error))??;
-            self.replace(vec![id], files, Reason::Adopt, now).await?;
-            adopted += 1;
+            match self.adopt_one(strange).await {
+                Ok(()) => adopted.files += 1,
+                Err(error) => {
+                    adopted.left.insert(id);
+                    adopted.trouble.get_or_insert(error);
+                }
+            }
         }
-        // What was filled in may lie beyond the statistics that the other program left.
-        self.sealer.catalog.narrow().await?;
+        if adopted.files > 0 {
+            // What was filled in may lie beyond the statistics that the other program left.
+            self.sealer.catalog.narrow().await?;
+        }
         Ok(adopted)
+    }
+
+    async fn adopt_one(&self, strange: Strange) -> Result<()> {
+        let (id, heeded) = (strange.file.id, strange.deletes.clone());
+        let now: Micros = (self.sealer.clock.0)();
+        let writer = self.sealer.shared.writer;
+        let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
+        let stem = self.sealer.table.join(format!("{PREFIX}{writer:x}-a{id:x}-{attempt}"));
+        let half_made = HalfMade::new(&self.sealer, &stem);
+        let (storage, table) = (Arc::clone(&self.sealer.storage), self.sealer.table.clone());
+        let rewrite = move || {
+            let path = |n| PathBuf::from(format!("{}-{n}.parquet", stem.display()));
+            Adoption::new(&storage, &table, &strange)?.run(&path)
+        };
+        let files = tokio::task::spawn_blocking(rewrite)
+            .await
+            .map_err(|error| Error::because(ErrorKind::Io, "broken off", error))
+            .flatten();
+        self.replace(vec![id], heeded, half_made.keep_if(files)?, Reason::Adopt, now).await
+    }
+}
+
+/// What came of taking files in.
+#[derive(Debug, Default)]
+pub(crate) struct Adopted {
+    files: u64,
+    /// The files that cannot be taken in. Rows may be deleted from them, so they are not to be merged.
+    pub(crate) left: HashSet<u64>,
+    /// Why not; of the first.
+    trouble: Option<Error>,
+}
+
+impl Adopted {
+    /// How many files were taken in.
+    ///
+    /// # Errors
+    /// When one could not be.
+    pub(crate) fn files(self) -> Result<u64> {
+        self.trouble.map_or(Ok(self.files), Err)
+    }
+
+    /// Adds what came of the next try, which looked at everything again.
+    pub(crate) fn then(&mut self, next: Adopted) {
+        *self = Adopted { files: self.files + next.files, ..next };
     }
 }
 
@@ -103,8 +144,13 @@ impl<'a> Adoption<'a> {
                 .filter(|row| !self.deleted.contains(&(place + *row as u64)))
                 .collect();
             waiting += rows.len();
-            pieces.push(Piece { columns: self.complete(&batch, place)?, rows });
+            let columns = self.complete(&batch, place)?;
             place += batch.num_rows() as u64;
+            match rows.len() {
+                0 => continue,
+                all if all == batch.num_rows() => pieces.push(Piece { columns }),
+                _ => pieces.push(Piece { columns }.only(rows).map_err(|error| self.failed(error))?),
+            }
             if waiting + batch.num_rows() > GROUP_ROWS {
                 written.push(self.write(&std::mem::take(&mut pieces), &path(written.len()))?);
                 waiting = 0;
@@ -177,8 +223,6 @@ impl<'a> Adoption<'a> {
 struct Piece {
     /// As [`Column::ALL`].
     columns: Vec<ArrayRef>,
-    /// Which rows are still there.
-    rows: Vec<usize>,
 }
 
 /// The order of rows in a file.
@@ -193,6 +237,13 @@ struct Key {
 }
 
 impl Piece {
+    /// The same without the other rows, of which no memory is held.
+    fn only(self, rows: Vec<usize>) -> std::result::Result<Piece, ArrowError> {
+        let rows = UInt64Array::from_iter_values(rows.into_iter().map(|row| row as u64));
+        let columns = self.columns.iter().map(|column| take(column, &rows, None));
+        Ok(Piece { columns: columns.collect::<std::result::Result<_, _>>()? })
+    }
+
     fn keys(&self, index: usize) -> impl Iterator<Item = Key> {
         let values = |column: Column| {
             self.columns.get(column.index()).and_then(|array| read::values(array, &mut None))
@@ -207,7 +258,8 @@ impl Piece {
             Some(Values::Int { values, .. }) => values.to_vec(),
             _ => Vec::new(),
         };
-        self.rows.iter().filter_map(move |&row| {
+        let rows = self.columns.first().map_or(0, Array::len);
+        (0..rows).filter_map(move |row| {
             Some(Key {
                 site: site.as_ref()?.text_at(row)?.to_owned(),
                 visitor: *visitors.get(row)?,

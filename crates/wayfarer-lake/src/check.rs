@@ -32,7 +32,8 @@ pub struct Check {
 }
 
 impl Compactor {
-    /// Checks everything, while appends go on. Seals and compactions wait, so that no file is half-made.
+    /// Checks everything, while appends and seals go on. Compactions wait, so that the files stay; seals only until it is known
+    /// which files there are.
     pub(crate) async fn check(&self) -> Result<Check> {
         Ok(self.alone(true, self.check_alone()).await?.unwrap_or_default())
     }
@@ -43,6 +44,8 @@ impl Compactor {
         let files = Arc::clone(&self.sealer.shared.rows().files);
         self.check_catalog(&files, &mut check).await?;
         let id_files = self.sealer.published.lock().await.clone();
+        // All is open that is read now. Were seals to wait for it, memory would run full of rows.
+        drop(sealing);
         let read = move || {
             for file in files.iter() {
                 check.files += 1;
@@ -60,7 +63,6 @@ impl Compactor {
         let check = tokio::task::spawn_blocking(read)
             .await
             .map_err(|error| Error::because(ErrorKind::Io, "a check was broken off", error))?;
-        drop(sealing);
         Ok(check)
     }
 

@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Sealed(Box<Sealed>, oneshot::Sender<()>),
     /// Declines what these persons did up to a time, from now on.
     Decline(Vec<Fingerprint>, i64, oneshot::Sender<()>),
+    /// Removes every segment that holds nothing but sealed events, and what is left of groups that failed.
+    Sweep(oneshot::Sender<Result<()>>),
     /// Reads the log again: how many segments, and what is wrong with them.
     Check(oneshot::Sender<(u64, Vec<String>)>),
     Close(oneshot::Sender<()>),
@@ -96,6 +98,8 @@ pub(crate) struct Committer {
     pub(crate) seen: Seen,
     pub(crate) rules: Rules,
     pub(crate) next_seq: u64,
+    /// Up to here events are sealed.
+    pub(crate) sealed_seq: u64,
     pub(crate) frozen: Option<Frozen>,
     /// Woken when there is enough to seal.
     pub(crate) seal: Arc<Notify>,
@@ -156,6 +160,11 @@ impl Committer {
             Command::Decline(rules, until, done) => {
                 self.rules.add(&rules, until);
                 let _ = done.send(());
+            }
+            Command::Sweep(answer) => {
+                let swept = self.log.sweep(self.sealed_seq);
+                self.measure();
+                let _ = answer.send(swept);
             }
             Command::Check(answer) => {
                 let _ = answer.send(self.log.check());
@@ -265,6 +274,7 @@ impl Committer {
         }
         drop(rows);
         self.seen.replace_files(sealed.id_files);
+        self.sealed_seq = sealed.next_seq;
         if let Err(error) = self.log.remove_sealed(sealed.next_seq) {
             tracing::warn!(%error, "a segment of the log stays for now");
         }

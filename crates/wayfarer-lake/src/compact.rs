@@ -5,7 +5,7 @@
 //! [`Options::keep_snapshots`](crate::Options::keep_snapshots). A crash leaves files that no snapshot names.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -23,7 +23,7 @@ use crate::{
     file::{DataFile, write::Written},
     merge::{FILE_ROWS, LeaveOut, Merge, Pace},
     period::{Calendar, Period},
-    seal::{PREFIX, Sealer},
+    seal::{HalfMade, PREFIX, Sealer},
 };
 
 /// The most files that are merged at once: a part of each is in memory.
@@ -145,8 +145,8 @@ impl Compactor {
         let pace = if effort == Effort::Due { Pace::Half } else { Pace::Whole };
         let (mut conflicts, mut more) = (0, false);
         // A strange file that cannot be taken in must not keep the others from being merged.
-        let adopted = self.adopt().await;
-        while let Some(files) = self.plan(effort) {
+        let mut adopted = self.adopt_each().await?;
+        while let Some(files) = self.plan(effort, &adopted.left) {
             if more {
                 break;
             }
@@ -156,6 +156,7 @@ impl Compactor {
                     conflicts += 1;
                     self.sealer.shared.counters.conflicts.add(1);
                     self.sealer.publish().await?;
+                    adopted.then(self.adopt_each().await?);
                     continue;
                 }
                 merged => merged?,
@@ -168,12 +169,14 @@ impl Compactor {
             more = waits || self.sealer.catalog.is_shared();
         }
         done.removed = self.expire().await?;
-        done.adopted = adopted?;
+        done.adopted = adopted.files()?;
         Ok((done, more))
     }
 
-    fn plan(&self, effort: Effort) -> Option<Vec<Arc<DataFile>>> {
+    /// The files to merge next, of all but these.
+    fn plan(&self, effort: Effort, but: &HashSet<u64>) -> Option<Vec<Arc<DataFile>>> {
         let files = Arc::clone(&self.sealer.shared.rows().files);
+        let files: Vec<_> = files.iter().filter(|file| !but.contains(&file.id)).cloned().collect();
         let now = (self.sealer.clock.0)();
         plan(&files, &Calendar::new(now, self.days), now, effort)
     }
@@ -188,7 +191,7 @@ impl Compactor {
             rows: made.iter().map(|file| file.rows).sum(),
             ..Compacted::default()
         };
-        self.replace(gone, made, Reason::Compact, now).await?;
+        self.replace(gone, Vec::new(), made, Reason::Compact, now).await?;
         self.sealer.shared.counters.merges.add(1);
         self.sealer.shared.counters.merged_rows.add(merged.rows);
         Ok(merged)
@@ -205,11 +208,12 @@ impl Compactor {
         let (gone, rows) = (vec![file.id], file.rows);
         let made = self.write(vec![file], Some(leave_out), Pace::Whole, now).await?;
         let kept: u64 = made.iter().map(|file| file.rows).sum();
-        self.replace(gone, made, reason, now).await?;
+        self.replace(gone, Vec::new(), made, reason, now).await?;
         Ok(rows.saturating_sub(kept))
     }
 
-    /// Writes the rows of files into new ones, away from the threads that answer requests.
+    /// Writes the rows of files into new ones, away from the threads that answer requests. Where that fails nothing is left of
+    /// them.
     pub(crate) async fn write(
         &self,
         files: Vec<Arc<DataFile>>,
@@ -223,6 +227,7 @@ impl Compactor {
         let writer = self.sealer.shared.writer;
         let stem = self.sealer.table.join(format!("{PREFIX}{writer:x}-m{newest:x}-{attempt}"));
         let (storage, days) = (Arc::clone(&self.sealer.storage), self.days);
+        let half_made = HalfMade::new(&self.sealer, &stem);
         let shared = Arc::clone(&self.sealer.shared);
         let merge = move || {
             let calendar = Calendar::new(now, days);
@@ -237,28 +242,29 @@ impl Compactor {
             };
             merge.run()
         };
-        tokio::task::spawn_blocking(merge)
+        let made = tokio::task::spawn_blocking(merge)
             .await
-            .map_err(|error| Error::because(ErrorKind::Io, "a merge was broken off", error))?
+            .map_err(|error| Error::because(ErrorKind::Io, "a merge was broken off", error))
+            .flatten();
+        half_made.keep_if(made)
     }
 
-    /// Puts files in the place of others, in the catalog and then before readers.
+    /// Puts files in the place of others, in the catalog and then before readers. What other programs deleted from those is
+    /// `heeded` in these.
     pub(crate) async fn replace(
         &self,
         gone: Vec<u64>,
+        heeded: Vec<String>,
         files: Vec<Written>,
         reason: Reason,
         now: Micros,
     ) -> Result<()> {
-        let replace = Replace { gone, files, now: now.timestamp(), reason };
-        let replaced = self.sealer.catalog.replace(&replace).await;
-        if replaced.as_ref().is_err_and(|error| error.kind() == ErrorKind::Busy) {
-            // Nothing was changed, so these are no part of the lake. What stays goes when the lake is opened next.
-            for file in &replace.files {
-                let _ = self.sealer.storage.remove(&file.path);
-            }
+        let replace = Replace { gone, heeded, files, now: now.timestamp(), reason };
+        if let Err(error) = self.sealer.catalog.replace(&replace).await {
+            let paths = replace.files.iter().map(|file| file.path.clone());
+            self.sealer.remove_refused(paths.collect(), &error).await;
+            return Err(error);
         }
-        replaced?;
         self.sealer.publish().await
     }
 

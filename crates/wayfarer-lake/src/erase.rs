@@ -24,6 +24,7 @@ use crate::{
     ids::{Fingerprint, fingerprint_of},
     merge::Pace,
     person::Target,
+    seal::remove_orphans,
 };
 
 /// The receipt of an erasure: what was removed, and where it lay. It names nobody.
@@ -119,6 +120,7 @@ impl Compactor {
         let targets = Arc::new(self.link(targets).await?);
         self.add_rules(&targets, at).await?;
         erased.away = self.seal_all().await?;
+        self.sweep().await?;
         erased.wal_segments -= segments.load(Ordering::Relaxed).min(erased.wal_segments);
         erased.visitors = targets.iter().map(|target| target.visitors.len() as u64).sum();
         let (files, found) = self.find(&targets).await?;
@@ -169,6 +171,24 @@ impl Compactor {
             tokio::time::sleep(ASK_AGAIN).await;
             waited += ASK_AGAIN;
         }
+    }
+
+    /// Removes what may hold rows of the person and is read by nobody: segments of the log whose removal failed, groups that it
+    /// did not take, and files that seals and merges made for nothing. Of a shared lake such files stay until the node that made
+    /// them is opened again: the commit that names them may be on its way.
+    async fn sweep(&self) -> Result<()> {
+        let (answer, swept) = oneshot::channel();
+        self.sealer.commands.send(Command::Sweep(answer)).map_err(|_| Error::closed())?;
+        swept.await.map_err(|_| Error::closed())??;
+        if self.sealer.catalog.is_shared() {
+            return Ok(());
+        }
+        let sealing = self.sealer.sealing.lock().await;
+        let loaded = self.sealer.catalog.load(self.sealer.shared.writer).await?;
+        let (storage, table) = (self.sealer.storage.as_ref(), &self.sealer.table);
+        let removed = remove_orphans(storage, table, &self.sealer.ids, &loaded);
+        drop(sealing);
+        removed
     }
 
     /// Makes durable that files are gone: a power loss must not bring them back.
@@ -228,9 +248,15 @@ impl Compactor {
                 targets.iter().any(|of| of.site == site && of.has_row(block, user, row))
             };
             gone.push(file.id);
-            made.extend(self.write(vec![file], Some(Box::new(theirs)), Pace::Whole, at).await?);
+            match self.write(vec![file], Some(Box::new(theirs)), Pace::Whole, at).await {
+                Ok(written) => made.extend(written),
+                Err(error) => {
+                    self.sealer.remove_all(made.into_iter().map(|file| file.path));
+                    return Err(error);
+                }
+            }
         }
-        self.replace(gone, made, Reason::Erase, at).await
+        self.replace(gone, Vec::new(), made, Reason::Erase, at).await
     }
 }
 

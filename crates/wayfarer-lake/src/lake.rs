@@ -313,6 +313,7 @@ impl Opening {
             seen,
             rules: Rules::new(rules),
             next_seq,
+            sealed_seq: loaded.next_seq,
             frozen: None,
             seal: Arc::clone(&notify),
             seal_bytes: options.seal_bytes,

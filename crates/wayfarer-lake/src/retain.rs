@@ -40,12 +40,16 @@ impl Compactor {
         let mut retained = Retained::default();
         let now: Micros = (self.sealer.clock.0)();
         let from = Arc::new(from.clone());
+        // What other programs deleted must not come back with the rows that stay.
+        let adopted = self.adopt_each().await?;
         let files = Arc::clone(&self.sealer.shared.rows().files);
         for file in files.iter() {
             let rows = match old(file, &from) {
+                Old::Some if adopted.left.contains(&file.id) => continue,
                 Old::Nothing => continue,
                 Old::All => {
-                    self.replace(vec![file.id], Vec::new(), Reason::Retain, now).await?;
+                    let gone = vec![file.id];
+                    self.replace(gone, Vec::new(), Vec::new(), Reason::Retain, now).await?;
                     file.rows
                 }
                 Old::Some => {
@@ -68,6 +72,7 @@ impl Compactor {
             self.sealer.catalog.narrow().await?;
         }
         retained.removed = self.expire().await?;
+        adopted.files()?;
         Ok(retained)
     }
 }

@@ -6,7 +6,8 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    path::PathBuf,
+    ffi::OsStr,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -63,6 +64,37 @@ pub(crate) struct Hidden<T>(pub(crate) T);
 impl<T> std::fmt::Debug for Hidden<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("…")
+    }
+}
+
+/// Files that are being made, which nothing names so far. On a full disk a part of them would keep it full.
+pub(crate) struct HalfMade {
+    storage: Arc<dyn Storage>,
+    /// What their paths begin with.
+    stem: PathBuf,
+}
+
+impl HalfMade {
+    pub(crate) fn new(sealer: &Sealer, stem: &Path) -> HalfMade {
+        HalfMade { storage: Arc::clone(&sealer.storage), stem: stem.to_owned() }
+    }
+
+    /// Removes what there is of them where they were not made.
+    pub(crate) fn keep_if<T>(self, made: Result<T>) -> Result<T> {
+        if made.is_err() {
+            let HalfMade { storage, stem } = self;
+            let (folder, stem) = (stem.parent(), stem.file_name().and_then(OsStr::to_str));
+            if let (Some(folder), Some(stem)) = (folder, stem) {
+                let names = storage.list(folder).unwrap_or_default();
+                // Behind the name there is an ending, or a dash and a number.
+                let own = |rest: &str| rest.starts_with(['.', '-']);
+                for name in names.iter().filter(|n| n.strip_prefix(stem).is_some_and(own)) {
+                    // What stays goes when the lake is opened next.
+                    let _ = storage.remove(&folder.join(name));
+                }
+            }
+        }
+        made
     }
 }
 
@@ -129,16 +161,39 @@ impl Sealer {
     /// Commits a seal. Where another node came first, nothing was changed, and what was written is no part of the lake.
     async fn append(&self, append: &Append) -> Result<()> {
         let appended = self.catalog.append(append).await;
-        if appended.as_ref().is_err_and(|error| error.kind() == ErrorKind::Busy) {
-            self.shared.counters.conflicts.add(1);
+        if let Err(error) = &appended {
+            self.shared.counters.conflicts.add(u64::from(error.kind() == ErrorKind::Busy));
             let ids = append.id_files.iter().map(|file| self.ids.folder.join(&file.name));
             let files = append.files.iter().map(|file| file.path.clone());
-            for path in files.chain(ids) {
-                // What stays goes when the lake is opened next.
-                let _ = self.storage.remove(&path);
-            }
+            self.remove_refused(files.chain(ids).collect(), error).await;
         }
         appended
+    }
+
+    /// Removes files that the catalog did not take. `Busy` says that nothing was changed; after any other error it is asked, and
+    /// where several nodes share it and the answer to a commit may be what was lost, they stay until this lake is opened next.
+    pub(crate) async fn remove_refused(&self, files: Vec<PathBuf>, error: &Error) {
+        let refused = match error.kind() {
+            ErrorKind::Busy => true,
+            _ if self.catalog.is_shared() => false,
+            _ => self.catalog.load(self.shared.writer).await.is_ok_and(|loaded| {
+                let ids = loaded.id_files.iter().map(|file| file.name.as_str());
+                let named: HashSet<&str> =
+                    loaded.named.iter().map(String::as_str).chain(ids).collect();
+                let name = |path: &PathBuf| path.file_name()?.to_str().map(str::to_owned);
+                files.iter().filter_map(name).all(|name| !named.contains(name.as_str()))
+            }),
+        };
+        if refused {
+            self.remove_all(files);
+        }
+    }
+
+    /// Removes files that are no part of the lake. What stays goes when it is opened next.
+    pub(crate) fn remove_all(&self, files: impl IntoIterator<Item = PathBuf>) {
+        for path in files {
+            let _ = self.storage.remove(&path);
+        }
     }
 
     /// Follows what the other nodes did, and does what they ask for.
@@ -170,8 +225,13 @@ impl Sealer {
         let stem = format!("{PREFIX}{:x}-e{attempt}-{:x}", self.shared.writer, (self.random.0)());
         let mut known = self.published.lock().await.clone();
         self.load_with_ids(&mut known).await?;
-        let (change, forgotten) = self.ids.forget(&stem, ids, &known)?;
-        self.catalog.replace_id_files(&change.added, &change.gone).await?;
+        let half_made = HalfMade::new(self, &self.ids.folder.join(&stem));
+        let (change, forgotten) = half_made.keep_if(self.ids.forget(&stem, ids, &known))?;
+        if let Err(error) = self.catalog.replace_id_files(&change.added, &change.gone).await {
+            let added = change.added.iter().map(|file| self.ids.folder.join(&file.name));
+            self.remove_refused(added.collect(), &error).await;
+            return Err(error);
+        }
         self.publish().await?;
         for name in change.gone {
             let path = self.ids.folder.join(name);
@@ -201,6 +261,8 @@ impl Sealer {
         let frozen = frozen.clone();
         let settling = others.map(Settling::new);
         let (storage, ids) = (Arc::clone(&self.storage), Arc::clone(&self.ids));
+        let half_made =
+            [&self.table, &self.ids.folder].map(|folder| HalfMade::new(self, &folder.join(&stem)));
         let make = move || {
             let mut sorted = Sorted::new(&frozen.chunks, writer, &Wanted::ALL);
             let (mut hot, mut settled) = (frozen.ids, 0);
@@ -214,9 +276,11 @@ impl Sealer {
             let ids = ids.seal(now, &stem, &hot, &known)?;
             Ok(Made { file, ids, settled })
         };
-        tokio::task::spawn_blocking(make)
+        let made = tokio::task::spawn_blocking(make)
             .await
-            .map_err(|error| Error::because(ErrorKind::Io, "a seal was broken off", error))?
+            .map_err(|error| Error::because(ErrorKind::Io, "a seal was broken off", error))
+            .flatten();
+        half_made.into_iter().fold(made, |made, half_made| half_made.keep_if(made))
     }
 
     /// Shows readers what the catalog holds now.

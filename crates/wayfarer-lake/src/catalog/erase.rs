@@ -83,10 +83,14 @@ impl Catalog {
     }
 
     /// Writes the database again without what is free in it.
+    ///
+    /// # Errors
+    /// `Busy` when another program reads it for so long that its log, which has old pages, could not be emptied.
     pub(crate) async fn vacuum(&self) -> Result<()> {
         let mut link = self.link().await?;
+        let doing = "cannot rewrite the catalog";
         let statements = match link.dialect() {
-            Dialect::Sqlite => "VACUUM; PRAGMA wal_checkpoint(TRUNCATE);",
+            Dialect::Sqlite => "VACUUM",
             // The tables that can hold a person's values, and what the planner keeps of them.
             #[cfg(feature = "postgres")]
             Dialect::Postgres => {
@@ -94,7 +98,12 @@ impl Catalog {
                  ducklake_data_file, wayfarer_span, wayfarer_id_file"
             }
         };
-        link.script(statements).await.map_err(failed("cannot rewrite the catalog"))
+        link.script(statements).await.map_err(failed(doing))?;
+        if link.empty_log().await.map_err(failed(doing))? {
+            return Ok(());
+        }
+        let text = "another program reads the catalog, whose log keeps old values for it: end it, then erase again";
+        Err(Error::new(ErrorKind::Busy, text))
     }
 }
 

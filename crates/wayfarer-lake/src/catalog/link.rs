@@ -193,6 +193,18 @@ impl Link {
         }
     }
 
+    /// Moves all that a database has in its own log out of it. False when a reader kept some of it there.
+    pub(super) async fn empty_log(&mut self) -> sqlx::Result<bool> {
+        match self {
+            Link::Sqlite(link) => {
+                let busy = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)");
+                Ok(busy.fetch_one(link).await.map(|busy: i64| busy == 0)?)
+            }
+            #[cfg(feature = "postgres")]
+            Link::Postgres(_) => Ok(true),
+        }
+    }
+
     /// Runs statements of our own outside of a transaction.
     pub(super) async fn script(&mut self, statements: &'static str) -> sqlx::Result<()> {
         match self {

@@ -13,6 +13,8 @@ use crate::{Error, ErrorKind, Result, file::write::Written};
 pub(crate) struct Replace {
     /// The ids of the files that are replaced.
     pub(crate) gone: Vec<u64>,
+    /// The delete files of other programs that the new files heed.
+    pub(crate) heeded: Vec<String>,
     pub(crate) files: Vec<Written>,
     pub(crate) now: jiff::Timestamp,
     pub(crate) reason: Reason,
@@ -47,12 +49,13 @@ impl Catalog {
     /// Commits a compaction. Readers of older snapshots still find the old files.
     ///
     /// # Errors
-    /// When one of the old files is no longer live, so that rows would be doubled; nothing is changed then.
+    /// When one of the old files is no longer live, so that rows would be doubled, or when another program deleted rows from it
+    /// that the new ones have; nothing is changed then.
     pub(crate) async fn replace(&self, replace: &Replace) -> Result<()> {
         if self.again(|| self.try_to_replace(replace)).await? {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Busy, "somebody else replaced these files meanwhile"))
+        Err(Error::new(ErrorKind::Busy, "somebody else changed these files meanwhile"))
     }
 
     async fn try_to_replace(&self, replace: &Replace) -> Result<bool> {
@@ -72,10 +75,9 @@ impl Catalog {
         self.expire_but(until, now, HELD).await
     }
 
-    /// Lets go of all snapshots but the newest, whoever reads them.
+    /// Lets go of all snapshots but the newest, whoever reads them, and whatever time a wrong clock gave them.
     pub(crate) async fn expire_all(&self, now: jiff::Timestamp) -> Result<u64> {
-        let until = now.saturating_add(jiff::SignedDuration::from_hours(24)).unwrap_or(now);
-        self.expire_but(until, now, HELD_BY_NOBODY).await
+        self.expire_but(jiff::Timestamp::MAX, now, HELD_BY_NOBODY).await
     }
 
     async fn expire_but(
@@ -131,7 +133,7 @@ async fn swap(work: &mut Work<'_>, replace: &Replace) -> sqlx::Result<bool> {
                 &[snapshot.into(), gone.into()],
             )
             .await?;
-        if ended != 1 {
+        if ended != 1 || (!replace.files.is_empty() && !is_heeded(work, gone, replace).await?) {
             return Ok(false);
         }
         work.change(
@@ -151,6 +153,15 @@ async fn swap(work: &mut Work<'_>, replace: &Replace) -> sqlx::Result<bool> {
     add_snapshot(work, snapshot, files, replace.now, (&changes, message)).await?;
     measure_table(work, row_id).await?;
     Ok(true)
+}
+
+/// Whether nobody deleted rows from a file but in the ways that were heeded.
+async fn is_heeded(work: &mut Work<'_>, gone: u64, replace: &Replace) -> sqlx::Result<bool> {
+    let statement = "SELECT path FROM ducklake_delete_file
+         WHERE data_file_id = $1 AND end_snapshot IS NULL";
+    let deletes = work.rows(statement, &[gone.into()]).await?;
+    let paths = deletes.iter().map(|row| row.text(0)).collect::<sqlx::Result<Vec<String>>>()?;
+    Ok(paths.iter().all(|path| replace.heeded.contains(path)))
 }
 
 /// Counts the table's rows and bytes again; its row ids moved on.

@@ -116,6 +116,15 @@ impl Log {
         Ok(())
     }
 
+    /// Ends the newest segment, without what a failed group left, and removes all that hold nothing from `sealed_seq` on.
+    pub(crate) fn sweep(&mut self, sealed_seq: u64) -> Result<()> {
+        if let Some(current) = &mut self.current {
+            current.repair()?;
+        }
+        self.close_segment();
+        self.remove_sealed(sealed_seq)
+    }
+
     /// How many segments there are, and their bytes.
     pub(crate) fn size(&self) -> (u64, u64) {
         let current = self.current.as_ref().map(|current| current.durable);
@@ -173,9 +182,11 @@ impl Current {
     /// Cuts off what a failed group may have left.
     fn repair(&mut self) -> Result<()> {
         if self.dirty {
-            // Not synced: what a crash brings back of the failed group is whole or torn, and the next sync covers both.
+            // Synced, since nothing may follow: the segment can be closed next, and what a crash brought back of the failed group
+            // would have the numbers of events that were acknowledged in another.
             self.file
                 .truncate(self.durable)
+                .and_then(|()| self.file.sync())
                 .map_err(|error| Error::io("cannot repair", &self.path, error))?;
             self.dirty = false;
         }

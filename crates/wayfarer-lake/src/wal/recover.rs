@@ -103,7 +103,7 @@ impl<'a> Segment<'a> {
         take: &mut dyn FnMut(Recovered) -> Result<()>,
     ) -> Result<()> {
         let Some(header) = SegmentHeader::decode(&self.path, &self.bytes)? else {
-            return self.cut(0, last, recovery);
+            return self.cut((0, 0), last, recovery);
         };
         if header.writer != writer || header.number != self.number {
             return Err(Error::corrupt(&self.path, "its header names another writer or segment"));
@@ -116,7 +116,7 @@ impl<'a> Segment<'a> {
             at += frame.len();
         }
         if at < self.bytes.len() {
-            self.cut(at, last, recovery)?;
+            self.cut((at, end_seq), last, recovery)?;
         }
         recovery.closed.push(Closed { path: self.path.clone(), bytes: at as u64, end_seq });
         Ok(())
@@ -147,9 +147,10 @@ impl<'a> Segment<'a> {
         take(Recovered { first_seq: frame.first_seq, ids: frame.ids, events })
     }
 
-    /// Cuts the torn tail from `at` on, durably, so that the next recovery finds a sound file.
-    fn cut(&self, at: usize, last: bool, recovery: &mut Recovery) -> Result<()> {
-        if !last || self.testified(at) {
+    /// Cuts the torn tail from `at` on, durably, so that the next recovery finds a sound file. Before it lie the events up to
+    /// `end_seq`.
+    fn cut(&self, (at, end_seq): (usize, u64), last: bool, recovery: &mut Recovery) -> Result<()> {
+        if !last || self.testified(at, end_seq) {
             return Err(Error::corrupt(&self.path, format!("no sound frame at offset {at}")));
         }
         let failed = |error| Error::io("cannot cut the torn tail of", &self.path, error);
@@ -165,11 +166,15 @@ impl<'a> Segment<'a> {
         Ok(())
     }
 
-    /// Whether a later frame says that the place `at` was durable before it was written.
-    fn testified(&self, at: usize) -> bool {
+    /// Whether a later frame says that the place `at` was durable before it was written. What looks like a frame may be the
+    /// text of an event in a torn one, so it must also be one that can lie there: behind what it says was durable, with events
+    /// that come after those before the place, and no more of them between than there are bytes.
+    fn testified(&self, at: usize, end_seq: u64) -> bool {
         let mut from = at + 1;
         while let Some((found, frame)) = next_frame(&self.bytes, from) {
-            if frame.durable > at as u64 {
+            let durable = at as u64 + 1..=found as u64;
+            let seqs = end_seq..=end_seq.saturating_add((found - at) as u64);
+            if durable.contains(&frame.durable) && (at == 0 || seqs.contains(&frame.first_seq)) {
                 return true;
             }
             from = found + frame.len();

@@ -104,6 +104,24 @@ fn damage_before_what_was_durable_is_refused_with_file_and_offset() {
     }
 }
 
+/// Who sends events cannot write a frame into a text that would keep a torn log from being opened.
+#[test]
+fn a_frame_within_an_event_testifies_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &[2], 1 << 20).unwrap();
+    let path = segment_path(folder.path(), 1);
+    let sound = std::fs::read(&path).unwrap();
+    let at = sound.len() as u64;
+    // Text has no zeros, so what it says of the next event and of the durable length is beyond all bounds.
+    for (seq, durable) in [(u64::MAX / 2, at + 1), (3, u64::MAX / 2), (2, at + 1)] {
+        let mut forged = b"a torn frame, and in it ".to_vec();
+        Batch::default().frame(seq, Ids::Window, durable, &mut forged);
+        std::fs::write(&path, [&sound[..], &forged].concat()).unwrap();
+        let (recovery, events) = read(folder.path()).unwrap();
+        assert_eq!((events, recovery.cut.len()), (expected(2), 1), "{seq} {durable}");
+    }
+}
+
 #[test]
 fn a_damaged_segment_that_is_not_the_last_is_refused() {
     let folder = tempfile::tempdir().unwrap();

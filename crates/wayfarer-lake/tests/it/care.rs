@@ -1,9 +1,18 @@
 //! Listening, bounds, status, and the end of a lake.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex},
+    time::Duration,
+};
 
 use sqlx::Connection;
-use wayfarer_lake::{ErrorKind, Ids, Lake, Options};
+use wayfarer_lake::{
+    ErrorKind, Ids, Lake, Options,
+    storage::{Disk, File, Storage},
+};
 
 use crate::support::{event, event_with_id, open, options};
 
@@ -211,4 +220,87 @@ async fn a_check_finds_a_catalog_that_miscounts() {
     let problems = lake.check().await.unwrap().problems;
     assert_eq!(problems.len(), 1);
     assert!(problems[0].contains("301 rows"), "{problems:?}");
+}
+
+/// A disk on which reads of the files that were there when it was shut wait until it is opened.
+#[derive(Clone, Debug, Default)]
+struct Gated(Arc<(Mutex<Gate>, Condvar)>);
+
+#[derive(Debug, Default)]
+struct Gate {
+    shut: BTreeSet<PathBuf>,
+    waiting: bool,
+}
+
+impl Gated {
+    fn shut(&self, files: BTreeSet<PathBuf>) {
+        self.0.0.lock().unwrap().shut = files;
+    }
+
+    fn open_up(&self) {
+        self.0.0.lock().unwrap().shut.clear();
+        self.0.1.notify_all();
+    }
+
+    /// Until somebody waits at the gate.
+    fn reached(&self) {
+        let gate = self.0.0.lock().unwrap();
+        drop(self.0.1.wait_while(gate, |gate| !gate.waiting).unwrap());
+    }
+
+    fn pass(&self, path: &Path) {
+        let mut gate = self.0.0.lock().unwrap();
+        if gate.shut.contains(path) {
+            gate.waiting = true;
+            self.0.1.notify_all();
+            drop(self.0.1.wait_while(gate, |gate| gate.shut.contains(path)).unwrap());
+        }
+    }
+}
+
+impl Storage for Gated {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        Disk.create(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        self.pass(path);
+        Disk.open(path)
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        Disk.list(folder)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        Disk.remove(path)
+    }
+
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        Disk.create_folder(path)
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        Disk.sync_folder(path)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_lets_seals_go_on_while_it_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Gated::default();
+    let options = Options { storage: Arc::new(disk.clone()), ..options() };
+    let lake = Lake::open(folder.path(), options).await.unwrap();
+    lake.append(vec![event("a", 1)], Ids::Window).await.unwrap();
+    lake.seal().await.unwrap();
+    let files = std::fs::read_dir(folder.path().join("lake/main/events")).unwrap();
+    disk.shut(files.map(|file| file.unwrap().path()).collect());
+    let (checked, reads) = (lake.clone(), disk.clone());
+    let check = tokio::spawn(async move { checked.check().await });
+    tokio::task::spawn_blocking(move || reads.reached()).await.unwrap();
+    lake.append(vec![event("a", 2)], Ids::Window).await.unwrap();
+    let sealed = tokio::time::timeout(Duration::from_secs(10), lake.seal()).await;
+    disk.open_up();
+    sealed.expect("a seal waits for the check").unwrap();
+    assert_eq!(check.await.unwrap().unwrap().problems, [""; 0]);
 }

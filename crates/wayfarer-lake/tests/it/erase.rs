@@ -2,10 +2,11 @@
 
 use std::{path::Path, time::Duration};
 
+use sqlx::Connection;
 use wayfarer_event::{Event, Micros, VisitorId};
 use wayfarer_lake::{Appended, Ids, Lake, Options, Person, Selection, Stored};
 
-use crate::support::{all, event_with_id, open};
+use crate::support::{all, event, event_with_id, open};
 
 const SITE: &str = "a.example";
 
@@ -212,4 +213,23 @@ async fn an_erasure_does_not_wait_for_files_that_keep_coming() {
         assert!(seals <= 6 && merges <= 2, "{seals} seals and {merges} merges came between");
     }
     sending.abort();
+}
+
+/// A program that reads the catalog keeps its old pages, which may name the person: then it is not said that all is gone.
+#[tokio::test]
+async fn an_erasure_beside_a_long_reader_of_the_catalog_says_that_it_is_not_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path()).await;
+    lake.append(vec![event("a", 1)], Ids::Window).await.unwrap();
+    lake.seal().await.unwrap();
+    let catalog = format!("sqlite://{}", folder.path().join("lake.sqlite").display());
+    let mut reader = sqlx::SqliteConnection::connect(&catalog).await.unwrap();
+    let mut reading = reader.begin().await.unwrap();
+    sqlx::query("SELECT * FROM ducklake_snapshot").fetch_all(&mut *reading).await.unwrap();
+    let person = Person::Visitor(event("a", 1).visitor);
+    let error = lake.erase(&["a".to_owned()], &person).await.unwrap_err();
+    assert_eq!(error.kind(), wayfarer_lake::ErrorKind::Busy, "{error}");
+    assert!(error.to_string().contains("reads the catalog"), "{error}");
+    drop(reading);
+    lake.erase(&["a".to_owned()], &person).await.unwrap();
 }

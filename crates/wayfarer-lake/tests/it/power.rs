@@ -267,3 +267,74 @@ async fn a_full_disk_refuses_and_takes_again_by_itself() {
     let lake = Lake::open(&folder, lake_options(&disk)).await.unwrap();
     sender.check(&lake, &disk);
 }
+
+/// What a seal or a merge wrote until the disk was full is in nobody's way: the disk heals, and an erasure leaves nothing.
+#[tokio::test]
+async fn what_a_full_disk_broke_off_is_removed_at_once() {
+    let place = Place::new();
+    let (folder, disk) = (place.data(), Simulated::new(&place.data(), Syncs::All));
+    let lake = Lake::open(&folder, lake_options(&disk)).await.unwrap();
+    for round in 0..4 {
+        let batch = (0..20).map(|n| event(round * 20 + n)).collect();
+        lake.append(batch, Ids::Window).await.unwrap();
+        lake.seal().await.unwrap();
+    }
+    let before = disk.files();
+    for bytes in [1, 2000, 10_000] {
+        disk.full_after(bytes);
+        assert_eq!(lake.compact().await.unwrap_err().kind(), ErrorKind::StorageFull);
+        disk.set_full(false);
+        assert_eq!(disk.files(), before, "after {bytes} bytes of a merge");
+    }
+    lake.append((80..100).map(event).collect(), Ids::Window).await.unwrap();
+    let before = disk.files();
+    for bytes in [1, 2000] {
+        disk.full_after(bytes);
+        assert_eq!(lake.seal().await.unwrap_err().kind(), ErrorKind::StorageFull);
+        disk.set_full(false);
+        assert_eq!(disk.files(), before, "after {bytes} bytes of a seal");
+    }
+    lake.compact().await.unwrap();
+    assert_eq!(lake.view().rows(None), 100);
+}
+
+/// What a group that failed left in the log goes, durably, before anything is built on it.
+#[tokio::test]
+async fn what_a_failed_group_left_is_cut_off_for_good() {
+    for seed in 0..40 {
+        let place = Place::new();
+        let (folder, disk) = (place.data(), Simulated::new(&place.data(), Syncs::All));
+        let lake = Lake::open(&folder, lake_options(&disk)).await.unwrap();
+        let mut sender = Sender::default();
+        sender.send(&lake, vec![0], Ids::Window).await;
+        disk.full_after(100);
+        let refused = lake.append((1..9).map(event).collect(), Ids::Window).await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::StorageFull);
+        disk.set_full(false);
+        // A group of nothing new, the end of the segment by a seal that fails, and an event in the next one.
+        sender.send(&lake, vec![0], Ids::Window).await;
+        disk.full_after(1);
+        assert_eq!(lake.seal().await.unwrap_err().kind(), ErrorKind::StorageFull);
+        disk.set_full(false);
+        sender.send(&lake, vec![9], Ids::Window).await;
+        drop(lake);
+        disk.lose_power(&mut Dice(seed));
+        let lake = Lake::open(&folder, lake_options(&disk)).await.unwrap();
+        sender.check(&lake, &disk);
+    }
+}
+
+#[tokio::test]
+async fn an_erasure_reaches_what_the_log_did_not_take() {
+    let place = Place::new();
+    let (folder, disk) = (place.data(), Simulated::new(&place.data(), Syncs::All));
+    let lake = Lake::open(&folder, lake_options(&disk)).await.unwrap();
+    lake.append(vec![event(1)], Ids::Window).await.unwrap();
+    let of_person = (0..8).map(|n| event(n * 12)).collect();
+    disk.full_after(100);
+    assert!(lake.append(of_person, Ids::Window).await.is_err());
+    disk.set_full(false);
+    assert_ne!(disk.holding(name_of(0).as_bytes()), Vec::<PathBuf>::new());
+    lake.erase(&[SITE.to_owned()], &Person::User(name_of(0))).await.unwrap();
+    assert_eq!(disk.holding(name_of(0).as_bytes()), Vec::<PathBuf>::new());
+}

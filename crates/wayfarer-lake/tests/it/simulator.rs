@@ -78,7 +78,8 @@ struct World {
     durable_folders: BTreeSet<PathBuf>,
     /// How many operations are left before the power goes.
     left: u64,
-    full: bool,
+    /// How many bytes more the disk takes.
+    room: u64,
     /// Every place that asked for a sync.
     seen: BTreeSet<Sync>,
 }
@@ -144,6 +145,7 @@ impl Simulated {
         let folders: BTreeSet<PathBuf> = data.ancestors().skip(1).map(Path::to_owned).collect();
         let world = World {
             left: u64::MAX,
+            room: u64::MAX,
             folders: folders.clone(),
             durable_folders: folders,
             ..World::default()
@@ -162,7 +164,17 @@ impl Simulated {
     }
 
     pub(crate) fn set_full(&self, full: bool) {
-        self.world.lock().unwrap().full = full;
+        self.full_after(if full { 0 } else { u64::MAX });
+    }
+
+    /// Lets the disk be full when it has taken so many bytes more.
+    pub(crate) fn full_after(&self, bytes: u64) {
+        self.world.lock().unwrap().room = bytes;
+    }
+
+    /// The names of all files.
+    pub(crate) fn files(&self) -> BTreeSet<PathBuf> {
+        self.world.lock().unwrap().names.keys().cloned().collect()
     }
 
     /// Every place that asked for a sync so far, if they are noted.
@@ -264,7 +276,7 @@ impl Storage for Simulated {
             if !world.folders.contains(path.parent().unwrap()) {
                 return Err(io::ErrorKind::NotFound.into());
             }
-            if world.full {
+            if world.room == 0 {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             if let Some(&node) = world.names.get(path) {
@@ -347,12 +359,14 @@ impl File for SimulatedFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.disk.with(|world| {
             // A full disk may take a part before it says so.
-            let taken = if world.full { bytes.len() / 2 } else { bytes.len() };
+            let fits = bytes.len() as u64 <= world.room;
+            let taken = if fits { bytes.len() } else { bytes.len() / 2 };
+            world.room = if fits { world.room.saturating_sub(bytes.len() as u64) } else { 0 };
             let change = Change::Write(offset, bytes[..taken].to_vec());
             let node = &mut world.nodes[self.node];
             change.apply(&mut node.now);
             node.pending.push(change);
-            if world.full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+            if fits { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
         })
     }
 

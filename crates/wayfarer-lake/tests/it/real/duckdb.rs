@@ -253,3 +253,34 @@ async fn rows_that_are_no_events_stop_nothing_and_are_named() {
     lake.seal().await.unwrap();
     assert_eq!(lake.view().rows(None), 2);
 }
+
+/// What DuckDB deleted stays away, also where a file that comes before cannot be taken in.
+#[tokio::test]
+async fn what_duckdb_deleted_stays_away_though_another_file_is_no_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path()).await;
+    for part in 0..6 {
+        if part == 3 {
+            write(folder.path(), &lake, &["INSERT INTO lake.events (name) VALUES ('nobody')"]);
+        }
+        let batch = (part * 50..part * 50 + 50).map(|n| event("a", n)).collect();
+        lake.append(batch, Ids::Window).await.unwrap();
+        lake.seal().await.unwrap();
+    }
+    let ours = all(&lake.view());
+    write(folder.path(), &lake, &["DELETE FROM lake.events WHERE status = 404"]);
+    let kept: Vec<Stored> = ours.into_iter().filter(|row| row.event.status != Some(404)).collect();
+    for _ in 0..2 {
+        assert_eq!(lake.compact().await.unwrap_err().kind(), wayfarer_lake::ErrorKind::Unsupported);
+        assert_eq!(all(&lake.view()), kept);
+    }
+    // A retention writes files again, too.
+    write(folder.path(), &lake, &["DELETE FROM lake.events WHERE name = 'click'"]);
+    let from = kept.iter().map(|row| row.event.ts).min().unwrap();
+    let from = Micros(from.0 + 1);
+    let is_kept = |row: &&Stored| row.event.ts >= from && row.event.name != "click";
+    let kept: Vec<Stored> = kept.iter().filter(is_kept).cloned().collect();
+    let retained = lake.retain(&[("a".to_owned(), from)].into()).await;
+    assert_eq!(retained.unwrap_err().kind(), wayfarer_lake::ErrorKind::Unsupported);
+    assert_eq!(all(&lake.view()), kept);
+}
