@@ -80,10 +80,35 @@ impl<B: UsersBackend> Auth<B> {
     /// Logs in a user who has been authenticated in some other way.
     ///
     /// # Errors
-    /// When the session cannot be loaded, the user has too many sessions, or the hand-over fails.
+    /// When the session cannot be loaded, the user has too many sessions, or the hand-over fails. The session is then as it
+    /// was, save that one of another user has ended.
     pub async fn login_user(&self, user: &B::User) -> Result<(), AuthError> {
         self.make_room(user).await?;
         let anonymous = self.leave(user).await?;
+        let goes = anonymous.is_some() && self.policy.anonymous == AnonymousData::Goes;
+        // Whatever a handler answers to a log-in that failed, it must not save what there is of it.
+        let attempt = match goes {
+            true => self.session.attempt_anew().await?,
+            false => self.session.attempt().await?,
+        };
+        let entered = self.enter(user, anonymous).await;
+        let entered = match entered {
+            Ok(()) => attempt.end_before().await.map_err(AuthError::Session),
+            failed => failed,
+        };
+        if let Err(error) = entered {
+            attempt.fail().await;
+            return Err(error);
+        }
+        attempt.succeed();
+        // Only now: the session has a subject at the latest when it holds something.
+        let signal = self.signal(SignalKind::LoggedIn).with_user(user.id());
+        self.session.signals().send(signal).await;
+        Ok(())
+    }
+
+    /// Makes the session the user's, and hands over what the anonymous one held.
+    async fn enter(&self, user: &B::User, anonymous: Option<Anonymous>) -> Result<(), AuthError> {
         self.session.insert(USER_ID, user.id()).await?;
         if let Some(path) = self.policy.hashing.backend_path() {
             self.session.insert(USER_BACKEND, path).await?;
@@ -97,9 +122,6 @@ impl<B: UsersBackend> Auth<B> {
             let handed = hook.hand_over(&before, &self.session, user).await;
             handed.map_err(AuthError::HandOver)?;
         }
-        // Only now: the session has a subject at the latest when it holds something.
-        let signal = self.signal(SignalKind::LoggedIn).with_user(user.id());
-        self.session.signals().send(signal).await;
         Ok(())
     }
 
@@ -116,7 +138,7 @@ impl<B: UsersBackend> Auth<B> {
         Ok(true)
     }
 
-    /// Leaves whatever session there was for that of `user`, and gives the anonymous one if there was one.
+    /// Ends the session of another user, if there is one, and gives the anonymous one if there is one.
     async fn leave(&self, user: &B::User) -> Result<Option<Anonymous>, AuthError> {
         match self.session.get::<String>(USER_ID).await? {
             Some(id) if id == user.id() && self.noted(user).await? == Noted::Current => Ok(None),
@@ -125,20 +147,16 @@ impl<B: UsersBackend> Auth<B> {
                 self.session.flush().await?;
                 Ok(None)
             }
-            None => self.leave_anonymous().await,
+            None => self.anonymous().await,
         }
     }
 
-    async fn leave_anonymous(&self) -> Result<Option<Anonymous>, AuthError> {
+    async fn anonymous(&self) -> Result<Option<Anonymous>, AuthError> {
         let values = self.session.items().await?;
         if values.is_empty() {
             return Ok(None);
         }
-        let anonymous = Anonymous { subject: self.session.subject(), values };
-        if self.policy.anonymous == AnonymousData::Goes {
-            self.session.flush().await?;
-        }
-        Ok(Some(anonymous))
+        Ok(Some(Anonymous { subject: self.session.subject(), values }))
     }
 
     /// Keeps this session logged in although the user's credentials have just changed. Every other session of the user is

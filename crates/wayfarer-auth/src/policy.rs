@@ -86,7 +86,9 @@ pub trait HandOver<U>: Send + Sync + 'static {
     /// Merges `before` into `session`, or into what the application keeps of `user`.
     ///
     /// # Errors
-    /// Whatever went wrong. The log-in then fails, and nothing is saved of it.
+    /// Whatever went wrong. The log-in then fails: whatever is answered, nobody is logged in, and the anonymous session is as
+    /// it was. Only a session that was stored here, by `save` or `modify`, is ended instead, and with it
+    /// [`AnonymousData::Stays`] loses what it held.
     async fn hand_over(
         &self,
         before: &Anonymous,

@@ -13,7 +13,7 @@ use crate::{
     key::StoreKey,
     store::{
         Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation, Saved,
-        SessionStore, StoreError, StoreErrorKind, Version,
+        SessionStore, StoreError, StoreErrorKind, Touched, Version,
     },
 };
 
@@ -108,10 +108,11 @@ impl<S: SessionStore, C: RecordCodec> SessionStore for EncodedStore<S, C> {
     async fn touch(
         &self,
         key: &StoreKey,
+        from: Timestamp,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Met, StoreError> {
-        self.inner.touch(key, expires_at, now).await
+    ) -> Result<Touched, StoreError> {
+        self.inner.touch(key, from, expires_at, now).await
     }
 
     async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {

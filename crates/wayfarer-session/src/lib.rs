@@ -67,11 +67,11 @@ pub use manager::{
 pub use memory::MemoryStore;
 pub use random::{Random, SystemRandom};
 pub use raw::Raw;
-pub use session::{CookieChange, Finished, Outcome, Session};
+pub use session::{Attempt, CookieChange, Finished, Outcome, Session};
 pub use signal::{RequestContext, Signal, SignalBus, SignalKind, SignalReceiver};
 pub use store::{
     Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, RecordData, Rotated,
-    Rotation, Saved, SessionStore, StoreError, StoreErrorKind, Version,
+    Rotation, Saved, SessionStore, StoreError, StoreErrorKind, Touched, Version,
 };
 pub use ticket::{CookieKeys, Ticket};
 

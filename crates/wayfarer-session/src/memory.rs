@@ -13,7 +13,7 @@ use crate::{
     key::StoreKey,
     store::{
         Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation, Saved,
-        SessionStore, StoreError, Version,
+        SessionStore, StoreError, Touched, Version,
     },
 };
 
@@ -152,13 +152,17 @@ impl SessionStore for MemoryStore {
     async fn touch(
         &self,
         key: &StoreKey,
+        from: Timestamp,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Met, StoreError> {
+    ) -> Result<Touched, StoreError> {
         let mut slots = self.slots();
-        let Some((record, _)) = live(&mut slots, key, now) else { return Ok(Met::Gone) };
+        let Some((record, _)) = live(&mut slots, key, now) else { return Ok(Touched::Gone) };
+        if !record.ends_at(from) {
+            return Ok(Touched::Conflict);
+        }
         record.expires_at = expires_at;
-        Ok(Met::Live)
+        Ok(Touched::Moved)
     }
 
     async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {

@@ -4,6 +4,7 @@
 //! whatever lies in the store when they are saved (`save`). [`Session::finish`] is the end of a request (`finish`).
 
 mod ask;
+mod attempt;
 #[cfg(feature = "cookies")]
 mod carry;
 mod finish;
@@ -19,6 +20,7 @@ use std::{any::Any, fmt, sync::Arc};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
+pub use self::attempt::Attempt;
 pub use self::finish::{CookieChange, Finished, Outcome};
 pub(crate) use self::state::{subject_of, user_of};
 use self::{

@@ -156,6 +156,18 @@ pub enum Saved {
     Gone,
 }
 
+/// What came of [`SessionStore::touch`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Touched {
+    /// It lives until the new end.
+    Moved,
+    /// It lives, but until another end than the caller saw: somebody else has moved it. Nothing was changed.
+    Conflict,
+    /// There was no live session. Nothing was changed.
+    Gone,
+}
+
 /// What came of [`SessionStore::rotate`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
@@ -303,16 +315,22 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Saved, StoreError>;
 
-    /// Lets a live session live until `expires_at`, and leaves its version as it is: a touch makes no save fail.
+    /// Lets a live session whose end is still `from` live until `expires_at`, and leaves its version as it is: a touch makes
+    /// no save fail. With another end it stays as it is and the answer is [`Touched::Conflict`], so that no touch undoes an
+    /// end that somebody else has set.
+    ///
+    /// `from` is the end as a load gave it, or as it was given to be stored; what the store's precision does not tell apart
+    /// is the same end. A store that cannot compare and change in one step compares first.
     ///
     /// # Errors
     /// When the store is in trouble.
     async fn touch(
         &self,
         key: &StoreKey,
+        from: Timestamp,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Met, StoreError>;
+    ) -> Result<Touched, StoreError>;
 
     /// Moves a live session from one key to another, if `expected` is still its state. `to` must be free. What lies under
     /// `from` afterwards is a new state: a save upon `expected` fails.
@@ -390,10 +408,11 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
     async fn touch(
         &self,
         key: &StoreKey,
+        from: Timestamp,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Met, StoreError> {
-        (**self).touch(key, expires_at, now).await
+    ) -> Result<Touched, StoreError> {
+        (**self).touch(key, from, expires_at, now).await
     }
 
     async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {

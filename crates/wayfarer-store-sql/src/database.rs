@@ -29,7 +29,7 @@ pub struct NativeSql {
     pub load: &'static str,
     /// data, end, subject, user, key, version, now
     pub save: &'static str,
-    /// end, key, now
+    /// end, key, end before, now
     pub touch: &'static str,
     /// key, now
     pub end: &'static str,
@@ -73,7 +73,7 @@ pub struct DjangoSql {
     pub load: &'static str,
     /// data, end, key, data before, now
     pub save: &'static str,
-    /// end, key, now
+    /// end, key, end before, now
     pub touch: &'static str,
     /// key, now
     pub delete: &'static str,

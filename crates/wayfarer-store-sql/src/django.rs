@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use wayfarer_session::{
     BoxError, Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation,
-    Saved, SessionStore, StoreError, StoreErrorKind, StoreKey, Version,
+    Saved, SessionStore, StoreError, StoreErrorKind, StoreKey, Touched, Version,
 };
 
 use crate::{
@@ -99,11 +99,16 @@ impl<D: Database> SessionStore for DjangoStore<D> {
     async fn touch(
         &self,
         key: &StoreKey,
+        from: Timestamp,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Met, StoreError> {
-        let values = vec![time(expires_at), Value::Key(key.expose()), time(now)];
-        self.database.change("touch", (D::DJANGO.touch, values)).await.map(met)
+    ) -> Result<Touched, StoreError> {
+        let values = vec![time(expires_at), Value::Key(key.expose()), time(from), time(now)];
+        if self.database.change("touch", (D::DJANGO.touch, values)).await? > 0 {
+            return Ok(Touched::Moved);
+        }
+        let live = self.is_live("touch", key, now).await?;
+        Ok(if live { Touched::Conflict } else { Touched::Gone })
     }
 
     async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {

@@ -84,7 +84,7 @@ const NATIVE: NativeSql = NativeSql {
         SET version = version + 1, data = ?, expires_at = ?, subject = ?, `user` = ?
         WHERE `key` = ? AND version = ? AND version > 0 AND expires_at > ?",
     touch: "UPDATE wayfarer_session SET expires_at = ?
-        WHERE `key` = ? AND version > 0 AND expires_at > ?",
+        WHERE `key` = ? AND expires_at = ? AND version > 0 AND expires_at > ?",
     end: "UPDATE wayfarer_session SET version = 0, data = '', subject = NULL, `user` = NULL
         WHERE `key` = ? AND version > 0 AND expires_at > ?",
     end_version: "UPDATE wayfarer_session
@@ -110,7 +110,7 @@ const DJANGO: DjangoSql = DjangoSql {
         WHERE session_key = ? AND BINARY session_key = ? AND BINARY session_data = ?
         AND expire_date > ?",
     touch: "UPDATE django_session SET expire_date = ?
-        WHERE session_key = ? AND BINARY session_key = ? AND expire_date > ?",
+        WHERE session_key = ? AND BINARY session_key = ? AND expire_date = ? AND expire_date > ?",
     delete: "DELETE FROM django_session
         WHERE session_key = ? AND BINARY session_key = ? AND expire_date > ?",
     delete_state: "DELETE FROM django_session

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use wayfarer_session::{
     BoxError, Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation,
-    Saved, SessionStore, StoreError, StoreErrorKind, StoreKey, Subject, Version,
+    Saved, SessionStore, StoreError, StoreErrorKind, StoreKey, Subject, Touched, Version,
 };
 
 use crate::database::{Database, FromRow, Row, Step, Value};
@@ -100,11 +100,17 @@ impl<D: Database> SessionStore for NativeStore<D> {
     async fn touch(
         &self,
         key: &StoreKey,
+        from: Timestamp,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Met, StoreError> {
-        let values = vec![micros(expires_at), Value::Text(key.expose()), micros(now)];
-        self.database.change("touch", (D::NATIVE.touch, values)).await.map(met)
+    ) -> Result<Touched, StoreError> {
+        let (end, before) = (micros(expires_at), micros(from));
+        let values = vec![end, Value::Text(key.expose()), before, micros(now)];
+        if self.database.change("touch", (D::NATIVE.touch, values)).await? > 0 {
+            return Ok(Touched::Moved);
+        }
+        let live = self.is_live("touch", key, now).await?;
+        Ok(if live { Touched::Conflict } else { Touched::Gone })
     }
 
     async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {

@@ -72,7 +72,7 @@ const NATIVE: NativeSql = NativeSql {
         SET version = version + 1, data = $1, expires_at = $2, subject = $3, "user" = $4
         WHERE key = $5 AND version = $6 AND version > 0 AND expires_at > $7"#,
     touch: "UPDATE wayfarer_session SET expires_at = $1
-        WHERE key = $2 AND version > 0 AND expires_at > $3",
+        WHERE key = $2 AND expires_at = $3 AND version > 0 AND expires_at > $4",
     end: r#"UPDATE wayfarer_session SET version = 0, data = '', subject = NULL, "user" = NULL
         WHERE key = $1 AND version > 0 AND expires_at > $2"#,
     end_version: r#"UPDATE wayfarer_session
@@ -98,7 +98,8 @@ const DJANGO: DjangoSql = DjangoSql {
         SET session_data = $1, expire_date = ($2 || '+00')::timestamptz
         WHERE session_key = $3 AND session_data = $4 AND expire_date > ($5 || '+00')::timestamptz",
     touch: "UPDATE django_session SET expire_date = ($1 || '+00')::timestamptz
-        WHERE session_key = $2 AND expire_date > ($3 || '+00')::timestamptz",
+        WHERE session_key = $2 AND expire_date = ($3 || '+00')::timestamptz
+        AND expire_date > ($4 || '+00')::timestamptz",
     delete: "DELETE FROM django_session
         WHERE session_key = $1 AND expire_date > ($2 || '+00')::timestamptz",
     delete_state: "DELETE FROM django_session

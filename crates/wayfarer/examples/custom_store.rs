@@ -16,7 +16,7 @@ use wayfarer::{
     async_trait,
     session::{
         Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation, Saved,
-        SessionStore, StoreError, StoreKey, Version, jiff::Timestamp,
+        SessionStore, StoreError, StoreKey, Touched, Version, jiff::Timestamp,
     },
 };
 
@@ -109,15 +109,19 @@ impl SessionStore for MapStore {
     async fn touch(
         &self,
         key: &StoreKey,
+        from: Timestamp,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Met, StoreError> {
+    ) -> Result<Touched, StoreError> {
         let mut slots = self.slots();
         let Some(slot) = slots.get_mut(key).filter(|slot| slot.is_live(now)) else {
-            return Ok(Met::Gone);
+            return Ok(Touched::Gone);
         };
+        if !slot.record.ends_at(from) {
+            return Ok(Touched::Conflict);
+        }
         slot.record.expires_at = expires_at;
-        Ok(Met::Live)
+        Ok(Touched::Moved)
     }
 
     async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {

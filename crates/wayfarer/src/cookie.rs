@@ -75,6 +75,8 @@ pub struct CookieTransport {
     strict: Flags,
     /// On loopback hosts, in development.
     relaxed: Option<Flags>,
+    /// Of several cookies of this name the last counts, as in Django.
+    takes_last: bool,
 }
 
 /// What the flags of a cookie of ours are made from.
@@ -205,7 +207,7 @@ impl CookieTransport {
         }
         let same_site = SameSite::Lax;
         let style = Style { name, domain: None, same_site, partitioned: false, development: false };
-        Ok(CookieTransport { strict: style.strict(), relaxed: None, style })
+        Ok(CookieTransport { strict: style.strict(), relaxed: None, style, takes_last: false })
     }
 
     /// When the browser sends the cookie along with requests from other sites.
@@ -255,7 +257,7 @@ impl CookieTransport {
             return Err(wrong(why.to_owned()));
         }
         let transport = CookieTransport::new(&cookie.name)?;
-        Ok(CookieTransport { strict: Flags::of_django(cookie), ..transport })
+        Ok(CookieTransport { strict: Flags::of_django(cookie), takes_last: true, ..transport })
     }
 
     fn with(mut self, change: impl FnOnce(&mut Style)) -> CookieTransport {
@@ -283,14 +285,19 @@ impl CookieTransport {
     }
 
     /// The value of the session cookie in a request.
+    ///
+    /// A browser sends two of one name where their domains or paths differ: that of the longer path first, then the older.
+    /// Django takes the last, and so must whoever shares its sessions. Of ours the first counts, which is the nearest to the
+    /// request: `__Host-` lets there be one alone, and one that gets a domain has another name from then on.
     fn find<'a>(&self, route: Route, headers: &'a HeaderMap) -> Option<&'a str> {
         let name = self.flags(route).name.as_bytes();
         let pairs = headers.get_all(header::COOKIE).iter();
-        let mut pairs = pairs.flat_map(|value| split_pairs(value.as_bytes()));
-        pairs.find_map(|pair| {
+        let pairs = pairs.flat_map(|value| split_pairs(value.as_bytes()));
+        let mut values = pairs.filter_map(|pair| {
             let value = pair.trim_ascii_start().strip_prefix(name)?.strip_prefix(b"=")?;
             std::str::from_utf8(value.trim_ascii()).ok()
-        })
+        });
+        if self.takes_last { values.last() } else { values.next() }
     }
 }
 
@@ -395,6 +402,7 @@ mod tests {
         assert_eq!(cookie.find(STRICT, &all), Some("secret"));
         assert_eq!(cookie.find(RELAXED, &all), Some("plain"));
         assert_eq!(cookie.find(STRICT, &headers(&["id=1", "novalue"])), None);
+        assert_eq!(cookie.find(RELAXED, &headers(&["id=near; id=far"])), Some("near"));
         for (text, found) in [("", None), (";;", None), (";id=;", Some("")), ("; id=v", Some("v"))]
         {
             assert_eq!(cookie.find(RELAXED, &headers(&[text])), found, "{text}");

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use wayfarer_session::{Clock, CookieChange, Error, ErrorKind, Finished};
+use wayfarer_session::{Clock, CookieChange, Error, ErrorKind, Finished, Outcome, Session};
 
 use crate::transport::{KeyTransport, Route};
 
@@ -19,13 +19,20 @@ impl Ending<'_> {
         self,
         mut response: Response<B>,
         finished: Result<Finished, Error>,
+        session: &Session,
     ) -> Response<B> {
         match finished {
             Ok(finished) => {
                 self.write_head(&finished, response.headers_mut());
                 response
             }
-            Err(error) => refusal(&error, &self.transport.varies_by()).map(B::from),
+            Err(error) => {
+                let mut refused = refusal(&error, &self.transport.varies_by()).map(B::from);
+                if let Some(told) = told_all_the_same(&error, session) {
+                    self.write_head(&told, refused.headers_mut());
+                }
+                refused
+            }
         }
     }
 
@@ -40,6 +47,16 @@ impl Ending<'_> {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
     }
+}
+
+/// What the client is told of its key although the last save failed: one that was stored before is all that opens the session.
+pub(crate) fn told_all_the_same(error: &Error, session: &Session) -> Option<Finished> {
+    if error.kind() == ErrorKind::Interrupted {
+        // No key opens it.
+        return None;
+    }
+    let told = session.finish_now(Outcome::Discard).ok().flatten();
+    told.filter(|told| told.cookie != CookieChange::Keep)
 }
 
 fn vary(headers: &mut HeaderMap, by: &HeaderValue) {

@@ -44,7 +44,7 @@ pub trait SessionHook: fmt::Debug + Send + Sync + 'static {
     }
 
     /// After the save and before the response head goes out. `key` is what the client will be told; changes of the session
-    /// come too late.
+    /// come too late. After a save that failed it is asked only if the client has to hear of a key that was stored before.
     async fn before_head(&self, exchange: &mut Exchange<'_>, key: &mut CookieChange) {
         let _ = (exchange, key);
     }

@@ -10,7 +10,7 @@ use tower_service::Service;
 use wayfarer_session::Session;
 
 use crate::{
-    ending::{Ending, refusal},
+    ending::{Ending, refusal, told_all_the_same},
     hook::{Answer, Exchange, Save},
     layer::Config,
     transport::{KeyTransport, RequestHead},
@@ -74,6 +74,12 @@ async fn end(config: &Config, ending: Ending<'_>, exchange: &mut Exchange<'_>) {
         }
         Err(error) => {
             exchange.answer(refusal(&error, &ending.transport.varies_by()));
+            if let Some(mut told) = told_all_the_same(&error, exchange.session) {
+                for hook in config.hooks.iter().rev() {
+                    hook.before_head(exchange, &mut told.cookie).await;
+                }
+                ending.write_head(&told, &mut exchange.response.headers);
+            }
             for hook in config.hooks.iter().rev() {
                 hook.on_failure(exchange, &error).await;
             }

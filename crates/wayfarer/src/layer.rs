@@ -28,6 +28,7 @@ use crate::{
 ///
 /// - A request that does not use its session costs no store call and no cookie check.
 /// - A 5xx response saves nothing.
+/// - If the session cannot be saved, the answer is 500. It still tells the client of a new key that was stored before.
 /// - If the session ended while the request worked on it, the answer is 400, and the session stays ended.
 /// - A response that goes on after its head (a stream, server-sent events) calls [`Session::save`](crate::Session::save)
 ///   itself for what it changes then.

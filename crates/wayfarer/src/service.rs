@@ -152,7 +152,11 @@ impl<F, B> Step<F, B> {
                     let response = ready!(inner.poll(context))?;
                     let outcome = Save::after(response.status()).outcome();
                     if let Some(finished) = open.session.finish_now(outcome).transpose() {
-                        return Poll::Ready(Ok(open.ending().end(response, finished)));
+                        return Poll::Ready(Ok(open.ending().end(
+                            response,
+                            finished,
+                            &open.session,
+                        )));
                     }
                     let session = open.session.clone();
                     let saving = Box::pin(async move { session.finish(outcome).await });
@@ -163,7 +167,7 @@ impl<F, B> Step<F, B> {
                     // The response is there until this point is reached, once.
                     let response =
                         response.take().unwrap_or_else(|| Response::new(Bytes::new().into()));
-                    return Poll::Ready(Ok(open.ending().end(response, finished)));
+                    return Poll::Ready(Ok(open.ending().end(response, finished, &open.session)));
                 }
             }
         }

@@ -8,8 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use wayfarer_auth::{
-    Anonymous, AnonymousData, AtLimit, Auth, AuthError, AuthLayer, AuthUser, Csrf, HandOver,
-    SessionLimit, UsersBackend,
+    AtLimit, Auth, AuthError, AuthLayer, AuthUser, Csrf, SessionLimit, UsersBackend,
 };
 use wayfarer_session::{
     BoxError, CookieChange, CookieKeys, CookieSessions, ErrorKind, ManualClock, MemoryEpochs,
@@ -18,8 +17,8 @@ use wayfarer_session::{
 };
 
 #[derive(Clone, Debug)]
-struct User {
-    name: String,
+pub(crate) struct User {
+    pub(crate) name: String,
     password: String,
 }
 
@@ -34,7 +33,7 @@ impl AuthUser for User {
 }
 
 /// Users, and how often one was looked up.
-struct Users(Mutex<Vec<User>>, AtomicU32);
+pub(crate) struct Users(Mutex<Vec<User>>, AtomicU32);
 
 impl Users {
     fn of(users: [User; 2]) -> Users {
@@ -42,7 +41,7 @@ impl Users {
     }
 }
 
-struct Login(&'static str, &'static str);
+pub(crate) struct Login(pub(crate) &'static str, pub(crate) &'static str);
 
 #[async_trait]
 impl UsersBackend for Users {
@@ -77,12 +76,12 @@ impl SignalReceiver for Heard {
 }
 
 /// An application, and the cookie of its one browser.
-struct World {
+pub(crate) struct World {
     manager: SessionManager,
     layer: AuthLayer<Users>,
     heard: Arc<Heard>,
     clock: Arc<ManualClock>,
-    cookie: Option<String>,
+    pub(crate) cookie: Option<String>,
 }
 
 impl World {
@@ -90,11 +89,11 @@ impl World {
         World::with(|layer| layer)
     }
 
-    fn with(set_up: impl FnOnce(AuthLayer<Users>) -> AuthLayer<Users>) -> World {
+    pub(crate) fn with(set_up: impl FnOnce(AuthLayer<Users>) -> AuthLayer<Users>) -> World {
         World::over(SessionManager::builder(MemoryStore::new()), set_up)
     }
 
-    fn over(
+    pub(crate) fn over(
         builder: SessionManagerBuilder,
         set_up: impl FnOnce(AuthLayer<Users>) -> AuthLayer<Users>,
     ) -> World {
@@ -114,43 +113,47 @@ impl World {
         }
     }
 
-    fn request(&self) -> Auth<Users> {
+    pub(crate) fn request(&self) -> Auth<Users> {
         self.layer.auth(self.manager.open(self.cookie.as_deref()))
     }
 
-    async fn end(&mut self, session: &Session) {
-        match session.finish(Outcome::Keep).await.unwrap().cookie {
+    pub(crate) async fn end(&mut self, session: &Session) {
+        self.end_as(session, Outcome::Keep).await;
+    }
+
+    pub(crate) async fn end_as(&mut self, session: &Session, outcome: Outcome) {
+        match session.finish(outcome).await.unwrap().cookie {
             CookieChange::Keep => {}
             CookieChange::Set { value, .. } => self.cookie = Some(value),
             CookieChange::Remove => self.cookie = None,
         }
     }
 
-    async fn login(&mut self, name: &'static str, password: &'static str) -> bool {
+    pub(crate) async fn login(&mut self, name: &'static str, password: &'static str) -> bool {
         let auth = self.request();
         let user = auth.login(&Login(name, password)).await.unwrap();
         self.end(auth.session()).await;
         user.is_some()
     }
 
-    async fn user(&mut self) -> Option<String> {
+    pub(crate) async fn user(&mut self) -> Option<String> {
         let auth = self.request();
         let user = auth.user().await.unwrap();
         self.end(auth.session()).await;
         user.map(|user| user.name)
     }
 
-    async fn set(&mut self, key: &str, value: i32) {
+    pub(crate) async fn set(&mut self, key: &str, value: i32) {
         let auth = self.request();
         auth.session().insert(key, value).await.unwrap();
         self.end(auth.session()).await;
     }
 
-    async fn value(&self, key: &str) -> Option<i32> {
+    pub(crate) async fn value(&self, key: &str) -> Option<i32> {
         self.request().session().get(key).await.unwrap()
     }
 
-    fn heard(&self) -> Vec<String> {
+    pub(crate) fn heard(&self) -> Vec<String> {
         self.heard.0.lock().unwrap().iter().map(|signal| signal.kind.to_string()).collect()
     }
 }
@@ -277,61 +280,6 @@ async fn a_changed_password_drops_every_session_but_this_one() {
     assert_eq!(world.user().await.as_deref(), Some("ada"));
     world.cookie = other;
     assert_eq!(world.user().await, None);
-}
-
-/// Adds the anonymous cart to the user's.
-struct Carts(Mutex<Vec<String>>);
-
-#[async_trait]
-impl HandOver<User> for Carts {
-    async fn hand_over(
-        &self,
-        before: &Anonymous,
-        session: &Session,
-        user: &User,
-    ) -> Result<(), BoxError> {
-        let cart = before.get::<i32>("cart")?.unwrap_or(0);
-        let (from, to) = (before.subject().unwrap(), session.subject().unwrap());
-        let keeps = if from == to { "the same" } else { "another" };
-        self.0.lock().unwrap().push(format!("{cart} to {} under {keeps} subject", user.name));
-        if cart < 0 {
-            return Err("no such cart".into());
-        }
-        session.insert("cart", cart + 100).await?;
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn an_anonymous_cart_is_handed_over() {
-    for (data, kept) in [(AnonymousData::Stays, Some(1)), (AnonymousData::Goes, None)] {
-        let told = Arc::new(Carts(Mutex::default()));
-        let mut world =
-            World::with(|layer| layer.anonymous_data(data).hand_over(Arc::clone(&told)));
-        world.set("cart", 3).await;
-        world.set("theme", 1).await;
-        let anonymous = world.cookie.clone();
-        world.login("ada", "ada-password").await;
-        assert_eq!((world.value("cart").await, world.value("theme").await), (Some(103), kept));
-        world.login("ada", "ada-password").await;
-        world.login("bob", "bob-password").await;
-        assert_eq!(world.value("cart").await, None, "nothing of one user goes to another");
-        let subject = if kept.is_some() { "the same" } else { "another" };
-        assert_eq!(*told.0.lock().unwrap(), [format!("3 to ada under {subject} subject")]);
-        world.cookie = anonymous;
-        assert_eq!(world.value("cart").await, None, "the anonymous key opens nothing");
-    }
-}
-
-#[tokio::test]
-async fn a_hand_over_that_fails_logs_nobody_in() {
-    let mut world = World::with(|layer| layer.hand_over(Arc::new(Carts(Mutex::default()))));
-    world.set("cart", -1).await;
-    let auth = world.request();
-    let error = auth.login(&Login("ada", "ada-password")).await.unwrap_err();
-    assert!(matches!(error, AuthError::HandOver(_)), "{error}");
-    let _ = auth.session().finish(Outcome::Discard).await.unwrap();
-    assert_eq!((world.user().await, world.value("cart").await), (None, Some(-1)));
 }
 
 #[tokio::test]

@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without may end it")]
 
 mod django;
+mod hand_over;
 mod life;

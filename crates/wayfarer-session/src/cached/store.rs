@@ -14,7 +14,7 @@ use crate::{
     key::StoreKey,
     store::{
         Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation, Saved,
-        SessionStore, StoreError, Version,
+        SessionStore, StoreError, Touched, Version,
     },
 };
 
@@ -63,6 +63,24 @@ impl<Fast: SessionStore, Durable: SessionStore, Form: Entries> Cached<Fast, Dura
             _ => return,
         };
         self.tier.put(key, seen, (&entry, until), now).await;
+    }
+
+    /// The end that the durable store has, where the fast one cannot tell it from `at`; otherwise `None`. What is gone stays
+    /// for the touch to find.
+    async fn exactly(
+        &self,
+        key: &StoreKey,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let precision = self.tier.fast.capabilities().expiry_precision_us;
+        if precision <= self.durable.capabilities().expiry_precision_us {
+            return Ok(Some(at));
+        }
+        let Some(found) = self.durable.load(key, now).await? else { return Ok(Some(at)) };
+        let end = found.record.expires_at;
+        let off = end.duration_since(at).abs().as_micros();
+        Ok((off < i128::from(precision)).then_some(end))
     }
 
     /// A session that was just made under a key which nobody knew.
@@ -146,15 +164,21 @@ where
     async fn touch(
         &self,
         key: &StoreKey,
+        from: Timestamp,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Met, StoreError> {
-        let met = self.durable.touch(key, expires_at, now).await?;
-        match met {
-            Met::Live => self.tier.touch(key, expires_at, now).await,
-            Met::Gone => self.tier.doubt(key, now).await,
+    ) -> Result<Touched, StoreError> {
+        let Some(from) = self.exactly(key, from, now).await? else {
+            self.tier.doubt(key, now).await;
+            return Ok(Touched::Conflict);
+        };
+        let touched = self.durable.touch(key, from, expires_at, now).await?;
+        match touched {
+            Touched::Moved => self.tier.touch(key, from, expires_at, now).await,
+            // What the caller saw may have been what is remembered.
+            Touched::Conflict | Touched::Gone => self.tier.doubt(key, now).await,
         }
-        Ok(met)
+        Ok(touched)
     }
 
     async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {

@@ -155,9 +155,15 @@ impl<Fast: SessionStore, Form: Entries> Tier<Fast, Form> {
         // Everybody who came between doubts as well, or looked after us.
     }
 
-    /// Moves the end of what is remembered.
-    pub(super) async fn touch(&self, key: &StoreKey, until: Timestamp, now: Timestamp) {
-        let _ = self.told(self.fast.touch(key, until, now).await);
+    /// Moves the end of what is remembered, if that has the end that was moved: a newer one stays.
+    pub(super) async fn touch(
+        &self,
+        key: &StoreKey,
+        from: Timestamp,
+        until: Timestamp,
+        now: Timestamp,
+    ) {
+        let _ = self.told(self.fast.touch(key, from, until, now).await);
     }
 
     pub(super) async fn purge(&self, limit: u32, now: Timestamp) {

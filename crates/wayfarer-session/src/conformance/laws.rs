@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     key::{StoreKey, Subject},
-    store::{Created, Met, Saved, SessionStore},
+    store::{Created, Met, Record, Saved, SessionStore, Touched},
 };
 
 macro_rules! must {
@@ -60,6 +60,7 @@ table! {
     a_deleted_key_stays_taken needs final_delete;
     a_touch_moves_the_end_and_no_version;
     a_touch_never_revives;
+    a_touch_leaves_an_end_that_others_moved;
     a_rotation_moves_the_session;
     a_rotation_upon_an_old_version_conflicts needs cas;
     a_rotation_of_nothing_is_gone;
@@ -282,10 +283,12 @@ pub async fn a_deleted_key_stays_taken(store: &dyn SessionStore) -> Kept {
 pub async fn a_touch_moves_the_end_and_no_version(store: &dyn SessionStore) -> Kept {
     let now = now();
     let (key, version) = fresh(store, "{}", now).await?;
-    let met = store.touch(&key, after(now, HOUR * 3), now).await?;
-    must!(met == Met::Live, "a touch meets {met:?}");
+    let touched = store.touch(&key, after(now, HOUR), after(now, HOUR * 3), now).await?;
+    must!(touched == Touched::Moved, "a touch answers {touched:?}");
     holds(store, &key, "{}", after(now, HOUR * 2)).await?;
-    let _ = store.touch(&key, after(now, HOUR * 2), now).await?;
+    let seen = loaded(store, &key, now).await?.record.expires_at;
+    let touched = store.touch(&key, seen, after(now, HOUR * 2), now).await?;
+    must!(touched == Touched::Moved, "a touch upon the end that was loaded answers {touched:?}");
     is_dead(store, &key, after(now, HOUR * 2)).await?;
     let saved = store.save(&key, &record("1", now), &version, now).await?;
     must!(matches!(saved, Saved::Stored(_)), "a save after a touch answers {saved:?}");
@@ -300,11 +303,31 @@ pub async fn a_touch_never_revives(store: &dyn SessionStore) -> Kept {
     let (expired, _) = fresh(store, "{}", now).await?;
     let late = after(now, HOUR * 2);
     for (key, at) in [(&deleted, now), (&expired, late), (&key()?, now)] {
-        let met = store.touch(key, after(at, HOUR), at).await?;
-        must!(met == Met::Gone, "a touch of nothing meets {met:?}");
+        let touched = store.touch(key, after(now, HOUR), after(at, HOUR), at).await?;
+        must!(touched == Touched::Gone, "a touch of nothing answers {touched:?}");
         is_dead(store, key, at).await?;
     }
     Ok(())
+}
+
+/// A touch by somebody who saw another end than the session has now changes nothing: an end that was shortened stays so.
+pub async fn a_touch_leaves_an_end_that_others_moved(store: &dyn SessionStore) -> Kept {
+    let now = now();
+    let (key, version) = fresh(store, "0", now).await?;
+    let seen = loaded(store, &key, now).await?.record.expires_at;
+    let (sooner, soon) = (after(now, HOUR / 4), after(now, HOUR / 2));
+    let short = Record { expires_at: soon, ..record("1", now) };
+    let saved = store.save(&key, &short, &version, now).await?;
+    must!(matches!(saved, Saved::Stored(_)), "a save answers {saved:?}");
+    let late = store.touch(&key, seen, after(now, HOUR * 3), now).await?;
+    must!(late == Touched::Conflict, "a touch upon the end before a save answers {late:?}");
+    holds(store, &key, "1", sooner).await?;
+    is_dead(store, &key, soon).await?;
+    let touched = store.touch(&key, soon, sooner, now).await?;
+    must!(touched == Touched::Moved, "a touch upon the end that was saved answers {touched:?}");
+    let late = store.touch(&key, soon, after(now, HOUR * 3), now).await?;
+    must!(late == Touched::Conflict, "a touch upon the end before a touch answers {late:?}");
+    is_dead(store, &key, sooner).await
 }
 
 /// A record as large as the store takes, or of a mebibyte, comes back whole.

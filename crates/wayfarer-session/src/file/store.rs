@@ -14,7 +14,7 @@ use crate::{
     key::StoreKey,
     store::{
         Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation, Saved,
-        SessionStore, StoreError, Version,
+        SessionStore, StoreError, Touched, Version,
     },
 };
 
@@ -143,13 +143,22 @@ impl<F: Form> Inner<F> {
         Ok(Saved::Stored(version))
     }
 
-    fn touch(&self, key: &str, expires_at: Timestamp, now: Timestamp) -> Result<Met, StoreError> {
+    fn touch(
+        &self,
+        key: &str,
+        from: Timestamp,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Touched, StoreError> {
         const CALL: &str = "touch";
         let _locks = self.folder.lock(&[key]).map_err(|error| trouble(CALL, error))?;
-        let Some(live) = self.live(CALL, key, now)? else { return Ok(Met::Gone) };
+        let Some(live) = self.live(CALL, key, now)? else { return Ok(Touched::Gone) };
+        if !live.record.ends_at(from) {
+            return Ok(Touched::Conflict);
+        }
         let record = Record { expires_at, ..live.record };
         self.put(CALL, key, (&record, &live.version), now)?;
-        Ok(Met::Live)
+        Ok(Touched::Moved)
     }
 
     fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {
@@ -348,11 +357,12 @@ impl<F: Form> SessionStore for Files<F> {
     async fn touch(
         &self,
         key: &StoreKey,
+        from: Timestamp,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Met, StoreError> {
+    ) -> Result<Touched, StoreError> {
         let key = key.clone();
-        self.work("touch", move |files| files.touch(key.expose(), expires_at, now)).await
+        self.work("touch", move |files| files.touch(key.expose(), from, expires_at, now)).await
     }
 
     async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {

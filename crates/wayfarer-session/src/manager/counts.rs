@@ -29,7 +29,7 @@ pub(crate) const FORGOTTEN: (&str, &str) = ("purge", "forgotten");
 /// Whatever has no counter of its own.
 const OTHER: (&str, &str) = ("other", "other");
 
-const KINDS: [(&str, &str); 25] = [
+const KINDS: [(&str, &str); 26] = [
     ("load", "found"),
     ("load", "absent"),
     ("load", "failed"),
@@ -40,7 +40,8 @@ const KINDS: [(&str, &str); 25] = [
     ("create", "stored"),
     ("create", "taken"),
     ("create", "failed"),
-    ("touch", "live"),
+    ("touch", "moved"),
+    ("touch", "conflict"),
     ("touch", "gone"),
     ("touch", "failed"),
     ("rotate", "stored"),

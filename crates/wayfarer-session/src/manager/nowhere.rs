@@ -7,7 +7,7 @@ use crate::{
     key::StoreKey,
     store::{
         Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation, Saved,
-        SessionStore, StoreError, StoreErrorKind, Version,
+        SessionStore, StoreError, StoreErrorKind, Touched, Version,
     },
 };
 
@@ -40,7 +40,13 @@ impl SessionStore for Nowhere {
     ) -> Result<Saved, StoreError> {
         none("save")
     }
-    async fn touch(&self, _: &StoreKey, _: Timestamp, _: Timestamp) -> Result<Met, StoreError> {
+    async fn touch(
+        &self,
+        _: &StoreKey,
+        _: Timestamp,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Touched, StoreError> {
         none("touch")
     }
     async fn rotate(&self, _: &Rotation<'_>, _: Timestamp) -> Result<Rotated, StoreError> {

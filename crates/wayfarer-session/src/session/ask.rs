@@ -6,7 +6,7 @@ use super::inner::Inner;
 use crate::{
     error::Error,
     journal::StoreCall,
-    store::{Created, Loaded, Met, Rotated, Saved, StoreError},
+    store::{Created, Loaded, Met, Rotated, Saved, StoreError, Touched},
 };
 
 /// What a call of the store came to, in a word.
@@ -46,6 +46,16 @@ impl Told for Rotated {
             Rotated::Conflict => "conflict",
             Rotated::Gone => "gone",
             Rotated::Taken => "taken",
+        }
+    }
+}
+
+impl Told for Touched {
+    fn told(&self) -> &'static str {
+        match self {
+            Touched::Moved => "moved",
+            Touched::Conflict => "conflict",
+            Touched::Gone => "gone",
         }
     }
 }

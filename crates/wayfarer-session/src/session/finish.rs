@@ -97,6 +97,7 @@ impl Session {
     /// # Errors
     /// When the changes could not be saved. The response should then be an error: 400 for a session that ended meanwhile
     /// ([`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted)), 5xx otherwise.
+    /// What the 5xx has to tell of a key that was stored before, [`Session::finish_now`] says with [`Outcome::Discard`].
     pub async fn finish(&self, outcome: Outcome) -> Result<Finished, Error> {
         if let Some(finished) = self.finish_now(outcome)? {
             return Ok(finished);

@@ -6,14 +6,14 @@ use super::{
     inner::Inner,
     load::Looker,
     save::contended,
-    state::{Due, Stored},
+    state::{Due, Stale, Stored},
 };
 use crate::{
     error::Error,
     mode::Identity,
     native,
     signal::SignalKind,
-    store::{Met, Record, Saved},
+    store::{Met, Record, Saved, Touched},
 };
 
 const DELETING: &str = "delete a session";
@@ -82,17 +82,20 @@ impl Inner {
         Err(contended(DELETING))
     }
 
-    /// Notes that a session that was only read is in use, at most once in an interval.
+    /// Notes that a session that was only read is in use, at most once in an interval. An end that another request has moved
+    /// meanwhile stays, and that request tells the browser.
     pub(super) async fn touch(&self) -> Result<(), Error> {
         let _gate = self.gate().await;
-        let Some((identity, expires_at)) = self.state().stale(&self.shared) else { return Ok(()) };
+        let Some(Stale { identity, from, expires_at }) = self.state().stale(&self.shared) else {
+            return Ok(());
+        };
         #[cfg(feature = "cookies")]
         if let Identity::Carried(_) = identity {
             return self.carry_on(identity).await;
         }
         let (store, now) = (&self.shared.store, self.shared.now());
-        let touching = store.touch(identity.store_key(), expires_at, now);
-        if self.ask("touch", "touch a session", touching).await? == Met::Live {
+        let touching = store.touch(identity.store_key(), from, expires_at, now);
+        if self.ask("touch", "touch a session", touching).await? == Touched::Moved {
             let mut state = self.state();
             state.due = Due::Cookie;
             if let Stored::Row(row) = &mut state.stored {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::{
     inner::Inner,
+    save::contended,
     state::{Due, Row, Stored, user_of},
 };
 #[cfg(feature = "cookies")]
@@ -24,8 +25,9 @@ use crate::{
     store::{Loaded, Met, Record},
 };
 
-/// A session is led on so many times. More renewals do not fall into one grace.
-const STEPS: usize = 4;
+/// A session is led on so many times: by more keys than one that is renewed every minute has in two months. A cookie is not
+/// led that far, since of renewals hardly two fall into one grace; a handle may have been left alone for as long as it likes.
+const STEPS: usize = 100_000;
 
 /// Who looks for a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +109,8 @@ impl Inner {
             return Ok(false);
         };
         let moved = identity.is_some_and(|from| from.store_key() != seen.identity.store_key());
-        if !moved {
+        // Whoever was led to a key says nothing of what the browser has, however often it looks there again.
+        if !moved && looker == Looker::Cookie {
             self.settle(&seen.about).await;
         }
         self.note_seen(seen, moved);
@@ -122,6 +125,8 @@ impl Inner {
         state.stored = Stored::Row(row);
         if moved {
             state.identity = Some(identity);
+            // What was settled was the way to the key before.
+            state.settled = false;
             if !state.head_sent {
                 // The response that told of the new key may have been lost.
                 state.due = Due::Cookie;
@@ -156,7 +161,8 @@ impl Inner {
                 Some(Payload::Ended) | None => return Ok(None),
             }
         }
-        Ok(None)
+        // It lives on, further than we can follow: that must not look like a session that has ended.
+        Err(contended(doing))
     }
 
     /// What a record holds. What Django would not read either is no session, and is left as it is under its key.

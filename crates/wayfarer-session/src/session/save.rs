@@ -52,6 +52,38 @@ pub(super) struct Draft {
     end_moved: bool,
 }
 
+/// What is on its way into the store. If it does not arrive, because the save fails or is given up (a timeout drops it), it
+/// has to be saved after all.
+struct Shipment<'i> {
+    inner: &'i Inner,
+    changes: Arc<Changes>,
+    new_key: Option<NewKey>,
+    arrived: bool,
+}
+
+impl Shipment<'_> {
+    /// Takes along all that a session has to save.
+    fn of(inner: &Inner) -> Result<Shipment<'_>, Error> {
+        let mut state = inner.state();
+        state.complete(&inner.shared)?;
+        let (changes, new_key) = (state.start_saving(), state.new_key.take());
+        Ok(Shipment { inner, changes, new_key, arrived: false })
+    }
+
+    fn arrived(mut self) {
+        self.arrived = true;
+        self.inner.state().saving = None;
+    }
+}
+
+impl Drop for Shipment<'_> {
+    fn drop(&mut self) {
+        if !self.arrived {
+            self.inner.state().not_saved(self.new_key);
+        }
+    }
+}
+
 impl Inner {
     /// Saves what was changed, and what `compute` changes on top of it.
     pub(super) async fn save(&self, compute: Option<&mut Compute<'_>>) -> Result<(), Error> {
@@ -64,19 +96,14 @@ impl Inner {
     }
 
     async fn save_at_the_gate(&self, compute: Option<&mut Compute<'_>>) -> Result<(), Error> {
-        let (changes, new_key) = {
-            let mut state = self.state();
-            state.complete(&self.shared)?;
-            (state.start_saving(), state.new_key.take())
-        };
-        let saved = self.save_until_deadline(&changes, new_key, compute).await;
-        let mut state = self.state();
+        let shipment = Shipment::of(self)?;
+        let saved = self.save_until_deadline(&shipment.changes, shipment.new_key, compute).await;
         match &saved {
-            Ok(()) => state.saving = None,
+            Ok(()) => shipment.arrived(),
             Err(error) => {
-                state.not_saved(new_key);
+                drop(shipment);
                 if error.kind() == ErrorKind::Interrupted {
-                    self.note_signal(&mut state, SignalKind::Interrupted);
+                    self.note_signal(&mut self.state(), SignalKind::Interrupted);
                 }
             }
         }
@@ -343,6 +370,7 @@ impl Inner {
         }
         state.fresh = false;
         state.settled = false;
+        state.stores = state.stores.wrapping_add(1);
         state.journal.bytes = Some(record.data.len());
         state.journal.saved = true;
         state.saving = None;

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// What is known of the stored session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Stored {
     /// Nobody has looked.
     Unknown,
@@ -39,6 +39,16 @@ pub(super) struct Row {
     pub(super) version: Version,
     pub(super) about: About,
     pub(super) data: Data,
+    pub(super) expires_at: Timestamp,
+}
+
+/// A session whose end is to be moved, since it is in use.
+#[derive(Debug)]
+pub(super) struct Stale {
+    pub(super) identity: Identity,
+    /// Its end, as it was last seen.
+    pub(super) from: Timestamp,
+    /// Its end, now that it is used.
     pub(super) expires_at: Timestamp,
 }
 
@@ -73,6 +83,8 @@ pub(super) struct State {
     pub(super) accessed: bool,
     pub(super) modified: bool,
     pub(super) new_key: Option<NewKey>,
+    /// So often has this request stored its session.
+    pub(super) stores: u32,
     /// The browser has its new key, so that the way from the old one may be forgotten with the next save.
     pub(super) settled: bool,
     pub(super) due: Due,
@@ -115,6 +127,7 @@ impl State {
             accessed: false,
             modified: false,
             new_key: None,
+            stores: 0,
             settled: false,
             due: Due::Nothing,
             head_sent,
@@ -265,8 +278,8 @@ impl State {
         row.is_some_and(|row| shared.life.renewal_is_due(row.about.keyed(), shared.now()))
     }
 
-    /// The session, if its end lies an interval before where it would lie if it were used now; and that new end.
-    pub(super) fn stale(&self, shared: &Shared) -> Option<(Identity, Timestamp)> {
+    /// The session, if its end lies an interval before where it would lie if it were used now.
+    pub(super) fn stale(&self, shared: &Shared) -> Option<Stale> {
         if shared.mode.is_django() {
             return None;
         }
@@ -274,11 +287,12 @@ impl State {
         if !matches!(kept, Kept::Unset | Kept::BrowserClose) {
             return None;
         }
-        let end = shared.life.end(kept, row.about.created, shared.now());
-        if end.duration_since(row.expires_at) < shared.life.touch_interval {
+        let expires_at = shared.life.end(kept, row.about.created, shared.now());
+        let from = row.expires_at;
+        if expires_at.duration_since(from) < shared.life.touch_interval {
             return None;
         }
-        self.identity.clone().map(|identity| (identity, end))
+        self.identity.clone().map(|identity| Stale { identity, from, expires_at })
     }
 
     /// Takes what is to be saved on its way.
@@ -294,6 +308,20 @@ impl State {
         let saving = self.saving.take().map(Arc::unwrap_or_clone).unwrap_or_default();
         self.changes = saving.then(newer);
         self.new_key = self.new_key.or(new_key);
+    }
+
+    /// Takes over how far another handle has come with its session. Nothing of either is on its way.
+    pub(super) fn take_over(&mut self, other: &State) {
+        self.identity.clone_from(&other.identity);
+        self.fresh = other.fresh;
+        self.stored = other.stored.clone();
+        self.changes = other.changes.clone();
+        self.saving = None;
+        self.modified = other.modified;
+        self.new_key = other.new_key;
+        self.settled = other.settled;
+        self.due = other.due;
+        self.journal.cookie = other.journal.cookie;
     }
 
     /// Forgets everything, as after a flush. The browser's cookie goes too.

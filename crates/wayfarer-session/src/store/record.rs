@@ -31,6 +31,14 @@ pub struct Record {
     pub user: Option<Arc<str>>,
 }
 
+impl Record {
+    /// Whether this is its end, to the microsecond: no end is told finer.
+    #[must_use]
+    pub fn ends_at(&self, end: Timestamp) -> bool {
+        self.expires_at.as_microsecond() == end.as_microsecond()
+    }
+}
+
 /// Shows sizes and times, never data.
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use wayfarer_session::{
     Capabilities, Created, Cursor, Listed, Loaded, MemoryStore, Met, Page, Record, Rotated,
-    Rotation, Saved, SessionStore, StoreError, StoreKey, Version, conformance,
+    Rotation, Saved, SessionStore, StoreError, StoreKey, Touched, Version, conformance,
 };
 
 type Timestamp = jiff::Timestamp;
@@ -31,6 +31,7 @@ enum Flaw {
     DeletedKeysAreFree,
     TouchMovesVersion,
     TouchRevives,
+    TouchIgnoresEnd,
     RotationCopies,
     RotationIgnoresVersion,
     RotationRevives,
@@ -69,6 +70,7 @@ const FOUND_BY: &[(Flaw, &str)] = &[
     (Flaw::DeletedKeysAreFree, "a_deleted_key_stays_taken"),
     (Flaw::TouchMovesVersion, "a_touch_moves_the_end_and_no_version"),
     (Flaw::TouchRevives, "a_touch_never_revives"),
+    (Flaw::TouchIgnoresEnd, "a_touch_leaves_an_end_that_others_moved"),
     (Flaw::RotationCopies, "a_rotation_moves_the_session"),
     (Flaw::RotationIgnoresVersion, "a_rotation_upon_an_old_version_conflicts"),
     (Flaw::RotationRevives, "a_rotation_of_nothing_is_gone"),
@@ -269,23 +271,27 @@ impl SessionStore for Flawed {
     async fn touch(
         &self,
         key: &StoreKey,
+        from: Timestamp,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Met, StoreError> {
+    ) -> Result<Touched, StoreError> {
         let key = self.key(key);
         let live = self.sound.load(&key, now).await?;
         match (self.flaw, live) {
             (Flaw::TouchMovesVersion, Some(live)) => {
                 let record = Record { expires_at, ..live.record };
                 let _ = self.sound.save(&key, &record, &live.version, now).await?;
-                Ok(Met::Live)
+                Ok(Touched::Moved)
             }
             (Flaw::TouchRevives, None) if self.was_written(&key) => {
                 let record = Record { data: [].into(), expires_at, subject: None, user: None };
                 self.force(&key, &record, now).await;
-                Ok(Met::Live)
+                Ok(Touched::Moved)
             }
-            _ => self.sound.touch(&key, expires_at, now).await,
+            (Flaw::TouchIgnoresEnd, Some(live)) => {
+                self.sound.touch(&key, live.record.expires_at, expires_at, now).await
+            }
+            _ => self.sound.touch(&key, from, expires_at, now).await,
         }
     }
 

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use wayfarer_session::{
     CachedStore, Capabilities, Created, Cursor, DjangoCachedStore, Durability, ErrorKind,
     FileStore, Listed, Loaded, MemoryStore, Met, Page, Record, Rotated, Rotation, Saved,
-    SessionStore, StoreError, StoreErrorKind, StoreKey, Version, conformance,
+    SessionStore, StoreError, StoreErrorKind, StoreKey, Touched, Version, conformance,
     django::{DjangoCodec, DjangoKeys, PickleCodec, SALT},
 };
 
@@ -278,10 +278,11 @@ impl SessionStore for Odd {
     async fn touch(
         &self,
         key: &StoreKey,
+        from: Timestamp,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Met, StoreError> {
-        self.check("touch")?.touch(key, expires_at, now).await
+    ) -> Result<Touched, StoreError> {
+        self.check("touch")?.touch(key, from, expires_at, now).await
     }
     async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {
         self.check("rotate")?.rotate(rotation, now).await

@@ -262,3 +262,46 @@ async fn a_save_sends_the_cookie_only_when_the_browser_has_to_know() {
     session.set_expiry(Expiry::BrowserClose).await.unwrap();
     assert!(end(&session).await.is_some(), "another way to run out is told at once");
 }
+
+/// Both requests saw the session before its end was shortened; the one that only read it ends last.
+#[tokio::test]
+async fn a_request_that_only_read_leaves_an_end_that_another_has_shortened() {
+    let clock = Arc::new(ManualClock::new("2026-01-01T00:00:00Z".parse().unwrap()));
+    let manager = builder(&MemoryStore::new()).clock(clock.clone()).build().unwrap();
+    let session = manager.open(None);
+    session.insert("n", 1).await.unwrap();
+    let cookie = end(&session).await.unwrap();
+    clock.advance(Duration::from_secs(2 * 60 * 60));
+    let (shortens, reads) = (manager.open(Some(&cookie)), manager.open(Some(&cookie)));
+    assert_eq!(shortens.get::<i32>("n").await.unwrap(), Some(1));
+    assert_eq!(reads.get::<i32>("n").await.unwrap(), Some(1));
+    shortens.set_expiry(Expiry::Seconds(600)).await.unwrap();
+    assert!(end(&shortens).await.is_some(), "the browser is told of ten minutes");
+    assert_eq!(end(&reads).await, None, "and of nothing else");
+    let last = reads.journal().calls.last().map(|call| (call.call, call.outcome));
+    assert_eq!(last, Some(("touch", "conflict")));
+    clock.advance(Duration::from_secs(599));
+    assert_eq!(manager.open(Some(&cookie)).get::<i32>("n").await.unwrap(), Some(1));
+    clock.advance(Duration::from_secs(1));
+    assert!(manager.open(Some(&cookie)).is_empty().await.unwrap(), "ten minutes are over");
+}
+
+/// Of requests beside each other that only read, one moves the end and tells the browser.
+#[tokio::test]
+async fn of_requests_that_only_read_one_moves_the_end() {
+    let clock = Arc::new(ManualClock::new("2026-01-01T00:00:00Z".parse().unwrap()));
+    let day = Duration::from_secs(24 * 60 * 60);
+    let manager = builder(&MemoryStore::new()).clock(clock.clone()).idle(day).build().unwrap();
+    let session = manager.open(None);
+    session.insert("n", 1).await.unwrap();
+    let cookie = end(&session).await.unwrap();
+    clock.advance(day / 2);
+    let (one, two) = (manager.open(Some(&cookie)), manager.open(Some(&cookie)));
+    for session in [&one, &two] {
+        assert_eq!(session.get::<i32>("n").await.unwrap(), Some(1));
+    }
+    assert!(end(&one).await.is_some());
+    assert_eq!(end(&two).await, None);
+    clock.advance(day - Duration::from_secs(1));
+    assert_eq!(manager.open(Some(&cookie)).get::<i32>("n").await.unwrap(), Some(1));
+}

@@ -11,6 +11,7 @@ mod cached;
 mod carried;
 mod epochs;
 mod files;
+mod hindered;
 mod history;
 mod hostile;
 mod laws;

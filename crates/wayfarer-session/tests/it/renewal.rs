@@ -197,6 +197,65 @@ async fn a_request_at_work_saves_after_the_renewal_and_after_the_old_key_is_dead
 }
 
 #[tokio::test]
+async fn the_old_key_works_until_the_browser_has_shown_the_new_one() {
+    let world = World::new();
+    // The answer with the new key is still on its way.
+    let (old, new) = world.renewed().await;
+    let beside = [world.manager.open(Some(&old)), world.manager.open(Some(&old))];
+    for (n, session) in beside.iter().enumerate() {
+        session.insert(&format!("own-{n}"), n).await.unwrap();
+    }
+    for session in &beside {
+        end(session).await;
+    }
+    assert_eq!(calls(&beside[1])[2], ("save", "conflict"), "the second one looks again");
+    assert!(world.is_in(&old).await);
+    assert!(world.is_in(&new).await);
+    assert!(!world.is_in(&old).await);
+}
+
+#[tokio::test]
+async fn a_save_that_a_renewal_overtakes_leaves_the_way_from_the_old_key_noted() {
+    let world = World::new();
+    let (_, second) = world.renewed().await;
+    let slow = world.manager.open(Some(&second));
+    slow.insert("slow", 1).await.unwrap();
+    world.clock.advance(HOUR);
+    let third = world.visit(&second).await.1.unwrap();
+    assert_eq!(end(&slow).await, Some(third.clone()));
+    assert!(world.is_in(&third).await);
+    assert!(!world.is_in(&second).await, "the third came, so the second is closed");
+}
+
+/// A handle that has seen its session, and the cookie of its browser, which has been given twenty keys since.
+async fn far_behind(world: &World) -> (Session, String) {
+    let mut cookie = world.log_in().await;
+    let socket = world.manager.open(Some(&cookie));
+    socket.insert("socket", 1).await.unwrap();
+    for _ in 0..20 {
+        world.clock.advance(HOUR);
+        cookie = world.visit(&cookie).await.1.unwrap();
+    }
+    (socket, cookie)
+}
+
+#[tokio::test]
+async fn a_handle_that_is_many_keys_behind_loses_no_change() {
+    let world = World::new();
+    let (socket, cookie) = far_behind(&world).await;
+    socket.save().await.unwrap();
+    assert!(world.manager.open(Some(&cookie)).contains("socket").await.unwrap());
+}
+
+#[tokio::test]
+async fn a_log_out_by_a_handle_that_is_many_keys_behind_ends_the_session() {
+    let world = World::new();
+    let (socket, cookie) = far_behind(&world).await;
+    socket.flush().await.unwrap();
+    assert!(!world.is_in(&cookie).await);
+}
+
+#[tokio::test]
 async fn a_revocation_during_the_grace_ends_both_keys() {
     let world = World::new();
     let (old, new) = world.renewed().await;

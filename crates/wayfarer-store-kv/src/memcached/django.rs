@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use wayfarer_session::{
     Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation, Saved,
-    SessionStore, StoreError, StoreErrorKind, StoreKey, Version,
+    SessionStore, StoreError, StoreErrorKind, StoreKey, Touched, Version,
 };
 
 use super::{
@@ -28,6 +28,9 @@ const PICKLE: u32 = 1;
 /// So much later than it is may an end seem to be: both the time that a server tells and the time that it counts down by are
 /// cut to seconds. No session seems to live longer than it does.
 const LATE: SignedDuration = SignedDuration::from_secs(2);
+
+/// Ends that are less microseconds apart may be the same.
+const PRECISION_US: u64 = 5_000_000;
 
 /// Keeps the sessions of a project whose `SESSION_ENGINE` is Django's `cache`, on its `PyMemcacheCache`, for the session
 /// layer in django mode with a `PickleCodec`. Clones share the connections.
@@ -135,7 +138,7 @@ impl SessionStore for DjangoMemcachedStore {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::none();
         capabilities.cas = true;
-        capabilities.expiry_precision_us = 5_000_000;
+        capabilities.expiry_precision_us = PRECISION_US;
         capabilities.max_bytes = Some(MAX_BYTES);
         capabilities
     }
@@ -180,19 +183,24 @@ impl SessionStore for DjangoMemcachedStore {
         })
     }
 
+    /// Memcached cannot compare an end: whoever saves between our look and our touch gets the end of the touch.
     async fn touch(
         &self,
         key: &StoreKey,
+        from: Timestamp,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Met, StoreError> {
-        let Some(name) = self.name(key) else { return Ok(Met::Gone) };
-        if self.look("touch", &name, now).await?.is_none() {
-            return Ok(Met::Gone);
+    ) -> Result<Touched, StoreError> {
+        let Some(name) = self.name(key) else { return Ok(Touched::Gone) };
+        let Some((_, end)) = self.look("touch", &name, now).await? else {
+            return Ok(Touched::Gone);
+        };
+        if !is_same(end, from) {
+            return Ok(Touched::Conflict);
         }
         let question = command::touch(&name, until(expires_at, now));
         let answer = self.servers.ask("touch", &name, question).await?;
-        Ok(met(answer.code))
+        Ok(if answer.code == Code::Done { Touched::Moved } else { Touched::Gone })
     }
 
     /// The new key first, then the old one, and on a conflict the new one away again.
@@ -222,7 +230,7 @@ impl SessionStore for DjangoMemcachedStore {
             return Ok(Met::Gone);
         }
         let answer = self.servers.ask("delete", &name, command::delete(&name, None)).await?;
-        Ok(met(answer.code))
+        Ok(if answer.code == Code::Done { Met::Live } else { Met::Gone })
     }
 
     /// An item does not tell whose session it is.
@@ -246,11 +254,13 @@ fn until(end: Timestamp, now: Timestamp) -> i64 {
     if end <= now { -1 } else { unix(end) }
 }
 
+/// Whether an end that was looked at may be this one. What is never forgotten ends with all time.
+fn is_same(found: Timestamp, end: Timestamp) -> bool {
+    let is_never = found == Timestamp::MAX && unix(end) == 0;
+    is_never || found.duration_since(end).abs().as_micros() < i128::from(PRECISION_US)
+}
+
 /// A version that is no number is that of no item.
 fn cas(version: &Version) -> u64 {
     version.as_number().unwrap_or(u64::MAX)
-}
-
-fn met(code: Code) -> Met {
-    if code == Code::Done { Met::Live } else { Met::Gone }
 }

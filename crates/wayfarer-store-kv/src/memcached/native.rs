@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use wayfarer_session::{
     Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation, Saved,
-    SessionStore, StoreError, StoreErrorKind, StoreKey, Version,
+    SessionStore, StoreError, StoreErrorKind, StoreKey, Touched, Version,
 };
 
 use super::{
@@ -225,14 +225,21 @@ impl SessionStore for MemcachedStore {
     async fn touch(
         &self,
         key: &StoreKey,
+        from: Timestamp,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Met, StoreError> {
+    ) -> Result<Touched, StoreError> {
         let change = |held: &Held| {
-            let record = Record { expires_at, ..held.record.clone() };
-            Some(Held { version: held.version, record })
+            held.record.ends_at(from).then(|| {
+                let record = Record { expires_at, ..held.record.clone() };
+                Held { version: held.version, record }
+            })
         };
-        Ok(met(&self.change("touch", key, now, &change).await?))
+        Ok(match self.change("touch", key, now, &change).await? {
+            Changed::To(_) => Touched::Moved,
+            Changed::Refused => Touched::Conflict,
+            Changed::Gone => Touched::Gone,
+        })
     }
 
     /// The new key first, then the old one, and on a conflict the new one away again.
@@ -262,7 +269,10 @@ impl SessionStore for MemcachedStore {
 
     async fn delete(&self, key: &StoreKey, now: Timestamp) -> Result<Met, StoreError> {
         let change = |held: &Held| Some(Held::ended(held.record.expires_at));
-        Ok(met(&self.change("delete", key, now, &change).await?))
+        Ok(match self.change("delete", key, now, &change).await? {
+            Changed::To(_) => Met::Live,
+            Changed::Refused | Changed::Gone => Met::Gone,
+        })
     }
 
     /// Memcached has no index.
@@ -278,12 +288,5 @@ impl SessionStore for MemcachedStore {
     /// Memcached forgets by itself.
     async fn purge(&self, _: u32, _: Timestamp) -> Result<u32, StoreError> {
         Ok(0)
-    }
-}
-
-fn met(changed: &Changed) -> Met {
-    match changed {
-        Changed::To(_) => Met::Live,
-        Changed::Refused | Changed::Gone => Met::Gone,
     }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use redis::{Script, cmd};
 use wayfarer_session::{
     Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation, Saved,
-    SessionStore, StoreError, StoreKey, Version,
+    SessionStore, StoreError, StoreKey, Touched, Version,
 };
 
 use super::{RedisOptions, server::Server};
@@ -35,6 +35,7 @@ struct Scripts {
     load: Script,
     replace: Script,
     touch: Script,
+    delete: Script,
     rotate: Script,
 }
 
@@ -53,12 +54,20 @@ if value ~= ARGV[1] then return 'conflict' end
 if ARGV[4] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[3], 'PXAT', ARGV[4]) end
 return 'stored'";
 
-/// KEYS: session. ARGV: now, when it is forgotten. Without that, the session is deleted.
+/// KEYS: session. ARGV: now, when it was forgotten, when it is forgotten, the end of all time.
 const TOUCH: &str = "
 local stop_at = redis.call('PEXPIRETIME', KEYS[1])
+if stop_at == -2 or stop_at >= 0 and stop_at <= tonumber(ARGV[1]) then return 'gone' end
+if stop_at == -1 then stop_at = tonumber(ARGV[4]) end
+if stop_at ~= tonumber(ARGV[2]) then return 'conflict' end
+redis.call('PEXPIREAT', KEYS[1], ARGV[3])
+return 'stored'";
+
+/// KEYS: session. ARGV: now.
+const DELETE: &str = "
+local stop_at = redis.call('PEXPIRETIME', KEYS[1])
 if stop_at == -2 or stop_at >= 0 and stop_at <= tonumber(ARGV[1]) then return 0 end
-if ARGV[2] == '' then return redis.call('DEL', KEYS[1]) end
-return redis.call('PEXPIREAT', KEYS[1], ARGV[2])";
+return redis.call('DEL', KEYS[1])";
 
 /// KEYS: from, to. ARGV: as of [`REPLACE`] for from; value of to, when it is forgotten.
 const ROTATE: &str = "
@@ -79,8 +88,13 @@ impl DjangoRedisStore {
     pub async fn open(url: &str, options: RedisOptions) -> Result<DjangoRedisStore, StoreError> {
         let server = Server::open(url, &options).await?;
         let prefix = options.prefix.unwrap_or_else(|| ":1:".to_owned());
-        let [load, replace, touch, rotate] = [LOAD, REPLACE, TOUCH, ROTATE].map(Script::new);
-        let scripts = std::sync::Arc::new(Scripts { load, replace, touch, rotate });
+        let scripts = std::sync::Arc::new(Scripts {
+            load: Script::new(LOAD),
+            replace: Script::new(REPLACE),
+            touch: Script::new(TOUCH),
+            delete: Script::new(DELETE),
+            rotate: Script::new(ROTATE),
+        });
         Ok(DjangoRedisStore { server, prefix, engine: CACHE, scripts })
     }
 
@@ -153,10 +167,20 @@ impl SessionStore for DjangoRedisStore {
     async fn touch(
         &self,
         key: &StoreKey,
+        from: Timestamp,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Met, StoreError> {
-        self.touch_until("touch", key, &until(expires_at), now).await
+    ) -> Result<Touched, StoreError> {
+        let now = now.as_millisecond().to_string();
+        let (before, end, never) = (until(from), until(expires_at), until(Timestamp::MAX));
+        let arguments = [&now, &before, &end, &never].map(String::as_bytes);
+        let touch = &self.scripts.touch;
+        let said: String = self.server.run("touch", touch, &[self.name(key)], &arguments).await?;
+        Ok(match said.as_str() {
+            "stored" => Touched::Moved,
+            "conflict" => Touched::Conflict,
+            _ => Touched::Gone,
+        })
     }
 
     async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {
@@ -184,7 +208,10 @@ impl SessionStore for DjangoRedisStore {
     }
 
     async fn delete(&self, key: &StoreKey, now: Timestamp) -> Result<Met, StoreError> {
-        self.touch_until("delete", key, "", now).await
+        let now = now.as_millisecond().to_string();
+        let (delete, arguments) = (&self.scripts.delete, [now.as_bytes()]);
+        let met: u8 = self.server.run("delete", delete, &[self.name(key)], &arguments).await?;
+        Ok(if met == 0 { Met::Gone } else { Met::Live })
     }
 
     /// A value does not tell whose session it is.
@@ -200,23 +227,6 @@ impl SessionStore for DjangoRedisStore {
     /// Redis forgets by itself.
     async fn purge(&self, _: u32, _: Timestamp) -> Result<u32, StoreError> {
         Ok(0)
-    }
-}
-
-impl DjangoRedisStore {
-    /// Lets a live session live until then, or deletes it where there is no time.
-    async fn touch_until(
-        &self,
-        call: &'static str,
-        key: &StoreKey,
-        until: &str,
-        now: Timestamp,
-    ) -> Result<Met, StoreError> {
-        let now = now.as_millisecond().to_string();
-        let arguments = [now.as_bytes(), until.as_bytes()];
-        let met: u8 =
-            self.server.run(call, &self.scripts.touch, &[self.name(key)], &arguments).await?;
-        Ok(if met == 0 { Met::Gone } else { Met::Live })
     }
 }
 

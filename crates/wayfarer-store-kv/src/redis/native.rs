@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use redis::{Script, Value, cmd};
 use wayfarer_session::{
     Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation, Saved,
-    SessionStore, StoreError, StoreErrorKind, StoreKey, Version,
+    SessionStore, StoreError, StoreErrorKind, StoreKey, Touched, Version,
 };
 
 use super::{RedisOptions, forget_at, server::Server};
@@ -338,24 +338,26 @@ impl SessionStore for RedisStore {
     async fn touch(
         &self,
         key: &StoreKey,
+        from: Timestamp,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Met, StoreError> {
-        let (name, end) = (self.name(key), micros(expires_at));
+    ) -> Result<Touched, StoreError> {
+        let (name, end, before) = (self.name(key), micros(expires_at), micros(from));
         let (forget_at, now) = (forget_at(expires_at).to_string(), micros(now));
         let mut user = None::<String>;
         loop {
             let known = user.as_deref().unwrap_or_default();
-            let arguments = [&forget_at, &now, &end, known].map(str::as_bytes);
-            let known = if user.is_some() { &arguments[..] } else { &arguments[..3] };
+            let arguments = [&forget_at, &now, &end, &before, known].map(str::as_bytes);
+            let known = if user.is_some() { &arguments[..] } else { &arguments[..4] };
             let said = self.server.run("touch", &self.scripts.touch, &[&name], known).await?;
             match Said::of("touch", said)? {
                 Said::User(other) => {
                     self.remember("touch", &self.index(&other), key, &end, &now).await?;
                     user = Some(other);
                 }
-                Said::Gone => return Ok(Met::Gone),
-                _ => return Ok(Met::Live),
+                Said::Conflict => return Ok(Touched::Conflict),
+                Said::Gone => return Ok(Touched::Gone),
+                _ => return Ok(Touched::Moved),
             }
         }
     }

@@ -137,11 +137,12 @@ mod real {
         let mut ends = Vec::new();
         for n in 0..300 {
             let key = key();
-            let record = Record { user: Some("ada".into()), ..record("1", now) };
-            let _ = store.create(&key, &Record { expires_at: now + hour * 9, ..record }, now).await;
+            let far = now + hour * 9;
+            let record = Record { user: Some("ada".into()), expires_at: far, ..record("1", now) };
+            let _ = store.create(&key, &record, now).await.unwrap();
             // All but the first few run out sooner than the index says.
             let end = now + hour + SignedDuration::from_secs(if n < 5 { 9000 - n } else { n });
-            let _ = store.touch(&key, end, now).await.unwrap();
+            let _ = store.touch(&key, far, end, now).await.unwrap();
             ends.push(end);
         }
         ends.sort_unstable_by(|a, b| b.cmp(a));
@@ -171,7 +172,7 @@ mod real {
         for error in [
             store.load(&key, now).await.unwrap_err(),
             store.save(&key, &record("1", now), &version, now).await.unwrap_err(),
-            store.touch(&key, now, now).await.unwrap_err(),
+            store.touch(&key, now, now, now).await.unwrap_err(),
             store.delete(&key, now).await.unwrap_err(),
         ] {
             assert_eq!(error.kind(), StoreErrorKind::Unreadable, "{error}");

@@ -165,6 +165,22 @@ async fn a_written_session_has_djangos_cookie_and_an_unknown_one_is_taken_away()
     assert!(read.set_cookie().unwrap().starts_with("sessionid=\"\"; expires=Thu, 01 Jan 1970"));
 }
 
+/// A browser keeps the cookie of this host alone, from before the project had a domain, beside the new one, and sends the
+/// older first.
+#[tokio::test]
+async fn of_two_cookies_of_one_name_the_last_counts_as_in_django() {
+    let store = MemoryStore::new();
+    let cookie = DjangoCookie { domain: Some("example.org".into()), ..DjangoCookie::default() };
+    let layer = sessions(&store, cookie).build().unwrap();
+    let app = App::start(routes(store.clone()).layer(layer)).await;
+    put(&store, KEY, &json!({"a": 1})).await;
+    let browser = app.browser();
+    let old = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
+    browser.set_cookie(Some(format!("sessionid={old}; sessionid={KEY}")));
+    let read = browser.get("/read").await;
+    assert_eq!((read.body.as_str(), read.set_cookie()), ("Ok(Some(1))", None));
+}
+
 #[tokio::test]
 async fn a_session_keeps_its_subject_as_an_entry() {
     let store = MemoryStore::new();

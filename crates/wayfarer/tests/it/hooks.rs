@@ -131,6 +131,21 @@ async fn hooks_are_asked_inwards_and_then_outwards() {
 }
 
 #[tokio::test]
+async fn hooks_have_their_say_in_a_key_that_goes_out_with_a_failure() {
+    let (notes, seen) = noted();
+    let layer = sessions(MemoryStore::new()).hook(Noting("it", notes)).max_bytes(1000);
+    let outgrow = |session: Session| async move {
+        session.modify("n", |n: Option<u32>| n.unwrap_or(0) + 1).await.unwrap();
+        session.insert("large", "x".repeat(2000)).await.unwrap();
+    };
+    let routes = Router::new().route("/", get(outgrow)).layer(layer.build().unwrap());
+    let failed = App::start(routes).await.browser().get("/").await;
+    assert_eq!(failed.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(failed.set_cookie().is_some());
+    assert_eq!(seen(), ["it request", "it save", "it head", "it failure TooLarge"]);
+}
+
+#[tokio::test]
 async fn a_hook_is_told_when_the_session_was_interrupted() {
     let (notes, seen) = noted();
     let layer = sessions(MemoryStore::new()).hook(Noting("it", notes)).build().unwrap();

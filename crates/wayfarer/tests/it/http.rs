@@ -37,6 +37,14 @@ fn routes() -> Router {
                 StatusCode::INTERNAL_SERVER_ERROR
             }),
         )
+        .route(
+            "/outgrow",
+            get(|s: Session| async move {
+                s.cycle_key().await.unwrap();
+                s.modify("n", |n: Option<u32>| n.unwrap_or(0) + 1).await.unwrap();
+                s.insert("large", "x".repeat(2000)).await.unwrap();
+            }),
+        )
         .route("/flush", get(|s: Session| async move { s.flush().await.unwrap() }))
         .route("/clear", get(|s: Session| async move { s.clear().await.unwrap() }))
         .route("/cycle", get(|s: Session| async move { s.cycle_key().await.unwrap() }))
@@ -110,6 +118,22 @@ async fn a_server_error_saves_nothing() {
     browser.get("/add").await;
     browser.get("/fail").await;
     assert_eq!(browser.get("/read").await.body, "Ok(Some(1))");
+}
+
+#[tokio::test]
+async fn a_new_key_that_was_stored_is_told_although_the_last_save_failed() {
+    let layer = sessions(MemoryStore::new()).max_bytes(1000);
+    let app = App::start(routes().layer(layer.build().unwrap())).await;
+    let browser = app.browser();
+    for n in 1..=3 {
+        let answer = browser.get("/outgrow").await;
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.body, "The session could not be saved.\n");
+        assert_eq!(answer.header("vary"), Some("Cookie"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert!(answer.set_cookie().is_some());
+        assert_eq!(browser.get("/read").await.body, format!("Ok(Some({n}))"));
+    }
 }
 
 #[tokio::test]

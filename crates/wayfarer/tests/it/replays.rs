@@ -10,7 +10,7 @@ use wayfarer::{
     session::{
         BoxError, Capabilities, Created, Cursor, Listed, Loaded, MemoryStore, Met, Page, Record,
         RecordData, Rotated, Rotation, Saved, SessionStore, StoreError, StoreKey, SystemRandom,
-        Version, jiff::Timestamp,
+        Touched, Version, jiff::Timestamp,
     },
 };
 
@@ -246,11 +246,12 @@ impl SessionStore for Noting {
     async fn touch(
         &self,
         key: &StoreKey,
+        from: Timestamp,
         end: Timestamp,
         now: Timestamp,
-    ) -> Result<Met, StoreError> {
+    ) -> Result<Touched, StoreError> {
         self.note(key);
-        self.0.touch(key, end, now).await
+        self.0.touch(key, from, end, now).await
     }
 
     async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {

@@ -28,6 +28,8 @@ enum Flaw {
     TombstoneForgotten,
     /// Nobody says that it is busy.
     BusyForgotten,
+    /// A touch moves whatever end there is.
+    TouchIgnoresEnd,
 }
 
 /// A memory store that lets others go first before every call, perhaps with a flaw.
@@ -118,11 +120,14 @@ impl SessionStore for Steps {
     async fn touch(
         &self,
         key: &StoreKey,
+        from: Timestamp,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Met, StoreError> {
+    ) -> Result<Touched, StoreError> {
         step().await;
-        self.0.touch(key, expires_at, now).await
+        let there = self.0.load(key, now).await?.filter(|_| self.is(Flaw::TouchIgnoresEnd));
+        let from = there.map_or(from, |loaded| loaded.record.expires_at);
+        self.0.touch(key, from, expires_at, now).await
     }
     async fn rotate(&self, rotation: &Rotation<'_>, now: Timestamp) -> Result<Rotated, StoreError> {
         step().await;
@@ -205,7 +210,8 @@ impl World {
         let deleted = Arc::clone(&self.deleted);
         Box::pin(async move {
             let (key, to) = (StoreKey::new(KEY), StoreKey::new(format!("to {number}")));
-            let new = record(&format!("of {number}"), now());
+            let soon = now() + SignedDuration::from_hours(1);
+            let new = Record { expires_at: soon, ..record(&format!("of {number}"), now()) };
             let was_deleted = *deleted.lock().unwrap();
             let mut least = None;
             match does {
@@ -242,8 +248,9 @@ impl World {
                     }
                 }
                 Does::Touch => {
-                    let later = now() + SignedDuration::from_hours(3);
-                    let _ = store.touch(&key, later, now()).await.unwrap();
+                    let (seen, later) =
+                        (record("", now()).expires_at, SignedDuration::from_hours(3));
+                    let _ = store.touch(&key, seen, now() + later, now()).await.unwrap();
                 }
             }
             let gone = *deleted.lock().unwrap();
@@ -270,6 +277,11 @@ impl World {
         let of = |loaded: &Option<Loaded>| loaded.as_ref().map(|loaded| loaded.version.as_number());
         if of(&told) != of(&so) {
             return Err(format!("the cache says {:?}, the database {:?}", of(&told), of(&so)));
+        }
+        let end = |loaded: Option<Loaded>| loaded.map(|loaded| loaded.record.expires_at);
+        let (told, so) = (end(told), end(so));
+        if told > so {
+            return Err(format!("the cache lets it live until {told:?}, the database {so:?}"));
         }
         Ok(())
     }
@@ -326,7 +338,7 @@ fn try_all(flaw: Flaw, warm: bool, requests: &[Does]) -> Result<usize, String> {
     unreachable!("the loop ends by an answer")
 }
 
-const PAIRS: [[Does; 2]; 12] = {
+const PAIRS: [[Does; 2]; 14] = {
     use Does::{Delete, Read, Rotate, Save, Touch};
     [
         [Read, Read],
@@ -338,6 +350,8 @@ const PAIRS: [[Does; 2]; 12] = {
         [Save, Delete],
         [Save, Rotate],
         [Save, Touch],
+        [Touch, Touch],
+        [Touch, Delete],
         [Delete, Delete],
         [Delete, Rotate],
         [Rotate, Rotate],
@@ -381,6 +395,7 @@ fn without_any_of_the_rules_some_order_goes_wrong() {
         Flaw::FillIgnoresVersion,
         Flaw::TombstoneForgotten,
         Flaw::BusyForgotten,
+        Flaw::TouchIgnoresEnd,
     ] {
         let wrong = [false, true].iter().flat_map(|warm| {
             PAIRS.iter().filter_map(|requests| try_all(flaw, *warm, requests).err())
