@@ -144,6 +144,10 @@ impl<F: Fold> Fold for Among<'_, F> {
         self.fold.merge(state, other);
     }
 
+    fn check(&self, state: &F::State) -> Result<(), Error> {
+        self.fold.check(state)
+    }
+
     fn finish(&self, state: F::State) -> F::Output {
         self.fold.finish(state)
     }

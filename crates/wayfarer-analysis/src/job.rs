@@ -3,7 +3,7 @@
 use std::{ops::RangeInclusive, sync::Arc};
 
 use serde_json::json;
-use wayfarer_event::{Column, Micros, name};
+use wayfarer_event::{Column, Kind, Micros, name};
 
 use crate::{
     Answer, Context, Error, Goal, Request, Row, Segment,
@@ -162,13 +162,21 @@ pub(crate) fn read(parameter: &'static str, text: Option<&str>) -> Result<Option
     text.map(filter::parse).transpose().map_err(|source| Error::Filter { parameter, source })
 }
 
-/// The field of an event that `by` names, if it is given.
+/// The field of an event that `by` names, if it is given: a text, a whole number or a time.
 pub(crate) fn event_field(request: &Request) -> Result<Option<Field>, Error> {
-    let field = |name: &str| {
-        filter::field(name).ok_or_else(|| {
-            let meant = suggestion(nearest(name, Column::ALL.iter().map(|column| column.name())));
-            Error::parameter("by", format!("names no field `{name}` of an event{meant}"))
-        })
+    let has_groups = |column: Column| !matches!(column.kind(), Kind::F64 | Kind::U64);
+    let field = |name: &str| match filter::field(name) {
+        Some(Field::Column(column)) if !has_groups(column) => {
+            let problem =
+                format!("is `{name}`, a number that tells no groups apart: name another field");
+            Err(Error::parameter("by", problem))
+        }
+        Some(field) => Ok(field),
+        None => {
+            let columns = Column::ALL.iter().copied().filter(|column| has_groups(*column));
+            let meant = suggestion(nearest(name, columns.map(Column::name)));
+            Err(Error::parameter("by", format!("names no field `{name}` of an event{meant}")))
+        }
     };
     request.by.as_deref().map(field).transpose()
 }

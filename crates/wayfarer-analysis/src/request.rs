@@ -49,7 +49,7 @@ pub struct Request {
     #[serde(deserialize_with = "list")]
     pub group: Vec<String>,
     /// The metrics to give, in this order. Empty: those that the report gives by default.
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "names")]
     pub metrics: Vec<String>,
     /// `minute`, `hour`, `day`, `week`, `month`, `quarter` or `year`.
     pub interval: Option<String>,
@@ -101,11 +101,12 @@ pub struct Request {
     pub pattern: Option<String>,
     /// A filter that chooses the other segment of a comparison.
     pub against: Option<String>,
-    /// `first`, `last`, `all` or a step's number: whose value of the dimension counts.
+    /// `first`, `last`, `all` or a step's number: whose value of the dimension counts. `attribution`: `first`, `last` or
+    /// `last-non-direct`.
     pub attribution: Option<String>,
 }
 
-/// A list as a list, or as one text with commas between (outside of quotes and brackets): query strings know no lists.
+/// A list as a list, or the one text that stands in it: query strings know no lists. Commas are part of the text.
 fn list<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -115,28 +116,15 @@ fn list<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error>
     }
     Ok(match List::deserialize(d)? {
         List::Many(many) => many,
-        List::One(one) => split(&one),
+        List::One(one) => vec![one],
     })
 }
 
-/// Splits at commas that stand outside of quotes and brackets.
-fn split(text: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let (mut quoted, mut depth) = (false, 0_i32);
-    for c in text.chars() {
-        match c {
-            '\'' => quoted = !quoted,
-            '(' if !quoted => depth += 1,
-            ')' if !quoted => depth -= 1,
-            _ => {}
-        }
-        if c == ',' && !quoted && depth <= 0 {
-            parts.push(String::new());
-        } else if let Some(part) = parts.last_mut() {
-            part.push(c);
-        }
-    }
-    parts.into_iter().map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+/// A list of names, which may have commas between them instead.
+fn names<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error> {
+    let texts = list(d)?;
+    let names = texts.iter().flat_map(|text| text.split(',')).map(str::trim);
+    Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
 /// What a report knows of the world besides the question.
@@ -225,16 +213,32 @@ pub type Row = Map<String, Value>;
 mod tests {
     use super::*;
 
+    /// How HTTP gives what is given once, and how the command line does.
+    fn both(field: &str, text: &str) -> [Request; 2] {
+        [serde_json::json!({ field: text }), serde_json::json!({ field: [text] })]
+            .map(|request| serde_json::from_value(request).unwrap())
+    }
+
     #[test]
-    fn a_list_may_come_as_one_text() {
-        let request: Request =
-            serde_json::from_str(r#"{"metrics":"visitors, visits","steps":["a = 'x,y'"]}"#)
-                .unwrap();
-        assert_eq!(request.metrics, ["visitors", "visits"]);
-        assert_eq!(request.steps, ["a = 'x,y'"]);
-        assert_eq!(
-            split("name in ('a','b'), path = 'x,y',"),
-            ["name in ('a','b')", "path = 'x,y'"]
-        );
+    fn a_list_of_one_is_read_the_same_from_everywhere() {
+        let texts =
+            ["name in ('a','b')", r#"title = "a, b""#, "Sale, today*", "it's, too", " a ", "", ","];
+        for text in texts {
+            for field in ["steps", "did", "did_not", "segment", "group", "metrics"] {
+                let [http, cli] = both(field, text);
+                assert_eq!(http, cli, "{field}={text}");
+            }
+            for field in ["steps", "did", "did_not", "segment", "group"] {
+                let [Request { steps, did, did_not, segment, group, .. }, _] = both(field, text);
+                assert_eq!([steps, did, did_not, segment, group].concat(), [text], "{field}");
+            }
+        }
+    }
+
+    #[test]
+    fn metrics_stand_between_commas() {
+        for request in both("metrics", "visitors, visits,") {
+            assert_eq!(request.metrics, ["visitors", "visits"]);
+        }
     }
 }

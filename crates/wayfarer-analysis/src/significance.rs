@@ -109,14 +109,14 @@ impl Mean {
         Some((spread / (n * (n - 1.0))).max(0.0) / n)
     }
 
-    /// How this mean differs from another: Welch's t-test, which does not ask for equal variances.
+    /// How this mean differs from another: Welch's t-test, which does not ask for equal variances. `None` where it is undefined:
+    /// of fewer than two numbers, and of groups in each of which all are alike, which tells nothing of how they vary.
     pub(crate) fn against(&self, other: &Mean) -> Option<Difference> {
         let difference = self.mean()? - other.mean()?;
         let (one, two) = (self.variance()?, other.variance()?);
         let error = (one + two).sqrt();
         if error == 0.0 {
-            let p = if difference == 0.0 { 1.0 } else { 0.0 };
-            return Some(Difference { low: difference, high: difference, p });
+            return None;
         }
         let freedom = (one + two).powi(2)
             / (one.powi(2) / (self.count as f64 - 1.0) + two.powi(2) / (other.count as f64 - 1.0));
@@ -174,6 +174,11 @@ mod tests {
         one.count(5);
         assert!(one.against(&one).is_none());
         one.count(5);
-        assert_eq!(one.against(&one).unwrap(), Difference { low: 0.0, high: 0.0, p: 1.0 });
+        assert!(one.against(&one).is_none());
+        let mut other = Mean::default();
+        [7, 7].into_iter().for_each(|value| other.count(value));
+        assert!(one.against(&other).is_none());
+        other.count(8);
+        assert!(one.against(&other).is_some());
     }
 }

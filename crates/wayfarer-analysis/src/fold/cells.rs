@@ -33,6 +33,11 @@ impl<T: Default> Cells<T> {
         self.cells.extend(new.map(|code| (name(code as u32), T::default())));
     }
 
+    /// Every cell.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.cells.iter().map(|(_, cell)| cell)
+    }
+
     /// Takes the cells of another state: those of equal text become one.
     pub fn merge(&mut self, other: Cells<T>, mut both: impl FnMut(&mut T, T)) {
         let keys = self.cells.iter().enumerate();

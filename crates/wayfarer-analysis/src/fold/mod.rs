@@ -72,6 +72,14 @@ pub trait Fold: Sync {
     /// Takes what another state knows of other visitors.
     fn merge(&self, state: &mut Self::State, other: Self::State);
 
+    /// Whether a state keeps within its bounds. Asked after each merge: two states that do may not do so together.
+    ///
+    /// # Errors
+    /// When the state has grown beyond its bounds.
+    fn check(&self, _state: &Self::State) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Tells the answer.
     fn finish(&self, state: Self::State) -> Self::Output;
 }
@@ -94,6 +102,11 @@ impl<A: Fold, B: Fold> Fold for (A, B) {
     fn merge(&self, state: &mut Self::State, other: Self::State) {
         self.0.merge(&mut state.0, other.0);
         self.1.merge(&mut state.1, other.1);
+    }
+
+    fn check(&self, state: &Self::State) -> Result<(), Error> {
+        self.0.check(&state.0)?;
+        self.1.check(&state.1)
     }
 
     fn finish(&self, state: Self::State) -> Self::Output {

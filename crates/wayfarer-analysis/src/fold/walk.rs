@@ -66,11 +66,13 @@ pub fn run<F: Fold>(walk: &Walk<'_>, fold: &F) -> Result<F::Output, Error> {
             .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         first.into_iter().chain(joined).collect::<Result<Vec<_>, Error>>()
     })?;
-    let merged = states.into_iter().reduce(|mut state, other| {
-        fold.merge(&mut state, other);
-        state
-    });
-    Ok(fold.finish(merged.unwrap_or_else(|| fold.start())))
+    let mut states = states.into_iter();
+    let mut merged = states.next().unwrap_or_else(|| fold.start());
+    for state in states {
+        fold.merge(&mut merged, state);
+        fold.check(&merged)?;
+    }
+    Ok(fold.finish(merged))
 }
 
 /// Cuts the visitors into ranges of equal length. Visitors are hashes: each range has as many as any other.

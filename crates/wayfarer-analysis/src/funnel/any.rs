@@ -6,12 +6,18 @@
 
 use super::{Funnel, Reached, Rows, STEPS, Window};
 
-pub(super) fn follow(funnel: &Funnel, rows: Rows<'_>, reached: &mut Vec<Reached>) {
+pub(super) fn follow(funnel: &Funnel, rows: Rows<'_>, reached: &mut Vec<Reached>) -> Option<i64> {
+    // Any row of a step can be the first of an attempt; an exclusion ends those before it.
+    let mut since = None;
     for segment in rows.segments() {
+        let is_last = segment.end == rows.masks.len();
         let mut window = Sliding { funnel, kinds: Vec::new(), start: segment.start };
         for end in segment {
             if rows.masks[end] == 0 {
                 continue;
+            }
+            if is_last && rows.may_begin(end) {
+                since = Some(rows.times[end]);
             }
             window.slide(rows, end);
             if window.start == end && !rows.may_begin(end) {
@@ -25,6 +31,7 @@ pub(super) fn follow(funnel: &Funnel, rows: Rows<'_>, reached: &mut Vec<Reached>
             }
         }
     }
+    since
 }
 
 /// The rows that the present row may stand in one attempt with.

@@ -6,7 +6,7 @@ use super::{EXCLUDED, Funnel, Order, Rows, STEPS, Window};
 use crate::{
     Error, Request, Row,
     filter::Expr,
-    fold::{History, MaskSlot, Plan},
+    fold::{History, MaskSlot, Plan, TestSlot},
     job::{Job, read},
     span::span,
 };
@@ -18,7 +18,9 @@ const WINDOW: &str = "14d";
 pub(crate) struct Asked {
     pub(crate) funnel: Funnel,
     mask: MaskSlot,
-    /// Who began at or after this instant and is not through can still get there.
+    /// Which rows count, where other rows would come between.
+    pub(crate) selected: Option<TestSlot>,
+    /// An attempt whose window runs from later than this instant can still be taken on.
     pub(crate) open_from: i64,
 }
 
@@ -39,10 +41,12 @@ impl Asked {
         steps.resize(STEPS, never.clone());
         steps.push(read("exclude", job.request.exclude.as_deref())?.unwrap_or(never));
         plan.after(funnel.longest());
+        let counting = job.filter.as_ref().filter(|_| funnel.order == Order::Strict);
         Ok(Asked {
             funnel,
             mask: plan.mask(&steps),
-            open_from: job.context.now.0.saturating_sub(funnel.longest()),
+            selected: counting.map(|filter| plan.test(filter)),
+            open_from: job.context.now.0.saturating_sub(funnel.patience()),
         })
     }
 
@@ -62,6 +66,7 @@ impl Asked {
         Rows {
             times: history.times(),
             masks: history.mask(self.mask),
+            counts: self.selected.map(|selected| history.test(selected)),
             entry: (inside.start, inside.end),
         }
     }

@@ -3,12 +3,16 @@
 //! **Definition.** Steps are conditions on rows. An *attempt* of depth k is k rows, no row twice, that meet the first k steps
 //! ([`Order::Sequential`]: in the order of the rows, other rows between; [`Order::Strict`]: right after one another), or any
 //! k of the steps in whatever order ([`Order::Any`]). Its first row lies in the period; all lie within the
-//! [`Window`], which may reach beyond the period. Rows that are excluded are no step, and no attempt spans one. Rows of equal
-//! time follow each other in the order of their arrival. The depth of a visitor is that of its deepest attempt, whichever
+//! [`Window`], which may reach beyond the period. Rows that do not count (by the filter, or the value of a dimension) are as
+//! if they were not there. Rows that are excluded are no step, and no attempt spans one, whether they count or not. Rows of
+//! equal time follow each other in the order of their arrival. The depth of a visitor is that of its deepest attempt, whichever
 //! possible first row that one begins with.
 //!
 //! The **time** of a depth is told of the first row at which an attempt of that depth ends, and of the latest start of such
 //! an attempt: how long the visitor took when it first got there.
+//!
+//! An attempt **waits** while a row that came now could take it on: no excluded row (strict: no row that counts) has come after
+//! it, and its window is not over, which for [`Window::Step`] is that of its last row.
 //!
 //! [`ordered`] tells sequential and strict funnels in one pass, with one place for each step: of all attempts that have
 //! reached a step, the one that began last leaves the most time, so it stands for all. [`any`] slides a window over the rows
@@ -68,6 +72,8 @@ pub(crate) struct Reached {
 pub(crate) struct Rows<'a> {
     pub(crate) times: &'a [i64],
     pub(crate) masks: &'a [u64],
+    /// Which rows count; `None` where all do, or where it makes no difference: rows that do not count meet no step.
+    pub(crate) counts: Option<&'a [bool]>,
     pub(crate) entry: (usize, usize),
 }
 
@@ -95,13 +101,20 @@ impl Rows<'_> {
 }
 
 impl Funnel {
-    /// The depths that a visitor reached: `reached` becomes as long as the deepest is deep.
-    pub(crate) fn follow(&self, rows: Rows<'_>, reached: &mut Vec<Reached>) {
+    /// The depths that a visitor reached: `reached` becomes as long as the deepest is deep. Gives the latest time from which
+    /// the window of an attempt runs that nothing but its window has ended, and that is not through.
+    pub(crate) fn follow(&self, rows: Rows<'_>, reached: &mut Vec<Reached>) -> Option<i64> {
         reached.clear();
         match self.order {
             Order::Any => any::follow(self, rows, reached),
             Order::Sequential | Order::Strict => ordered::follow(self, rows, reached),
         }
+    }
+
+    /// How long an attempt waits for its next row.
+    pub(crate) fn patience(&self) -> i64 {
+        let (Window::Whole(micros) | Window::Step(micros)) = self.window;
+        micros
     }
 
     /// How long an attempt can take at most.

@@ -12,11 +12,11 @@ struct Attempt {
 /// So many places are made ready for a visitor at the least; for most funnels they are enough.
 const FEW: usize = 8;
 
-pub(super) fn follow(funnel: &Funnel, rows: Rows<'_>, reached: &mut Vec<Reached>) {
+pub(super) fn follow(funnel: &Funnel, rows: Rows<'_>, reached: &mut Vec<Reached>) -> Option<i64> {
     if funnel.steps <= FEW {
-        follow_in(funnel, rows, reached, &mut [None; FEW]);
+        follow_in(funnel, rows, reached, &mut [None; FEW])
     } else {
-        follow_in(funnel, rows, reached, &mut [None; STEPS]);
+        follow_in(funnel, rows, reached, &mut [None; STEPS])
     }
 }
 
@@ -25,12 +25,13 @@ fn follow_in(
     rows: Rows<'_>,
     reached: &mut Vec<Reached>,
     attempts: &mut [Option<Attempt>],
-) {
+) -> Option<i64> {
     let steps = funnel.steps.min(attempts.len());
     // How many places may hold an attempt: the others need not be looked at.
     let mut deepest = 0;
     for (row, &mask) in rows.masks.iter().enumerate() {
-        if mask == 0 && funnel.order == Order::Sequential {
+        let is_there = || rows.counts.is_none_or(|counts| counts[row]);
+        if mask == 0 && (funnel.order == Order::Sequential || !is_there()) {
             continue;
         }
         if mask & EXCLUDED != 0 {
@@ -53,6 +54,12 @@ fn follow_in(
             }
         }
     }
+    let waiting = attempts[..deepest.min(steps.saturating_sub(1))].iter().flatten();
+    let since = waiting.map(|attempt| match funnel.window {
+        Window::Whole(_) => rows.times[attempt.start],
+        Window::Step(_) => rows.times[attempt.last],
+    });
+    since.max()
 }
 
 /// The attempt that takes this row as this step.

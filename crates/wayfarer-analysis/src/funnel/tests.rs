@@ -85,7 +85,7 @@ proptest! {
             rows.iter().map(|(_, mask, excluded)| (mask % (1 << steps)) | if *excluded { EXCLUDED } else { 0 }).collect();
         let window = if by_step && order != Order::Any { Window::Step(micros) } else { Window::Whole(micros) };
         let funnel = Funnel { steps, order, window };
-        let rows = Rows { times: &times, masks: &masks, entry };
+        let rows = Rows { times: &times, masks: &masks, counts: None, entry };
         let mut reached = Vec::new();
         funnel.follow(rows, &mut reached);
         prop_assert_eq!(reached, oracle(&funnel, rows));
@@ -94,7 +94,7 @@ proptest! {
 
 fn depth(funnel: &Funnel, times: &[i64], masks: &[u64]) -> usize {
     let mut reached = Vec::new();
-    funnel.follow(Rows { times, masks, entry: (0, times.len()) }, &mut reached);
+    funnel.follow(Rows { times, masks, counts: None, entry: (0, times.len()) }, &mut reached);
     reached.len()
 }
 

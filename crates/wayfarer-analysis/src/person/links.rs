@@ -120,15 +120,19 @@ impl Fold for Learn {
         }
         state.rows += history.times().len();
         state.learned.push((history.visitor().0, changes));
-        if state.rows > ROWS {
-            return Err(Error::TooMany { what: "events of visitors with a user", limit: ROWS });
-        }
-        Ok(())
+        self.check(state)
     }
 
     fn merge(&self, state: &mut State, other: State) {
         state.rows += other.rows;
         state.learned.extend(other.learned);
+    }
+
+    fn check(&self, state: &State) -> Result<(), Error> {
+        if state.rows > ROWS {
+            return Err(Error::TooMany { what: "events of visitors with a user", limit: ROWS });
+        }
+        Ok(())
     }
 
     fn finish(&self, state: State) -> Learned {

@@ -158,15 +158,19 @@ impl Fold for Count {
                 kind.visits += u64::from(kind.last_visit.first(turn));
             }
         }
-        if counted.statuses.len() + counted.exceptions.len() > KINDS {
-            return Err(Error::TooMany { what: "kinds of errors", limit: KINDS });
-        }
-        Ok(())
+        self.check(counted)
     }
 
     fn merge(&self, counted: &mut Counted, other: Counted) {
         counted.statuses.merge(other.statuses, Kind::add);
         counted.exceptions.merge(other.exceptions, Kind::add);
+    }
+
+    fn check(&self, counted: &Counted) -> Result<(), Error> {
+        if counted.statuses.len() + counted.exceptions.len() > KINDS {
+            return Err(Error::TooMany { what: "kinds of errors", limit: KINDS });
+        }
+        Ok(())
     }
 
     fn finish(&self, counted: Counted) -> Vec<Named> {

@@ -14,7 +14,7 @@ use super::{Parameter, Report};
 use crate::{
     Answer, Context, Error, Request, Row,
     fold::{Cells, Fold, History, Plan},
-    funnel::{Asked, Funnel, Reached, Rows, adjacent},
+    funnel::{Asked, EXCLUDED, Funnel, Order, Reached, Rows, adjacent},
     job::Job,
     metric::ratio,
     period::{Interval, Intervals},
@@ -43,8 +43,11 @@ pub(super) const REPORT: Report = Report {
             "with `by`: the value of the dimension, at the step that `attribution` names; channel, source, referrer, utm_…, click_id, entry, exit and new_returning are those of the visit that it lies in",
         ),
         ("t", "with `interval`: when the visitors began"),
-        ("step", "number of the step, from 1"),
-        ("filter", "the step"),
+        ("step", "number of the step, from 1; in any order: so many steps"),
+        (
+            "filter",
+            "the step; null where steps are met in any order and people enter at the first, since a row is then about how many steps were met, not about one of them",
+        ),
         ("visitors", "visitors that reached it, having begun in the period"),
         (
             "rate",
@@ -134,14 +137,21 @@ enum At {
 
 impl At {
     fn of(request: &Request) -> Result<At, Error> {
-        let step =
-            |text: &str| text.parse().ok().filter(|step| (1..=request.steps.len()).contains(step));
+        let step = |text: &str| -> Option<usize> {
+            text.parse().ok().filter(|step| (1..=request.steps.len()).contains(step))
+        };
         match request.attribution.as_deref() {
             None if is_open(request)? => Ok(At::All),
+            Some(text) if step(text).is_some() && request.order.as_deref() == Some("any") => {
+                let problem = format!(
+                    "is `{text}`: in any order no step has a number, so it can be first, last or all"
+                );
+                Err(Error::parameter("attribution", problem))
+            }
             None | Some("first") => Ok(At::First),
             Some("last") => Ok(At::Last),
             Some("all") => Ok(At::All),
-            Some(text) => step(text).map(|step: usize| At::Step(step - 1)).ok_or_else(|| {
+            Some(text) => step(text).map(|step| At::Step(step - 1)).ok_or_else(|| {
                 let problem = format!("is `{text}`: it can be first, last, all or a step's number");
                 Error::parameter("attribution", problem)
             }),
@@ -277,7 +287,8 @@ impl Count {
             let told = |value: Value| if place == 0 { Value::Null } else { value };
             let mut row = Row::new();
             row.insert("step".into(), json!(place + 1));
-            row.insert("filter".into(), json!(filter));
+            let names_step = self.is_open || self.asked.funnel.order != Order::Any;
+            row.insert("filter".into(), json!(names_step.then_some(filter)));
             row.insert("visitors".into(), json!(step.visitors));
             row.insert("rate".into(), ratio(step.visitors as f64, all));
             row.insert("step_rate".into(), ratio(came_on as f64, before.visitors));
@@ -300,22 +311,21 @@ impl Count {
         key: Option<u32>,
     ) {
         let Counted { cells, times, reached } = counted;
-        self.asked.funnel.follow(rows, reached);
-        let (Some(first), Some(last)) = (reached.first(), reached.last()) else { return };
+        let since = self.asked.funnel.follow(rows, reached);
+        let Some(last) = reached.last() else { return };
         let code = key.unwrap_or_else(|| self.code(history, reached, last));
         let reach = cells.of(code, |code| self.name(history, code));
         let is_through = reached.len() == self.asked.funnel.steps;
-        let (start, end) = rows.entry;
-        let latest = rows.masks[start..end].iter().rposition(|mask| mask & 1 == 1);
-        let latest = latest.map_or(first.start, |row| start + row);
-        reach.unfinished += u64::from(!is_through && rows.times[latest] > self.asked.open_from);
+        let is_waiting = since.is_some_and(|since| since > self.asked.open_from);
+        reach.unfinished += u64::from(!is_through && is_waiting);
         *times += reach.count(reached, rows.times);
     }
 
     /// Counts a visitor that may have entered at any step, under one key.
     fn open(&self, counted: &mut Counted, history: &History<'_>, rows: Rows<'_>, key: u32) {
         let (start, end) = rows.entry;
-        let done = rows.masks[start..end].iter().fold(0, |done, mask| done | mask);
+        let steps = rows.masks[start..end].iter().filter(|mask| **mask & EXCLUDED == 0);
+        let done = steps.fold(0, |done, mask| done | mask);
         let pair = Funnel { steps: 2, ..self.asked.funnel };
         let mut has_entered = false;
         for place in 0..self.asked.funnel.steps {
@@ -371,7 +381,12 @@ impl Count {
                 if *code == value { *mask } else { mask & crate::funnel::EXCLUDED }
             };
             let masks: Vec<u64> = rows.masks.iter().zip(codes.iter()).map(own).collect();
-            self.visitor_under(counted, history, Rows { masks: &masks, ..rows }, Some(value));
+            let counts: Option<Vec<bool>> = (self.asked.funnel.order == Order::Strict).then(|| {
+                let selects = |row: usize| history.selects(self.asked.selected, row);
+                codes.iter().enumerate().map(|(row, code)| *code == value && selects(row)).collect()
+            });
+            let rows = Rows { masks: &masks, counts: counts.as_deref(), ..rows };
+            self.visitor_under(counted, history, rows, Some(value));
         }
     }
 
@@ -404,7 +419,7 @@ impl Count {
 impl Fold for Count {
     type State = Counted;
     type Output = Cells<Reach>;
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
     fn start(&self) -> Counted {
         Counted::default()
@@ -416,15 +431,19 @@ impl Fold for Count {
         } else {
             self.visitor_under(counted, history, self.asked.rows(history), None);
         }
-        if counted.times > TIMES {
-            return Err(Error::TooMany { what: "times to convert", limit: TIMES });
-        }
-        Ok(())
+        self.check(counted)
     }
 
     fn merge(&self, counted: &mut Counted, other: Counted) {
         counted.times += other.times;
         counted.cells.merge(other.cells, Reach::add);
+    }
+
+    fn check(&self, counted: &Counted) -> Result<(), Error> {
+        if counted.times > TIMES {
+            return Err(Error::TooMany { what: "times to convert", limit: TIMES });
+        }
+        Ok(())
     }
 
     fn finish(&self, counted: Counted) -> Cells<Reach> {

@@ -103,7 +103,7 @@ struct Time {
 impl Fold for Time {
     type State = Vec<i64>;
     type Output = Vec<i64>;
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn start(&self) -> Vec<i64> {
         Vec::new()
@@ -115,14 +115,18 @@ impl Fold for Time {
         self.asked.funnel.follow(rows, &mut reached);
         let at = reached.get(self.step - 1);
         taken.extend(at.map(|at| rows.times[at.end] - rows.times[at.start]));
-        if taken.len() > TIMES {
-            return Err(Error::TooMany { what: "times to convert", limit: TIMES });
-        }
-        Ok(())
+        self.check(taken)
     }
 
     fn merge(&self, taken: &mut Vec<i64>, other: Vec<i64>) {
         taken.extend(other);
+    }
+
+    fn check(&self, taken: &Vec<i64>) -> Result<(), Error> {
+        if taken.len() > TIMES {
+            return Err(Error::TooMany { what: "times to convert", limit: TIMES });
+        }
+        Ok(())
     }
 
     fn finish(&self, taken: Vec<i64>) -> Vec<i64> {

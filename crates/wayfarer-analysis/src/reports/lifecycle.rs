@@ -1,4 +1,6 @@
 //! `lifecycle`: who is new, came back, came back after a pause, or stayed away, interval by interval.
+//!
+//! Intervals that have not begun yet are not told: nobody stayed away from them. One that is not over is told as it stands.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -23,6 +25,7 @@ pub(super) const REPORT: Report = Report {
         ("returning", "visitors active in the interval before, too"),
         ("resurrecting", "visitors not active in the interval before, but earlier"),
         ("dormant", "visitors active in the interval before and not in this one"),
+        ("complete", "false where the interval is not over, or the period ends within it"),
     ],
     run,
 };
@@ -37,11 +40,15 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     let count = Count { activity: Activity::new(&mut plan, &job), intervals: intervals.clone() };
     // Who was there in the interval before and not in the period is dormant, and must be seen.
     let counted = job.over(wider.from, wider.until).walk(plan, &count)?;
+    let (now, until) = (context.now.0, job.period.until.0);
     let mut rows: Vec<Row> = intervals
         .labels()
         .iter()
         .zip(&counted.states)
-        .map(|(label, states)| row(label, states))
+        .enumerate()
+        .map(|(place, told)| (intervals.bounds(place), told))
+        .take_while(|((start, _), _)| *start <= now)
+        .map(|((_, end), (label, states))| row(label, states, end <= until.min(now)))
         .collect();
     // The first interval lies before the period: it only tells who was there before.
     rows.drain(..rows.len().min(1));
@@ -50,13 +57,14 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     Ok(job.answer(rows, meta))
 }
 
-fn row(label: &str, states: &States) -> Row {
+fn row(label: &str, states: &States, complete: bool) -> Row {
     let counts = [
         ("t", Value::from(label)),
         ("new", json!(states.new)),
         ("returning", json!(states.returning)),
         ("resurrecting", json!(states.resurrecting)),
         ("dormant", json!(states.dormant)),
+        ("complete", json!(complete)),
     ];
     counts.into_iter().map(|(field, value)| (field.to_owned(), value)).collect()
 }

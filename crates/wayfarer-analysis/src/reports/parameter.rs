@@ -71,7 +71,7 @@ parameters! {
     Top "top" "N" "How many of the most frequent are told apart";
     Pattern "pattern" "PATTERN" "A sequence of events, such as a->[^b]*->c";
     Against "against" "EXPR" "The other segment of a comparison";
-    Attribution "attribution" "WHICH" "first, last, all or a step's number: whose value of the dimension counts";
+    Attribution "attribution" "WHICH" "Whose value of the dimension counts: first, last, all or a step's number. Of the report attribution: first, last, last-non-direct";
 }
 
 impl Parameter {
@@ -106,5 +106,17 @@ pub(super) fn bounded(
         Ok(number)
     } else {
         Err(Error::parameter(parameter, format!("is {number}: it can be 1 to {most}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_names_every_attribution() {
+        for which in ["first", "last", "last-non-direct", "all", "a step's number"] {
+            assert!(Parameter::Attribution.doc().contains(which), "{which}");
+        }
     }
 }

@@ -113,10 +113,7 @@ impl Fold for Count {
         }
         counted.all_visitors += u64::from(has_visit);
         counted.visitors += u64::from(has_match);
-        if counted.times.len() > TIMES {
-            return Err(Error::TooMany { what: "matches", limit: TIMES });
-        }
-        Ok(())
+        self.check(counted)
     }
 
     fn merge(&self, counted: &mut Counted, other: Counted) {
@@ -125,6 +122,13 @@ impl Fold for Count {
         counted.visits += other.visits;
         counted.visitors += other.visitors;
         counted.times.extend(other.times);
+    }
+
+    fn check(&self, counted: &Counted) -> Result<(), Error> {
+        if counted.times.len() > TIMES {
+            return Err(Error::TooMany { what: "matches", limit: TIMES });
+        }
+        Ok(())
     }
 
     fn finish(&self, counted: Counted) -> Counted {

@@ -26,8 +26,13 @@ use crate::{
 
 /// The most intervals of one report.
 const INTERVALS: usize = 1000;
-/// The most numbers that one task holds for all keys together: 80 MB.
+/// The most numbers of eight bytes that are held for all keys together: 80 MB.
 const NUMBERS: usize = 10_000_000;
+/// How many of them a key and a cohort take beside their visitors.
+const KEY: usize = 6;
+const COHORT: usize = 5;
+/// The most rows of an answer.
+const ROWS: usize = 1_000_000;
 
 pub(super) const REPORT: Report = Report {
     name: "retention",
@@ -67,11 +72,17 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     let mut plan = Plan::default();
     let retain = Retain::new(&mut plan, &job, intervals)?;
     let counted = job.walk(plan, &retain)?;
+    let begun = (0..retain.intervals.len())
+        .take_while(|place| retain.intervals.bounds(*place).0 <= context.now.0)
+        .count();
+    if counted.cohorts().map(|cohort| begun.saturating_sub(cohort.place)).sum::<usize>() > ROWS {
+        return Err(Error::TooMany { what: "rows (a longer interval gives fewer)", limit: ROWS });
+    }
     let mut rows = Vec::new();
     for (key, cohorts) in arranged(counted.keys) {
         let key = retain.by.map(|_| ("key".to_owned(), json!(key)));
         rows.extend(
-            retain.rows(&cohorts, &job).map(|row| key.iter().cloned().chain(row).collect()),
+            retain.rows(&cohorts, begun, &job).map(|row| key.iter().cloned().chain(row).collect()),
         );
     }
     let mut meta = Row::new();
@@ -84,7 +95,7 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
 /// The keys, the one with the most visitors first.
 fn arranged(keys: Cells<Cohorts>) -> Vec<(Option<Text>, Cohorts)> {
     let mut keys: Vec<(Option<Text>, Cohorts)> = keys.into_iter().collect();
-    let size = |cohorts: &Cohorts| cohorts.iter().map(|(size, _)| size).sum::<u64>();
+    let size = |cohorts: &Cohorts| cohorts.iter().map(|cohort| cohort.size).sum::<u64>();
     keys.sort_by_cached_key(|(key, cohorts)| (Reverse(size(cohorts)), key.clone()));
     keys
 }
@@ -103,17 +114,50 @@ struct Retain {
     unbounded: bool,
 }
 
-/// By cohort, its size and how many were back at each offset; a cohort without visitors has no offsets.
-type Cohorts = Vec<(u64, Vec<u64>)>;
+/// The cohorts of a key that have visitors, in order.
+type Cohorts = Vec<Cohort>;
+
+/// Those who began in one interval.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Cohort {
+    /// The interval.
+    place: usize,
+    size: u64,
+    /// How many were back at each offset, up to the last at which somebody was.
+    back: Vec<u64>,
+}
 
 /// What was counted: the cohorts of each key.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Counted {
     keys: Cells<Cohorts>,
-    /// How many numbers the keys have.
+    /// How many numbers the keys take.
     numbers: usize,
     /// Visitors that are known for one day only, so that nothing can be said of their coming back.
     daily: u64,
+}
+
+impl Counted {
+    /// The cohorts of all keys.
+    fn cohorts(&self) -> impl Iterator<Item = &Cohort> {
+        self.keys.iter().flatten()
+    }
+
+    /// Takes what was counted of other visitors.
+    fn add(&mut self, other: Counted) {
+        self.daily += other.daily;
+        self.numbers += other.numbers;
+        // What both have is held once.
+        let mut less = 0;
+        self.keys.merge(other.keys, |cohorts, others| {
+            less += numbers(&others);
+            for other in &others {
+                let (cohort, new) = cohort_at(cohorts, other.place);
+                self.numbers += new + cohort.add(other);
+            }
+        });
+        self.numbers = self.numbers.saturating_sub(less);
+    }
 }
 
 impl Retain {
@@ -144,27 +188,30 @@ impl Retain {
         })
     }
 
-    fn rows(&self, cohorts: &Cohorts, job: &Job<'_>) -> impl Iterator<Item = Row> + use<> {
+    /// The rows of a key: those of the intervals that have begun.
+    fn rows(
+        &self,
+        cohorts: &Cohorts,
+        begun: usize,
+        job: &Job<'_>,
+    ) -> impl Iterator<Item = Row> + use<> {
         let is_complete = |place: usize| {
             let (start, end) = self.intervals.bounds(place);
             start >= job.period.from.0 && end <= job.period.until.0 && end <= job.context.now.0
         };
         let mut rows = Vec::new();
-        for (cohort, (size, back)) in cohorts.iter().enumerate().filter(|(_, c)| c.0 > 0) {
-            for (offset, visitors) in back.iter().enumerate() {
-                let (start, _) = self.intervals.bounds(cohort + offset);
-                if start > job.context.now.0 {
-                    break;
-                }
+        for Cohort { place, size, back } in cohorts {
+            for offset in 0..begun.saturating_sub(*place) {
+                let visitors = back.get(offset).copied().unwrap_or(0);
                 let mut row = Row::new();
-                row.insert("cohort".into(), json!(self.intervals.labels()[cohort]));
+                row.insert("cohort".into(), json!(self.intervals.labels()[*place]));
                 row.insert("size".into(), json!(size));
                 row.insert("offset".into(), json!(offset));
                 row.insert("visitors".into(), json!(visitors));
-                row.insert("rate".into(), ratio(*visitors as f64, *size));
+                row.insert("rate".into(), ratio(visitors as f64, *size));
                 row.insert(
                     "complete".into(),
-                    json!(is_complete(cohort) && is_complete(cohort + offset)),
+                    json!(is_complete(*place) && is_complete(*place + offset)),
                 );
                 rows.push(row);
             }
@@ -195,38 +242,69 @@ impl Retain {
         }
         seen
     }
+}
 
-    /// Makes room for a cohort of a key, and tells how many numbers that took.
-    fn make_room(&self, key: &mut Cohorts, cohort: usize) -> usize {
-        let intervals = self.intervals.len();
-        if key.is_empty() {
-            key.resize(intervals, (0, Vec::new()));
+/// The cohort of this place, and how many numbers it took if it is new.
+fn cohort_at(cohorts: &mut Cohorts, place: usize) -> (&mut Cohort, usize) {
+    let (at, took) = match cohorts.binary_search_by_key(&place, |cohort| cohort.place) {
+        Ok(at) => (at, 0),
+        Err(at) => {
+            let took = if cohorts.is_empty() { KEY + COHORT } else { COHORT };
+            // No more room than is counted.
+            cohorts.reserve_exact(1);
+            cohorts.insert(at, Cohort { place, size: 0, back: Vec::new() });
+            (at, took)
         }
-        let (_, back) = &mut key[cohort];
-        let new = if back.is_empty() { intervals - cohort } else { 0 };
-        back.resize(intervals - cohort, 0);
-        new
+    };
+    (&mut cohorts[at], took)
+}
+
+impl Cohort {
+    /// Makes room for so many offsets, and tells how many numbers that took.
+    fn make_room(&mut self, offsets: usize) -> usize {
+        let more = offsets.saturating_sub(self.back.len());
+        self.back.reserve_exact(more);
+        self.back.resize(self.back.len() + more, 0);
+        more
     }
 
-    /// Counts a visitor in one cohort.
-    fn count(&self, (size, back): &mut (u64, Vec<u64>), cohort: &Seen, returns: &[Seen]) {
-        *size += 1;
-        let is_later = |seen: &&Seen| seen.place > cohort.place;
-        let is_same = |seen: &&Seen| seen.place == cohort.place && seen.last >= cohort.first;
-        let mut next = 0;
+    /// Counts a visitor that began with `start`, and tells how many numbers that took.
+    fn count(&mut self, start: &Seen, returns: &[Seen], unbounded: bool) -> usize {
+        self.size += 1;
+        let is_later = |seen: &&Seen| seen.place > start.place;
+        let is_same = |seen: &&Seen| seen.place == start.place && seen.last >= start.first;
+        let (mut next, mut took) = (0, 0);
         for seen in returns.iter().filter(|seen| is_later(seen) || is_same(seen)) {
-            let offset = seen.place - cohort.place;
-            let newly = if self.unbounded { next } else { offset };
-            back[newly..=offset].iter_mut().for_each(|count| *count += 1);
+            let offset = seen.place - start.place;
+            took += self.make_room(offset + 1);
+            let newly = if unbounded { next } else { offset };
+            self.back[newly..=offset].iter_mut().for_each(|count| *count += 1);
             next = offset + 1;
         }
+        took
     }
+
+    /// Counts the visitors of another part, and tells how many numbers that took.
+    fn add(&mut self, other: &Cohort) -> usize {
+        self.size += other.size;
+        let took = self.make_room(other.back.len());
+        for (count, other) in self.back.iter_mut().zip(&other.back) {
+            *count += other;
+        }
+        took
+    }
+}
+
+/// How many numbers some cohorts of one key take.
+fn numbers(cohorts: &Cohorts) -> usize {
+    let each = cohorts.iter().map(|cohort| COHORT + cohort.back.len()).sum::<usize>();
+    if cohorts.is_empty() { 0 } else { KEY + each }
 }
 
 impl Fold for Retain {
     type State = Counted;
     type Output = Counted;
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
     fn start(&self) -> Counted {
         Counted::default()
@@ -256,31 +334,75 @@ impl Fold for Retain {
             let code = self.by.map_or(0, |by| by.at(history, cohort.first));
             let name = |code| self.by.and_then(|by| by.name(history, code));
             let key = counted.keys.of(code, name);
-            counted.numbers += self.make_room(key, cohort.place);
-            self.count(&mut key[cohort.place], &cohort, &returns);
+            let (counting, new) = cohort_at(key, cohort.place);
+            counted.numbers += new + counting.count(&cohort, &returns, self.unbounded);
         }
+        self.check(counted)
+    }
+
+    fn merge(&self, counted: &mut Counted, other: Counted) {
+        counted.add(other);
+    }
+
+    fn check(&self, counted: &Counted) -> Result<(), Error> {
         if counted.numbers > NUMBERS {
             return Err(Error::TooMany { what: "numbers of all keys and cohorts", limit: NUMBERS });
         }
         Ok(())
     }
 
-    fn merge(&self, counted: &mut Counted, other: Counted) {
-        counted.daily += other.daily;
-        counted.numbers += other.numbers;
-        counted.keys.merge(other.keys, |cohorts, other| {
-            cohorts.resize(cohorts.len().max(other.len()), (0, Vec::new()));
-            for ((size, back), (other_size, other_back)) in cohorts.iter_mut().zip(other) {
-                *size += other_size;
-                back.resize(back.len().max(other_back.len()), 0);
-                for (count, other) in back.iter_mut().zip(other_back) {
-                    *count += other;
-                }
-            }
-        });
-    }
-
     fn finish(&self, counted: Counted) -> Counted {
         counted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(place: usize) -> Seen {
+        Seen { place, first: 0, last: 0 }
+    }
+
+    /// How many bytes some cohorts take, without what the allocator adds.
+    fn bytes(cohorts: &Cohorts) -> usize {
+        let backs = cohorts.iter().map(|cohort| cohort.back.capacity() * size_of::<u64>());
+        size_of::<(Option<Text>, Cohorts)>()
+            + cohorts.capacity() * size_of::<Cohort>()
+            + backs.sum::<usize>()
+    }
+
+    #[test]
+    fn what_is_held_is_counted() {
+        let mut cohorts = Cohorts::new();
+        let mut took = 0;
+        for (place, back) in [(995, 996), (995, 999), (3, 3), (998, 998), (995, 995)] {
+            let (cohort, new) = cohort_at(&mut cohorts, place);
+            took += new + cohort.count(&seen(place), &[seen(back)], false);
+            assert_eq!(took, numbers(&cohorts));
+            assert!(bytes(&cohorts) <= took * size_of::<u64>(), "{cohorts:?}");
+        }
+        assert_eq!(cohorts.iter().map(|cohort| cohort.place).collect::<Vec<_>>(), [3, 995, 998]);
+        assert!(took < 50, "a key that is seen in the last days takes little: {took}");
+    }
+
+    #[test]
+    fn what_two_parts_both_have_is_counted_once() {
+        let part = |seen_at: &[(u32, usize, usize)]| {
+            let mut counted = Counted::default();
+            for &(code, place, back) in seen_at {
+                let key = counted.keys.of(code, |code| Some(format!("key {code}").into()));
+                let (cohort, new) = cohort_at(key, place);
+                counted.numbers += new + cohort.count(&seen(place), &[seen(back)], false);
+            }
+            counted
+        };
+        let (one, other) = ([(0, 1, 4), (0, 7, 7), (2, 5, 5)], [(0, 1, 9), (0, 3, 3), (1, 0, 2)]);
+        let mut both = part(&one);
+        both.add(part(&other));
+        let whole = part(&[one, other].concat());
+        assert_eq!(both.numbers, whole.numbers);
+        assert_eq!(both.numbers, both.keys.iter().map(numbers).sum::<usize>());
+        assert_eq!(both.cohorts().map(|cohort| cohort.size).sum::<u64>(), 6);
     }
 }

@@ -4,6 +4,8 @@
 //! `against`. Who belongs to both is in neither, and is counted. Without a filter, the first segment is everybody else. Then
 //! each visitor is one observation: what it did in the visits that start in the period, all of it, not only what the filters
 //! select.
+//!
+//! Money of several currencies has no sum: what is told of it is then null, and `value` in `meta` tells the sums by currency.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,9 +15,10 @@ use super::{Parameter, Report};
 use crate::{
     Answer, Context, Error, Request, Row,
     facts::FactsReader,
-    fold::{Fold, History, NumberSlot, Plan, TestSlot},
+    filter::Field,
+    fold::{Fold, History, KeySlot, NumberSlot, Plan, TestSlot},
     job::{Job, read},
-    metric::millionths,
+    metric::{Tally, currencies, millionths},
     significance::{Difference, Mean, Share},
 };
 
@@ -25,15 +28,21 @@ pub(super) const REPORT: Report = Report {
     looks_at_now: true,
     parameters: &[Parameter::Unit, Parameter::Against],
     fields: &[
-        ("metric", "what is compared, told of a visitor"),
+        (
+            "metric",
+            "what is compared, told of a visitor; nothing is told of a `value` in several currencies",
+        ),
         ("value", "its share or mean in the segment of the filter"),
         ("against", "its share or mean in the other segment"),
         ("difference", "`value` less `against`"),
-        ("low", "the difference is at least so large, at 95 % confidence"),
-        ("high", "the difference is at most so large, at 95 % confidence"),
+        (
+            "low",
+            "the difference is at least so large, at 95 % confidence; null where visitors are too few or too alike to tell",
+        ),
+        ("high", "the difference is at most so large, at 95 % confidence; null like `low`"),
         (
             "p",
-            "how likely a difference at least so large would be if there were none, 0-1; of each metric by itself",
+            "how likely a difference at least so large would be if there were none, 0-1; of each metric by itself; null like `low`",
         ),
     ],
     run,
@@ -52,17 +61,25 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
         facts: FactsReader::new(&mut plan, job.goal.as_ref()),
         goal: job.goal.as_ref().map(|goal| plan.test(goal)),
         value: plan.number(Column::Value),
+        currency: plan.key(&Field::Column(Column::Currency)),
     };
     let counted = job.walk(plan, &count)?;
     let [one, other] = &counted.segments;
-    let rows = METRICS
-        .iter()
-        .filter(|metric| job.goal.is_some() || !metric.of_goals)
-        .map(|metric| row(metric, one, other));
+    let several = currencies(&counted.earned);
+    // Of nobody nothing is told.
+    let nobody = Group::default();
+    let rows =
+        METRICS.iter().filter(|metric| job.goal.is_some() || !metric.of_goals).map(|metric| {
+            let has_sum = metric.name != VALUE || several.is_none();
+            if has_sum { row(metric, one, other) } else { row(metric, &nobody, &nobody) }
+        });
     let mut meta = Row::new();
     meta.insert("visitors".into(), json!(one.returned.all));
     meta.insert("against_visitors".into(), json!(other.returned.all));
     meta.insert("excluded".into(), json!({"in_both": counted.both}));
+    if let Some(several) = &several {
+        meta.insert(VALUE.into(), several.clone());
+    }
     Ok(job.answer(rows.collect(), meta))
 }
 
@@ -79,6 +96,9 @@ enum Number {
     Mean(fn(&Group) -> &Mean, f64),
 }
 
+/// The metric that is money.
+const VALUE: &str = "value";
+
 const METRICS: &[Compared] = &[
     share("conversion_rate", true, |group| &group.converted),
     share("engaged_rate", false, |group| &group.engaged),
@@ -86,7 +106,7 @@ const METRICS: &[Compared] = &[
     mean("visits", 1.0, |group| &group.visits),
     mean("pageviews", 1.0, |group| &group.pageviews),
     mean("active_s", 1e3, |group| &group.active_ms),
-    mean("value", 1e6, |group| &group.value),
+    mean(VALUE, 1e6, |group| &group.value),
 ];
 
 const fn share(name: &'static str, of_goals: bool, of: fn(&Group) -> &Share) -> Compared {
@@ -128,6 +148,7 @@ struct Count {
     facts: FactsReader,
     goal: Option<TestSlot>,
     value: NumberSlot,
+    currency: KeySlot,
 }
 
 /// The visitors of one segment.
@@ -140,7 +161,7 @@ struct Group {
     pageviews: Mean,
     /// Of visitors whose active time is known.
     active_ms: Mean,
-    /// In millionths, whatever the currency.
+    /// In millionths; told only where there is but one currency.
     value: Mean,
 }
 
@@ -149,6 +170,8 @@ struct Group {
 struct Counted {
     segments: [Group; 2],
     both: u64,
+    /// What the visitors of both segments are worth, by currency.
+    earned: Tally,
 }
 
 impl Group {
@@ -164,8 +187,10 @@ impl Group {
 }
 
 impl Count {
-    /// Takes one visitor into a group.
-    fn observe(&self, group: &mut Group, history: &History<'_>) {
+    /// Takes one visitor into a segment.
+    fn observe(&self, counted: &mut Counted, segment: usize, history: &History<'_>) {
+        let Counted { segments, earned, .. } = counted;
+        let group = &mut segments[segment];
         let (mut visits, mut pageviews, mut engaged, mut converted) = (0, 0, false, false);
         let (mut active, mut value) = (None, 0);
         for visit in history.visits().filter(|visit| visit.starts_inside) {
@@ -179,11 +204,13 @@ impl Count {
             if let Some(ms) = facts.active {
                 active = Some(active.unwrap_or(0) + ms as i64);
             }
-            let values = history.number(self.value)[visit.rows.clone()].iter();
-            value += values
-                .filter(|value| !value.is_nan())
-                .map(|value| millionths(*value))
-                .sum::<i128>();
+            let values = history.number(self.value);
+            for row in visit.rows.clone().filter(|row| !values[*row].is_nan()) {
+                let currency = history.key(self.currency)[row];
+                let amount = millionths(values[row]);
+                earned.earn(history.words(self.currency).get(currency), amount);
+                value += amount;
+            }
         }
         group.converted.count(converted);
         group.engaged.count(engaged);
@@ -200,7 +227,7 @@ impl Count {
 impl Fold for Count {
     type State = Counted;
     type Output = Counted;
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn start(&self) -> Counted {
         Counted::default()
@@ -215,8 +242,8 @@ impl Fold for Count {
         let in_other = has(self.against);
         match [self.segment.map_or(!in_other, has), in_other] {
             [true, true] => counted.both += 1,
-            [true, false] => self.observe(&mut counted.segments[0], history),
-            [false, true] => self.observe(&mut counted.segments[1], history),
+            [true, false] => self.observe(counted, 0, history),
+            [false, true] => self.observe(counted, 1, history),
             [false, false] => {}
         }
         Ok(())
@@ -224,6 +251,7 @@ impl Fold for Count {
 
     fn merge(&self, counted: &mut Counted, other: Counted) {
         counted.both += other.both;
+        counted.earned.add(other.earned);
         for (group, other) in counted.segments.iter_mut().zip(&other.segments) {
             group.add(other);
         }

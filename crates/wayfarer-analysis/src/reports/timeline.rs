@@ -120,14 +120,18 @@ impl Fold for Find {
         if history.test(self.is_user).contains(&true) {
             found.insert(history.visitor().0);
         }
-        if found.len() > VISITORS {
-            return Err(Error::TooMany { what: "visitors of one account", limit: VISITORS });
-        }
-        Ok(())
+        self.check(found)
     }
 
     fn merge(&self, found: &mut BTreeSet<u64>, other: BTreeSet<u64>) {
         found.extend(other);
+    }
+
+    fn check(&self, found: &BTreeSet<u64>) -> Result<(), Error> {
+        if found.len() > VISITORS {
+            return Err(Error::TooMany { what: "visitors of one account", limit: VISITORS });
+        }
+        Ok(())
     }
 
     fn finish(&self, found: BTreeSet<u64>) -> BTreeSet<u64> {

@@ -170,10 +170,7 @@ impl Fold for Follow {
                 before = place[row];
             }
         }
-        if counted.pairs.len() > PAIRS {
-            return Err(Error::TooMany { what: "pairs of pages", limit: PAIRS });
-        }
-        Ok(())
+        self.check(counted)
     }
 
     fn merge(&self, counted: &mut Counted, other: Counted) {
@@ -183,6 +180,13 @@ impl Fold for Follow {
                 pair.visitors += other.visitors;
             }
         });
+    }
+
+    fn check(&self, counted: &Counted) -> Result<(), Error> {
+        if counted.pairs.len() > PAIRS {
+            return Err(Error::TooMany { what: "pairs of pages", limit: PAIRS });
+        }
+        Ok(())
     }
 
     fn finish(&self, counted: Counted) -> Counted {

@@ -16,8 +16,8 @@ use crate::{
 /// The most visits that one answer lists.
 const LIMIT: usize = 1_000_000;
 
-/// How many visits may be held before the earliest of them are let go.
-const SLACK: usize = 4096;
+/// How many visits beyond those to list are held before the earliest are let go: at the least, and at the most.
+const SLACK: (usize, usize) = (4096, LIMIT / 4);
 
 pub(super) const REPORT: Report = Report {
     name: "visits",
@@ -99,22 +99,22 @@ impl Fold for List {
                 listed.visits.push(self.line(history, &visit));
             }
         }
-        if listed.visits.len() > self.limit.saturating_mul(2).max(SLACK) {
-            self.shorten(listed);
-        }
-        if listed.visits.len() > LIMIT {
-            return Err(Error::TooMany { what: "visits to list", limit: LIMIT });
-        }
-        Ok(())
+        trim(&mut listed.visits, self.limit);
+        self.check(listed)
     }
 
     fn merge(&self, listed: &mut Listed, other: Listed) {
         listed.count += other.count;
         listed.visits.extend(other.visits);
+        trim(&mut listed.visits, self.limit);
+    }
+
+    fn check(&self, listed: &Listed) -> Result<(), Error> {
+        check(&listed.visits, self.limit)
     }
 
     fn finish(&self, mut listed: Listed) -> Listed {
-        self.shorten(&mut listed);
+        shorten(&mut listed.visits, self.limit);
         listed
     }
 }
@@ -136,13 +136,27 @@ impl List {
             bounce: facts.bounce,
         }
     }
+}
 
-    /// Keeps the latest.
-    fn shorten(&self, listed: &mut Listed) {
-        let visits = &mut listed.visits;
-        visits.sort_unstable_by_key(|line| (std::cmp::Reverse(line.start), line.visitor));
-        visits.truncate(self.limit);
+/// Lets the earliest visits go where there are many more than so many.
+fn trim(visits: &mut Vec<Line>, limit: usize) {
+    if visits.len() > limit.saturating_add(limit.clamp(SLACK.0, SLACK.1)) {
+        shorten(visits, limit);
     }
+}
+
+/// Keeps so many of the latest.
+fn shorten(visits: &mut Vec<Line>, limit: usize) {
+    visits.sort_unstable_by_key(|line| (std::cmp::Reverse(line.start), line.visitor));
+    visits.truncate(limit);
+}
+
+/// Whether the visits can be listed. Those beyond the limit are only not let go yet.
+fn check(visits: &[Line], limit: usize) -> Result<(), Error> {
+    if visits.len().min(limit) > LIMIT {
+        return Err(Error::TooMany { what: "visits to list", limit: LIMIT });
+    }
+    Ok(())
 }
 
 fn row(line: &Line) -> Row {
@@ -158,4 +172,51 @@ fn row(line: &Line) -> Row {
     row.insert("events".into(), json!(line.events));
     row.insert("bounce".into(), json!(line.bounce));
     row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(start: usize) -> Line {
+        Line {
+            visitor: VisitorId(1),
+            start: start as i64,
+            end: start as i64,
+            entry: None,
+            exit: None,
+            pageviews: 1,
+            events: 1,
+            bounce: true,
+        }
+    }
+
+    /// Takes visits one after another, and tells how many were held at the most.
+    fn take(
+        visits: &mut Vec<Line>,
+        starts: std::ops::Range<usize>,
+        limit: usize,
+    ) -> Result<usize, Error> {
+        let mut most = 0;
+        for start in starts {
+            visits.push(line(start));
+            trim(visits, limit);
+            most = most.max(visits.len());
+            check(visits, limit)?;
+        }
+        Ok(most)
+    }
+
+    #[test]
+    fn as_many_as_may_be_listed_are_whatever_there_is() {
+        for (limit, held) in [(3, 4099), (600_000, 850_000), (LIMIT, 1_250_000)] {
+            let mut visits = Vec::new();
+            assert!(take(&mut visits, 0..1_300_000, limit).unwrap() <= held);
+            shorten(&mut visits, limit);
+            assert_eq!((visits.len(), visits[0].start), (limit, 1_299_999));
+        }
+        let mut all = Vec::new();
+        assert!(take(&mut all, 0..LIMIT, usize::MAX).is_ok());
+        assert!(take(&mut all, LIMIT..LIMIT + 1, usize::MAX).is_err());
+    }
 }

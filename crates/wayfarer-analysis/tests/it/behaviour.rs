@@ -370,6 +370,17 @@ proptest! {
             let found = ["new", "returning", "resurrecting", "dormant"].map(|field| row[field].as_u64().unwrap());
             assert_eq!(found, counts, "{request:?} {row:?}");
         }
+        // Every interval that has begun is told, and no other.
+        let (label, _) = offset(&zone, from, from, unit);
+        let begun: Vec<_> = (0..).map(|nth| interval(&zone, &label, nth, unit))
+            .take_while(|(start, _)| *start < until && *start <= world.now).collect();
+        let told: Vec<Micros> = lifecycle.rows.iter().map(|row| {
+            interval(&zone, row["t"].as_str().unwrap(), 0, unit).0
+        }).collect();
+        assert_eq!(told, begun.iter().map(|(start, _)| *start).collect::<Vec<_>>(), "{request:?}");
+        for (row, (_, end)) in lifecycle.rows.iter().zip(&begun) {
+            assert_eq!(row["complete"], json!(*end <= until && *end <= world.now), "{request:?} {row:?}");
+        }
         for row in &stickiness.rows {
             let visitors = sticky.get(&(row["intervals"].as_u64().unwrap() as usize)).copied().unwrap_or(0);
             assert_eq!(row["visitors"], json!(visitors));

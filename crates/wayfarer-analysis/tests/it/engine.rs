@@ -28,12 +28,12 @@ fn row(visitor: u64, ts: i64, seq: u64, path: &str) -> Stored {
     Stored { event, writer: 1, seq }
 }
 
-fn rows() -> Vec<Stored> {
+pub(crate) fn rows() -> Vec<Stored> {
     let row_of = |nth: u64| row(nth % 7, nth as i64, nth, ["/", "/a", "/b"][nth as usize % 3]);
     (0..100).map(row_of).collect()
 }
 
-fn memory(rows: Vec<Stored>) -> Memory {
+pub(crate) fn memory(rows: Vec<Stored>) -> Memory {
     Memory::new(rows, Layout { runs: 2, block: 5, share_dictionaries: true })
 }
 
@@ -78,7 +78,7 @@ impl Fold for Paths {
     }
 }
 
-fn walk<'a>(
+pub(crate) fn walk<'a>(
     source: &'a dyn Source,
     plan: Plan,
     hooks: &'a wayfarer_analysis::fold::Hooks,
@@ -235,5 +235,39 @@ fn an_empty_site_is_answered() {
         let answer = answer(&context, &request).unwrap();
         assert_eq!((answer.from, answer.to), (None, None));
         assert!(answer.exact);
+    }
+}
+
+#[test]
+fn a_number_that_no_two_events_share_is_no_key() {
+    let mut rows = rows();
+    for row in &mut rows {
+        (row.event.value, row.event.latency_ms) = (Some(2.5), Some(7.0));
+        (row.event.scroll, row.event.status) = (Some(50), Some(200));
+    }
+    let context = Context::new(memory(rows), jiff::tz::TimeZone::UTC, Micros(1000));
+    let ask = |report: &str, by: &str| {
+        let steps = if report == "funnel" { vec!["path is not null".to_owned()] } else { vec![] };
+        let request = Request {
+            report: report.into(),
+            site: SITE.into(),
+            by: Some(by.into()),
+            steps,
+            ..Request::default()
+        };
+        answer(&context, &request)
+    };
+    for report in ["funnel", "retention", "paths", "transitions", "step-matrix"] {
+        for by in ["value", "latency_ms", "visitor", "writer", "seq"] {
+            let problem = ask(report, by).unwrap_err().to_string();
+            let expected = format!("`by` is `{by}`, a number that tells no groups apart");
+            assert!(problem.starts_with(&expected), "{report}: {problem}");
+        }
+    }
+    for (by, key) in [("status", "200"), ("scroll", "50"), ("name", "page_view")] {
+        assert_eq!(ask("funnel", by).unwrap().rows[0]["key"], key);
+    }
+    for by in ["ts", "received_at"] {
+        assert!(!ask("funnel", by).unwrap().rows[0]["key"].is_null(), "{by}");
     }
 }

@@ -9,6 +9,7 @@ use wayfarer_event::Micros;
 use wayfarer_lake::Stored;
 
 use super::{
+    attempts::{Asked, ORDERS, WINDOWS},
     behaviour::{TESTS, Test, ask, request},
     journeys::one_visitor,
     oracle::{self, AT_EVENTS, FILTERS, Period, is_in},
@@ -76,98 +77,57 @@ fn counts(answer: &Answer, key: &str) -> BTreeMap<(String, u64), u64> {
         .collect()
 }
 
-/// A funnel as it is asked for.
-struct Asked<'a> {
-    steps: &'a [Test],
-    order: &'static str,
-    window: i64,
-    by_step: bool,
-    exclude: Option<Test>,
-}
-
-impl Asked<'_> {
-    fn is_excluded(&self, row: &Stored) -> bool {
-        self.exclude.is_some_and(|test| test.1(&row.event))
-    }
-
-    /// How deep the deepest attempt is that begins with this row.
-    fn deepest(&self, rows: &[&Stored], first: usize) -> usize {
-        if self.is_excluded(rows[first]) {
-            return 0;
-        }
-        let met = |step: &usize| self.steps[*step].1(&rows[first].event);
-        let begin =
-            (0..self.steps.len()).filter(|step| self.order == "any" || *step == 0).filter(met);
-        begin.map(|step| self.go_on(rows, (first, first), 1 << step)).max().unwrap_or(0)
-    }
-
-    /// How deep it gets from its last row on; `met` holds the steps so far as bits.
-    fn go_on(&self, rows: &[&Stored], (first, last): (usize, usize), met: u32) -> usize {
-        let mut deepest = met.count_ones() as usize;
-        for row in last + 1..rows.len() {
-            let since = if self.by_step { last } else { first };
-            let is_late = rows[row].event.ts.0 - rows[since].event.ts.0 > self.window;
-            let is_apart = self.order == "strict" && row > last + 1;
-            if is_late || is_apart || self.is_excluded(rows[row]) {
-                break;
-            }
-            for step in (0..self.steps.len()).filter(|step| met >> step & 1 == 0) {
-                let is_next = self.order == "any" || step == met.count_ones() as usize;
-                if is_next && self.steps[step].1(&rows[row].event) {
-                    deepest = deepest.max(self.go_on(rows, (first, row), met | 1 << step));
-                }
-            }
-        }
-        deepest
-    }
-}
-
-const WINDOWS: [(&str, i64); 3] = [("30m", 30), ("3h", 180), ("2d", 2880)];
-
 proptest! {
     #![proptest_config(config())]
 
     #[test]
     fn an_open_funnel_counts_who_did_a_step_or_came_on_to_it(
         world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
-        filter in select(&FILTERS[..]), window in select(&WINDOWS[..]),
+        filter in select(&FILTERS[..]), window in select(&WINDOWS[..]), by_step in any::<bool>(),
+        exclude in prop::option::of(select(&TESTS[..])), order in select(&ORDERS[..]),
     ) {
+        let by_step = by_step && order != "any";
         let (mut request, period) = request("funnel", &world, hours);
         request.filter = filter.0.map(Into::into);
-        request.steps = steps.iter().map(|step| step.0.into()).collect();
-        request.window = Some(window.0.into());
         request.entry = Some("open".into());
+        let asked = Asked { steps: &steps, order, window: window.1 * Micros::MINUTE, by_step, exclude };
+        asked.ask(&mut request, window.0);
         let answer = ask(&world, &request);
-        let window = window.1 * Micros::MINUTE;
+        let histories = histories(&world, |_| true);
+        let histories: Vec<Vec<&Stored>> = histories.iter().map(|rows| asked.walked(rows, |row| filter.1(&row.event))).collect();
         for (place, row) in answer.rows.iter().enumerate() {
-            let came_on = |rows: &Vec<&Stored>| {
-                place > 0 && told(rows, &steps[place - 1..=place], window, period).is_some()
+            let pair = Asked { steps: &steps[place.saturating_sub(1)..=place], ..asked };
+            let came_on = |rows: &Vec<&Stored>| place > 0 && pair.depth(rows, period) == 2;
+            let did = |rows: &Vec<&Stored>| {
+                let is_step = |row: &&&Stored| !asked.is_excluded(row) && steps[place].1(&row.event);
+                rows.iter().filter(is_step).any(|row| is_in(period, row))
             };
-            let did = |rows: &Vec<&Stored>| rows.iter().any(|row| is_in(period, row) && steps[place].1(&row.event));
-            let histories = histories(&world, filter.1);
             let visitors = histories.iter().filter(|rows| came_on(rows) || did(rows)).count();
             let entered = visitors - histories.iter().filter(|rows| came_on(rows)).count();
             assert_eq!((&row["visitors"], &row["entered"]), (&json!(visitors), &json!(entered)), "{request:?}");
+            assert_eq!(row["filter"], json!(steps[place].0), "a row of an open funnel is about its step");
         }
     }
 
     #[test]
     fn a_funnel_of_each_value_sees_the_rows_of_that_value_alone(
         world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
-        window in select(&WINDOWS[..]), by in select(&AT_EVENTS[..]),
+        filter in select(&FILTERS[..]), window in select(&WINDOWS[..]), by in select(&AT_EVENTS[..]),
+        exclude in prop::option::of(select(&TESTS[..])), order in select(&ORDERS[..]),
     ) {
         let (mut request, period) = request("funnel", &world, hours);
-        request.steps = steps.iter().map(|step| step.0.into()).collect();
-        request.window = Some(window.0.into());
+        request.filter = filter.0.map(Into::into);
         request.by = Some(by.name().into());
         request.attribution = Some("all".into());
+        let asked = Asked { steps: &steps, order, window: window.1 * Micros::MINUTE, by_step: false, exclude };
+        asked.ask(&mut request, window.0);
         let mut expected: BTreeMap<(String, u64), u64> = BTreeMap::new();
         for history in histories(&world, |_| true) {
             let at_rows = oracle::values(by, &world.timezone(), &history);
+            let value_at: BTreeMap<_, _> = history.iter().map(|row| (row.seq, row.writer)).zip(&at_rows).collect();
             for value in at_rows.iter().collect::<BTreeSet<_>>() {
-                let own: Vec<&Stored> =
-                    history.iter().zip(&at_rows).filter(|(_, at)| *at == value).map(|(row, _)| *row).collect();
-                for depth in 1..=depth(&own, &steps, window.1 * Micros::MINUTE, period) {
+                let is_own = |row: &Stored| value_at[&(row.seq, row.writer)] == value && filter.1(&row.event);
+                for depth in 1..=asked.depth(&asked.walked(&history, is_own), period) {
                     *expected.entry((json!(value).to_string(), depth as u64)).or_default() += 1;
                 }
             }
@@ -212,25 +172,32 @@ proptest! {
     #[test]
     fn orders_windows_and_exclusions_are_what_the_definition_says(
         world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
-        window in select(&WINDOWS[..]), by_step in any::<bool>(), exclude in prop::option::of(select(&TESTS[..])),
-        order in select(&["sequential", "strict", "any"][..]),
+        filter in select(&FILTERS[..]), window in select(&WINDOWS[..]), by_step in any::<bool>(),
+        exclude in prop::option::of(select(&TESTS[..])), order in select(&ORDERS[..]),
     ) {
         let by_step = by_step && order != "any";
         let (mut request, period) = request("funnel", &world, hours);
-        request.steps = steps.iter().map(|step| step.0.into()).collect();
-        request.window = Some(format!("{}{}", window.0, if by_step { "/step" } else { "" }));
-        request.exclude = exclude.map(|test| test.0.into());
-        request.order = Some(order.into());
+        request.filter = filter.0.map(Into::into);
         let asked = Asked { steps: &steps, order, window: window.1 * Micros::MINUTE, by_step, exclude };
+        asked.ask(&mut request, window.0);
+        let longest = asked.window * if by_step { steps.len() as i64 - 1 } else { 1 };
         let mut expected = vec![0_u64; steps.len()];
+        let mut waiting = 0;
         for history in histories(&world, |_| true) {
-            let starts = (0..history.len()).filter(|row| is_in(period, history[*row]));
-            let reached = starts.map(|first| asked.deepest(&history, first)).max().unwrap_or(0);
+            let rows = asked.walked(&history, |row| filter.1(&row.event));
+            let reached = asked.depth(&rows, period);
             expected[..reached].iter_mut().for_each(|count| *count += 1);
+            // What lies after the period and the longest attempt is not looked at.
+            let read: Vec<&Stored> = rows.into_iter().filter(|row| row.event.ts.0 < period.1.0 + longest).collect();
+            waiting += u64::from(asked.is_waiting(&read, period, world.now));
         }
         let answer = ask(&world, &request);
         let found: Vec<u64> = answer.rows.iter().map(|row| row["visitors"].as_u64().unwrap()).collect();
         assert_eq!(found, expected, "{request:?}");
+        assert_eq!(answer.meta["open"], json!(waiting), "{request:?}");
+        for (row, step) in answer.rows.iter().zip(&steps) {
+            assert_eq!(row["filter"], if order == "any" { Value::Null } else { json!(step.0) });
+        }
     }
 
     #[test]
@@ -406,6 +373,11 @@ fn what_does_not_go_together_is_refused() {
         request.interval = Some("day".into());
     });
     assert!(open.contains("not by time"), "{open}");
+    let any = problem(&|request| {
+        by(request, "path");
+        (request.order, request.attribution) = (Some("any".into()), Some("1".into()));
+    });
+    assert!(any.contains("first, last or all"), "{any}");
 }
 
 #[test]
@@ -422,4 +394,39 @@ fn where_the_visit_of_a_late_step_ended_is_seen() {
     request.window = Some("2d".into());
     (request.by, request.attribution) = (Some("exit".into()), Some("last".into()));
     assert_eq!(ask(&world, &request).rows[0]["key"], "/after-the-window");
+}
+
+#[test]
+fn a_strict_funnel_passes_over_what_does_not_count() {
+    let mut world = one_visitor(&[
+        (0, "page_view", "Email"),
+        (1, "engagement", "Email"),
+        (2, "page_view", "Email"),
+    ]);
+    for (row, path) in world.rows.iter_mut().zip(["/a", "/a", "/b"]) {
+        row.event.path = Some(path.into());
+    }
+    let (mut request, _) = request("funnel", &world, (0, 24));
+    request.steps = ["path = '/a'", "path = '/b'"].map(Into::into).into();
+    request.filter = Some("name = 'page_view'".into());
+    request.order = Some("strict".into());
+    assert_eq!(ask(&world, &request).rows[1]["visitors"], 1);
+    (request.filter, request.by) = (None, Some("name".into()));
+    request.attribution = Some("all".into());
+    let counts = counts(&ask(&world, &request), "key");
+    assert_eq!(counts[&(r#""page_view""#.into(), 2)], 1, "as if it had no other rows");
+}
+
+#[test]
+fn an_excluded_row_is_no_step_of_an_open_funnel() {
+    let mut world = one_visitor(&[(0, "page_view", "Email")]);
+    world.rows[0].event.path = Some("/a".into());
+    world.rows[0].event.status = Some(500);
+    let (mut request, _) = request("funnel", &world, (0, 24));
+    request.steps = vec!["path = '/a'".into()];
+    request.exclude = Some("status = 500".into());
+    for entry in ["open", "closed"] {
+        request.entry = Some(entry.into());
+        assert_eq!(ask(&world, &request).rows[0]["visitors"], 0, "{entry}");
+    }
 }

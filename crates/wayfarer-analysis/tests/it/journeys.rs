@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{prelude::*, sample::select};
 use serde_json::{Map, Value, json};
-use wayfarer_event::{Event, Micros, VisitorKind};
+use wayfarer_event::{Event, Micros, VisitorId, VisitorKind};
 use wayfarer_lake::Stored;
 
 use super::{
@@ -262,8 +262,12 @@ proptest! {
     fn segments_are_what_the_definition_says(
         mut world in world(), hours in (-3_i64..30, 0_i64..40),
         filter in prop::option::of(select(&TESTS[..])), against in select(&TESTS[..]),
+        currency in prop::option::of(Just("EUR")),
     ) {
         world.goals = true;
+        if let Some(currency) = currency {
+            world.rows.iter_mut().for_each(|row| row.event.currency = Some(currency.into()));
+        }
         let (mut request, period) = request("segments", &world, hours);
         request.filter = filter.map(|test| test.0.into());
         request.against = Some(against.0.into());
@@ -290,7 +294,7 @@ proptest! {
         let count = |visits: &[Visit<'_>], test: &dyn Fn(&&Stored) -> bool| {
             visits.iter().flatten().filter(|row| test(row)).count() as f64
         };
-        let of = |group: &[Vec<Visit<'_>>], metric: &str| -> Option<f64> {
+        let values = |group: &[Vec<Visit<'_>>], metric: &str| -> Vec<f64> {
             let of_visitor = |visits: &Vec<Visit<'_>>| Some(match metric {
                 "conversion_rate" => f64::from(u8::from(count(visits, &|row| goal(row)) > 0.0)),
                 "return_rate" => f64::from(u8::from(visits.len() > 1)),
@@ -303,12 +307,32 @@ proptest! {
                 }
                 _ => return None,
             });
-            mean(&group.iter().filter_map(of_visitor).collect::<Vec<f64>>())
+            group.iter().filter_map(of_visitor).collect()
         };
+        let mut earned: BTreeMap<String, f64> = BTreeMap::new();
+        for event in groups.iter().flatten().flatten().flatten().map(|row| &row.event).filter(|event| event.value.is_some()) {
+            let currency = event.currency.as_ref().map_or_else(String::new, ToString::to_string);
+            *earned.entry(currency).or_default() += event.value.unwrap();
+        }
+        let is_mixed = earned.len() > 1;
+        let told: Option<BTreeMap<String, f64>> =
+            answer.meta.get("value").map(|value| serde_json::from_value(value.clone()).unwrap());
+        let cents = |earned: BTreeMap<String, f64>| earned.into_iter()
+            .map(|(currency, value)| (currency, (value * 100.0).round() as i64)).collect::<Vec<_>>();
+        assert_eq!(told.map(cents), is_mixed.then(|| cents(earned)));
         assert_eq!(answer.rows.len(), 7);
         for row in answer.rows.iter().filter(|row| row["metric"] != "engaged_rate") {
             let metric = row["metric"].as_str().unwrap();
-            let (one, other) = (of(&groups[0], metric), of(&groups[1], metric));
+            let [of_one, of_other] = [0, 1].map(|group| values(&groups[group], metric));
+            let is_told = metric != "value" || !is_mixed;
+            let [one, other] = [&of_one, &of_other].map(|of| mean(of).filter(|_| is_told));
+            // Welch's test divides by a variance, which is that of two visitors at the least.
+            let differ = |values: &[f64]| values.iter().any(|value| (value - values[0]).abs() > 1e-9);
+            let is_known = match metric.ends_with("_rate") {
+                true => one.is_some() && other.is_some(),
+                false => is_told && of_one.len() > 1 && of_other.len() > 1 && (differ(&of_one) || differ(&of_other)),
+            };
+            assert_eq!(["low", "high", "p"].map(|field| row[field].is_null()), [!is_known; 3], "{row:?}");
             assert_near(row, "value", one);
             assert_near(row, "against", other);
             assert_near(row, "difference", one.zip(other).map(|(one, other)| one - other));
@@ -387,4 +411,26 @@ fn a_pattern_is_found_twice_in_one_visit() {
         (&json!(2), &json!(1), &json!(1.0))
     );
     assert_eq!((&row["median_s"], &row["p90_s"]), (&json!(90.0), &json!(120.0)));
+}
+
+#[test]
+fn nothing_is_certain_of_groups_that_do_not_vary() {
+    let visit = |visitor: u64, minutes: i64, name: &str| {
+        let mut row = one_visitor(&[(minutes, name, "Email")]).rows.remove(0);
+        row.event.visitor = VisitorId(visitor);
+        row
+    };
+    let mut world = one_visitor(&[]);
+    world.rows = [(1, 0, "click"), (2, 0, "click"), (3, 0, "purchase"), (4, 0, "purchase")]
+        .into_iter()
+        .chain([(3, 120, "purchase"), (4, 120, "purchase")])
+        .map(|(visitor, minutes, name)| visit(visitor, minutes, name))
+        .collect();
+    let (mut request, _) = request("segments", &world, (0, 24));
+    request.filter = Some("name = 'click'".into());
+    request.against = Some("name = 'purchase'".into());
+    let rows = ask(&world, &request).rows;
+    let row = rows.iter().find(|row| row["metric"] == "visits").unwrap();
+    assert_eq!(row["difference"], json!(-1.0));
+    assert_eq!(["p", "low", "high"].map(|field| &row[field]), [&Value::Null; 3]);
 }

@@ -9,7 +9,9 @@
 
 mod among;
 mod answers;
+mod attempts;
 mod behaviour;
+mod bounds;
 mod engine;
 mod funnel;
 mod journeys;

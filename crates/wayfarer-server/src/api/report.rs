@@ -84,6 +84,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_given_once_keeps_its_commas() {
+        let query = [("did", r#"title = "a, b""#), ("group", "Sale, today*"), ("steps", "a,b")];
+        let request = read(&query).unwrap();
+        assert_eq!(request.did, [r#"title = "a, b""#]);
+        assert_eq!(request.group, ["Sale, today*"]);
+        assert_eq!(request.steps, ["a,b"]);
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         let message = |query: &[_]| read(query).unwrap_err().external().to_owned();
         assert!(message(&[("limit", "many")]).contains("`limit`"));

@@ -1,0 +1,111 @@
+//! Funnels from their definition: every attempt, by trying every choice of rows.
+
+use std::collections::BTreeSet;
+
+use wayfarer_analysis::Request;
+use wayfarer_event::Micros;
+use wayfarer_lake::Stored;
+
+use super::{
+    behaviour::Test,
+    oracle::{Period, is_in},
+};
+
+pub(crate) const ORDERS: [&str; 3] = ["sequential", "strict", "any"];
+
+pub(crate) const WINDOWS: [(&str, i64); 3] = [("30m", 30), ("3h", 180), ("2d", 2880)];
+
+/// A funnel as it is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) steps: &'a [Test],
+    pub(crate) order: &'static str,
+    pub(crate) window: i64,
+    pub(crate) by_step: bool,
+    pub(crate) exclude: Option<Test>,
+}
+
+impl Asked<'_> {
+    pub(crate) fn is_excluded(&self, row: &Stored) -> bool {
+        self.exclude.is_some_and(|test| test.1(&row.event))
+    }
+
+    /// The rows that the funnel goes along: those that count, and those that are excluded, whether they count or not.
+    pub(crate) fn walked<'r>(
+        &self,
+        rows: &[&'r Stored],
+        counts: impl Fn(&Stored) -> bool,
+    ) -> Vec<&'r Stored> {
+        rows.iter().copied().filter(|row| counts(row) || self.is_excluded(row)).collect()
+    }
+
+    /// Every attempt: where it begins and ends, and how many steps it meets.
+    fn attempts(&self, rows: &[&Stored], period: Period) -> BTreeSet<(usize, usize, usize)> {
+        let mut found = BTreeSet::new();
+        for first in (0..rows.len()).filter(|row| is_in(period, rows[*row])) {
+            if self.is_excluded(rows[first]) {
+                continue;
+            }
+            let met = |step: &usize| self.steps[*step].1(&rows[first].event);
+            let begin =
+                (0..self.steps.len()).filter(|step| self.order == "any" || *step == 0).filter(met);
+            begin.for_each(|step| self.go_on(rows, (first, first), 1 << step, &mut found));
+        }
+        found
+    }
+
+    /// All attempts that go on from this one; `met` holds its steps so far as bits.
+    fn go_on(
+        &self,
+        rows: &[&Stored],
+        (first, last): (usize, usize),
+        met: u32,
+        found: &mut BTreeSet<(usize, usize, usize)>,
+    ) {
+        found.insert((first, last, met.count_ones() as usize));
+        for row in last + 1..rows.len() {
+            let since = if self.by_step { last } else { first };
+            let is_late = rows[row].event.ts.0 - rows[since].event.ts.0 > self.window;
+            let is_apart = self.order == "strict" && row > last + 1;
+            if is_late || is_apart || self.is_excluded(rows[row]) {
+                break;
+            }
+            for step in (0..self.steps.len()).filter(|step| met >> step & 1 == 0) {
+                let is_next = self.order == "any" || step == met.count_ones() as usize;
+                if is_next && self.steps[step].1(&rows[row].event) {
+                    self.go_on(rows, (first, row), met | 1 << step, found);
+                }
+            }
+        }
+    }
+
+    /// How many steps a visitor did.
+    pub(crate) fn depth(&self, rows: &[&Stored], period: Period) -> usize {
+        self.attempts(rows, period).into_iter().map(|(_, _, depth)| depth).max().unwrap_or(0)
+    }
+
+    /// Whether a visitor is on its way and can still get through.
+    pub(crate) fn is_waiting(&self, rows: &[&Stored], period: Period, now: Micros) -> bool {
+        if self.depth(rows, period) == self.steps.len() {
+            return false;
+        }
+        self.attempts(rows, period).into_iter().any(|(first, last, _)| {
+            let since = rows[if self.by_step { last } else { first }].event.ts.0;
+            let after = &rows[last + 1..];
+            let is_over = match self.order {
+                "strict" => !after.is_empty(),
+                _ => after.iter().any(|row| self.is_excluded(row)),
+            };
+            // The next instant would still be in time.
+            now.0 + 1 - since <= self.window && !is_over
+        })
+    }
+
+    /// What a request with this funnel says.
+    pub(crate) fn ask(&self, request: &mut Request, window: &str) {
+        request.steps = self.steps.iter().map(|step| step.0.into()).collect();
+        request.order = Some(self.order.into());
+        request.window = Some(format!("{window}{}", if self.by_step { "/step" } else { "" }));
+        request.exclude = self.exclude.map(|test| test.0.into());
+    }
+}
