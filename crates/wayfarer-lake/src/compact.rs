@@ -19,6 +19,7 @@ use wayfarer_event::Micros;
 
 use crate::{
     Error, ErrorKind, Result,
+    background::Background,
     catalog::{Reason, Replace},
     file::{DataFile, write::Written},
     merge::{FILE_ROWS, LeaveOut, Merge, Pace},
@@ -33,6 +34,8 @@ const MOST_CONFLICTS: u32 = 5;
 /// How long to wait for another node that merges or erases, and how often to ask.
 const PATIENCE: Duration = Duration::from_secs(600);
 const ASK_AGAIN: Duration = Duration::from_millis(50);
+/// With so many files merges no longer give way to what makes them.
+const CROWDED: usize = 2000;
 /// A period's files of one size are merged when there are so many of them, and an ended period's of any size.
 const ENOUGH: usize = 4;
 /// Files are of one size when they are within this factor.
@@ -50,6 +53,7 @@ pub(crate) struct Compactor {
     pub(crate) days: u32,
     pub(crate) keep_snapshots: Duration,
     pub(crate) merging: Mutex<()>,
+    pub(crate) background: Background,
     pub(crate) attempts: AtomicU64,
 }
 
@@ -242,10 +246,13 @@ impl Compactor {
             };
             merge.run()
         };
-        let made = tokio::task::spawn_blocking(merge)
-            .await
-            .map_err(|error| Error::because(ErrorKind::Io, "a merge was broken off", error))
-            .flatten();
+        let made = if pace == Pace::Half && self.sealer.shared.rows().files.len() < CROWDED {
+            self.background.run(merge).await
+        } else {
+            let made = tokio::task::spawn_blocking(merge).await;
+            made.map_err(|error| Error::because(ErrorKind::Io, "a merge was broken off", error))
+                .flatten()
+        };
         half_made.keep_if(made)
     }
 

@@ -22,6 +22,7 @@ use wayfarer_event::{Event, Micros};
 use crate::{
     Check, Compacted, Erased, Error, ErrorKind, Options, Person, Result, Retained, Status,
     Subscription, View,
+    background::Background,
     catalog::{Catalog, Loaded},
     commit::{Command, Committer, Request, with_id},
     compact::{Compactor, Effort},
@@ -341,6 +342,7 @@ impl Opening {
             days: options.day_files,
             keep_snapshots: options.keep_snapshots,
             merging: Mutex::new(()),
+            background: Background::start()?,
             attempts: AtomicU64::new(0),
         });
         let mut tasks = vec![

@@ -11,6 +11,7 @@
 //! Start with [`Lake`], then [`View`].
 
 mod adopt;
+mod background;
 mod block;
 mod catalog;
 mod check;
