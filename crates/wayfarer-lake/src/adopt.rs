@@ -24,6 +24,7 @@ use wayfarer_event::{Column, Micros};
 
 use crate::{
     Error, ErrorKind, Result,
+    background::blocking,
     block::Values,
     catalog::{Reason, Strange},
     compact::Compactor,
@@ -82,10 +83,7 @@ impl Compactor {
             let path = |n| PathBuf::from(format!("{}-{n}.parquet", stem.display()));
             Adoption::new(&storage, &table, &strange)?.run(&path)
         };
-        let files = tokio::task::spawn_blocking(rewrite)
-            .await
-            .map_err(|error| Error::because(ErrorKind::Io, "broken off", error))
-            .flatten();
+        let files = blocking("an adoption", rewrite).await;
         self.replace(vec![id], heeded, half_made.keep_if(files)?, Reason::Adopt, now).await
     }
 }

@@ -1,4 +1,5 @@
-//! Work that can wait: on a thread of its own, which gives way to every other.
+//! Work away from the threads that answer requests: what somebody waits for on one of a pool, by [`blocking`], and what can
+//! wait on a thread of its own, which gives way to every other.
 //!
 //! How much of a processor a thread gets beside others that want it is the kernel's to say, and it says it in slices of
 //! milliseconds. A merge among the threads that take events in and answer would be felt in each of their answers. A thread
@@ -51,6 +52,15 @@ impl Background {
         self.0.send(Box::new(work)).map_err(|_| Error::closed())?;
         done.await.map_err(|_| Error::new(ErrorKind::Io, "work in the background broke off"))?
     }
+}
+
+/// Does something that reads or writes files, for whoever waits for it. `what` it is, an error says if it breaks off.
+pub(crate) async fn blocking<T: Send + 'static>(
+    what: &str,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let broken_off = |error| Error::because(ErrorKind::Io, format!("{what} was broken off"), error);
+    tokio::task::spawn_blocking(work).await.map_err(broken_off)?
 }
 
 /// Where a system knows of no priority of a thread, or lets nobody change it, work in the background is felt more.

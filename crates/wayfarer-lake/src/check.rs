@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 use wayfarer_event::Column;
 
 use crate::{
-    Error, ErrorKind, Result,
+    Error, Result,
+    background::blocking,
     commit::Command,
     compact::Compactor,
     file::DataFile,
@@ -58,12 +59,9 @@ impl Compactor {
                 check.id_files += 1;
                 check.problems.extend(file.check().err().map(|error| error.to_string()));
             }
-            check
+            Ok(check)
         };
-        let check = tokio::task::spawn_blocking(read)
-            .await
-            .map_err(|error| Error::because(ErrorKind::Io, "a check was broken off", error))?;
-        Ok(check)
+        blocking("a check", read).await
     }
 
     async fn check_log(&self) -> Result<Check> {

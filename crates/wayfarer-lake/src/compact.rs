@@ -19,7 +19,7 @@ use wayfarer_event::Micros;
 
 use crate::{
     Error, ErrorKind, Result,
-    background::Background,
+    background::{Background, blocking},
     catalog::{Reason, Replace},
     file::{DataFile, write::Written},
     merge::{FILE_ROWS, LeaveOut, Merge, Pace},
@@ -249,9 +249,7 @@ impl Compactor {
         let made = if pace == Pace::Half && self.sealer.shared.rows().files.len() < CROWDED {
             self.background.run(merge).await
         } else {
-            let made = tokio::task::spawn_blocking(merge).await;
-            made.map_err(|error| Error::because(ErrorKind::Io, "a merge was broken off", error))
-                .flatten()
+            blocking("a merge", merge).await
         };
         half_made.keep_if(made)
     }

@@ -17,6 +17,7 @@ use wayfarer_event::{Column, Micros};
 
 use crate::{
     Error, ErrorKind, Person, Result, Scan,
+    background::blocking,
     catalog::Reason,
     commit::Command,
     compact::Compactor,
@@ -204,7 +205,7 @@ impl Compactor {
 
     async fn link(&self, mut targets: Vec<Target>) -> Result<Vec<Target>> {
         let view = self.sealer.shared.view();
-        blocking(move || {
+        blocking("an erasure", move || {
             targets.iter_mut().try_for_each(|target| target.link(&view))?;
             Ok(targets)
         })
@@ -215,7 +216,7 @@ impl Compactor {
     async fn find(&self, targets: &Arc<Vec<Target>>) -> Result<(Vec<Arc<DataFile>>, Found)> {
         let files = Arc::clone(&self.sealer.shared.rows().files);
         let targets = Arc::clone(targets);
-        blocking(move || {
+        blocking("an erasure", move || {
             let (mut with_rows, mut all) = (Vec::new(), Found::default());
             for file in files.iter() {
                 let found = Found::of(&targets, file)?;
@@ -258,13 +259,4 @@ impl Compactor {
         }
         self.replace(gone, Vec::new(), made, Reason::Erase, at).await
     }
-}
-
-/// Does something that reads files, away from the threads that answer requests.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Error::because(ErrorKind::Io, "an erasure was broken off", error))?
 }

@@ -20,6 +20,7 @@ use wayfarer_event::Micros;
 
 use crate::{
     Clock, Error, ErrorKind, Random, Result,
+    background::blocking,
     catalog::{Append, Catalog, Loaded, Others},
     commit::{Command, Frozen, Sealed},
     file::{DataFile, write},
@@ -276,10 +277,7 @@ impl Sealer {
             let ids = ids.seal(now, &stem, &hot, &known)?;
             Ok(Made { file, ids, settled })
         };
-        let made = tokio::task::spawn_blocking(make)
-            .await
-            .map_err(|error| Error::because(ErrorKind::Io, "a seal was broken off", error))
-            .flatten();
+        let made = blocking("a seal", make).await;
         half_made.into_iter().fold(made, |made, half_made| half_made.keep_if(made))
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response, request};
 use tower_service::Service;
-use wayfarer_session::Session;
+use wayfarer_session::{Finished, Session};
 
 use crate::{
     ending::{Ending, refusal, told_all_the_same},
@@ -66,23 +66,28 @@ async fn end(config: &Config, ending: Ending<'_>, exchange: &mut Exchange<'_>) {
         hook.before_save(exchange, &mut save).await;
     }
     match exchange.session.finish(save.outcome()).await {
-        Ok(mut finished) => {
-            for hook in config.hooks.iter().rev() {
-                hook.before_head(exchange, &mut finished.cookie).await;
-            }
-            ending.write_head(&finished, &mut exchange.response.headers);
-        }
+        Ok(finished) => tell(config, ending, exchange, finished).await,
         Err(error) => {
             exchange.answer(refusal(&error, &ending.transport.varies_by()));
-            if let Some(mut told) = told_all_the_same(&error, exchange.session) {
-                for hook in config.hooks.iter().rev() {
-                    hook.before_head(exchange, &mut told.cookie).await;
-                }
-                ending.write_head(&told, &mut exchange.response.headers);
+            if let Some(told) = told_all_the_same(&error, exchange.session) {
+                tell(config, ending, exchange, told).await;
             }
             for hook in config.hooks.iter().rev() {
                 hook.on_failure(exchange, &error).await;
             }
         }
     }
+}
+
+/// Writes into the head what the client is told, once the hooks have had their say.
+async fn tell(
+    config: &Config,
+    ending: Ending<'_>,
+    exchange: &mut Exchange<'_>,
+    mut finished: Finished,
+) {
+    for hook in config.hooks.iter().rev() {
+        hook.before_head(exchange, &mut finished.cookie).await;
+    }
+    ending.write_head(&finished, &mut exchange.response.headers);
 }

@@ -72,7 +72,8 @@ pub trait Fold: Sync {
     /// Takes what another state knows of other visitors.
     fn merge(&self, state: &mut Self::State, other: Self::State);
 
-    /// Whether a state keeps within its bounds. Asked after each merge: two states that do may not do so together.
+    /// Whether a state keeps within its bounds. Asked after each visitor, and after each merge: two states that do
+    /// may not do so together.
     ///
     /// # Errors
     /// When the state has grown beyond its bounds.

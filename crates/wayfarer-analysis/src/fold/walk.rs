@@ -189,6 +189,7 @@ impl<F: Fold> Pass<'_, F> {
                     put_off.push(found.visitor);
                 } else if !history.inside().is_empty() || !history.hidden().inside().is_empty() {
                     self.fold.visitor(state, &history)?;
+                    self.fold.check(state)?;
                 }
             }
         }

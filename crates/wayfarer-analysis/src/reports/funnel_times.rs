@@ -115,7 +115,7 @@ impl Fold for Time {
         self.asked.funnel.follow(rows, &mut reached);
         let at = reached.get(self.step - 1);
         taken.extend(at.map(|at| rows.times[at.end] - rows.times[at.start]));
-        self.check(taken)
+        Ok(())
     }
 
     fn merge(&self, taken: &mut Vec<i64>, other: Vec<i64>) {

@@ -113,7 +113,7 @@ impl Fold for Count {
         }
         counted.all_visitors += u64::from(has_visit);
         counted.visitors += u64::from(has_match);
-        self.check(counted)
+        Ok(())
     }
 
     fn merge(&self, counted: &mut Counted, other: Counted) {

@@ -120,7 +120,7 @@ impl Fold for Find {
         if history.test(self.is_user).contains(&true) {
             found.insert(history.visitor().0);
         }
-        self.check(found)
+        Ok(())
     }
 
     fn merge(&self, found: &mut BTreeSet<u64>, other: BTreeSet<u64>) {

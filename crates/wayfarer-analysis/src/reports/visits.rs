@@ -100,7 +100,7 @@ impl Fold for List {
             }
         }
         trim(&mut listed.visits, self.limit);
-        self.check(listed)
+        Ok(())
     }
 
     fn merge(&self, listed: &mut Listed, other: Listed) {

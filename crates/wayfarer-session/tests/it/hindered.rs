@@ -92,7 +92,7 @@ impl SessionStore for Hindered {
         limit: u32,
         now: Timestamp,
     ) -> Result<Vec<Listed>, StoreError> {
-        let mut listed = self.sound.list(user, limit, now).await?;
+        let listed = self.sound.list(user, limit, now).await?;
         let rotates = self.rotates.lock().unwrap().take();
         if let Some((manager, cookie)) = rotates {
             let session = manager.open(Some(&cookie));
@@ -100,7 +100,7 @@ impl SessionStore for Hindered {
             end(&session).await;
         }
         let mut live = Vec::new();
-        for listed in listed.drain(..) {
+        for listed in listed {
             if let Some(loaded) = self.sound.load(&listed.key, now).await? {
                 live.push(Listed { loaded, ..listed });
             }
