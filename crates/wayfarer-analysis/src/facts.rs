@@ -102,7 +102,7 @@ impl VisitTally {
         self.bounces += u64::from(facts.bounce);
         self.engaged += u64::from(facts.engaged);
         self.pageviews += facts.pageviews;
-        self.duration += u128::from(facts.duration.unsigned_abs());
+        self.duration += if facts.bounce { 0 } else { u128::from(facts.duration.unsigned_abs()) };
         if let Some(active) = facts.active {
             self.timed += 1;
             self.active += active as u64;

@@ -72,7 +72,7 @@ pub struct Request {
     pub steps: Vec<String>,
     /// How long a funnel may take, such as `1d`, `30m`; `2h/step` for each step on its own.
     pub window: Option<String>,
-    /// Events that end an attempt at a funnel.
+    /// Who does this on the way through a funnel is left out.
     pub exclude: Option<String>,
     /// Where a funnel is entered: `closed` at its first step alone, `open` at any.
     pub entry: Option<String>,

@@ -5,10 +5,16 @@
 //! looked at.
 
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+use statrs::{
+    distribution::{ContinuousCDF, Normal, StudentsT},
+    stats_tests::{Alternative, fishers_exact},
+};
 
 /// How sure an interval is to hold the difference.
 const CONFIDENCE: f64 = 0.95;
+
+/// With fewer than this expected of either group, did it or not, the normal distribution is too sure (Cochran, 1954).
+const FEW: f64 = 5.0;
 
 /// A difference of two groups, with the interval that holds it at 95 %.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,21 +55,34 @@ impl Share {
         Some(((middle - reach) / scale, (middle + reach) / scale))
     }
 
-    /// How this share differs from another: the z-test of two proportions with pooled variance, and Newcombe's interval.
+    /// How this share differs from another: Newcombe's interval, and the z-test of two proportions with pooled variance, or
+    /// Fisher's exact test where there are few.
     pub(crate) fn against(&self, other: &Share) -> Option<Difference> {
         let normal = Normal::standard();
         let z = normal.inverse_cdf(f64::midpoint(1.0, CONFIDENCE));
         let (p, q) = (self.rate()?, other.rate()?);
         let ((p_low, p_high), (q_low, q_high)) = (self.interval(z)?, other.interval(z)?);
-        let pooled = (self.did + other.did) as f64 / (self.all + other.all) as f64;
-        let weight = 1.0 / self.all as f64 + 1.0 / other.all as f64;
-        let error = (pooled * (1.0 - pooled) * weight).sqrt();
-        let is_same = p.total_cmp(&q).is_eq();
         Some(Difference {
             low: p - q - (p - p_low).hypot(q_high - q),
             high: p - q + (p_high - p).hypot(q - q_low),
-            p: if is_same { 1.0 } else { 2.0 * normal.sf((p - q).abs() / error) },
+            p: self.chance(other, p - q)?,
         })
+    }
+
+    /// How likely a difference at least so large would be by chance.
+    fn chance(&self, other: &Share, difference: f64) -> Option<f64> {
+        if difference == 0.0 {
+            return Some(1.0);
+        }
+        let (one, two) = (self.all as f64, other.all as f64);
+        let pooled = (self.did + other.did) as f64 / (one + two);
+        let fewest = one.min(two) * pooled.min(1.0 - pooled);
+        if fewest < FEW {
+            let table = [self.did, self.all - self.did, other.did, other.all - other.did];
+            return fishers_exact(&table, Alternative::TwoSided).ok();
+        }
+        let error = (pooled * (1.0 - pooled) * (1.0 / one + 1.0 / two)).sqrt();
+        Some(2.0 * Normal::standard().sf(difference.abs() / error))
     }
 }
 
@@ -147,6 +166,16 @@ mod tests {
         near(found.low, 0.0524);
         near(found.high, 0.3339);
         near(found.p, 0.0080);
+    }
+
+    /// Fisher (1935), "The design of experiments", the lady who tastes tea: three of four cups right, 0.2429 by chance; and as
+    /// many wrong.
+    #[test]
+    fn of_few_the_exact_chance_is_told() {
+        let (one, other) = (Share { all: 4, did: 3 }, Share { all: 4, did: 1 });
+        near(one.against(&other).unwrap().p, 2.0 * 0.24286);
+        let (one, other) = (Share { all: 1_000_000, did: 0 }, Share { all: 3, did: 3 });
+        assert!(one.against(&other).unwrap().p < 1e-15);
     }
 
     /// Student (1908), the sleep data as two groups: t = -1.8608, 17.776 degrees of freedom, p = 0.0794, -3.365 to 0.205.

@@ -4,34 +4,40 @@
 //! matching of steps with rows. Rows that meet the same steps are alike: the window keeps how many of each kind there are,
 //! and the matching is one of few kinds with few steps, whatever the number of rows.
 
-use super::{Funnel, Reached, Rows, STEPS, Window};
+use super::{EXCLUDED, Funnel, Reached, Rows, STEPS, Stand};
 
-pub(super) fn follow(funnel: &Funnel, rows: Rows<'_>, reached: &mut Vec<Reached>) -> Option<i64> {
-    // Any row of a step can be the first of an attempt; an exclusion ends those before it.
+pub(super) fn follow(funnel: &Funnel, rows: Rows<'_>, reached: &mut Vec<Reached>) -> Stand {
+    let mut window = Sliding { funnel, kinds: Vec::new(), start: 0 };
+    // Any row of a step can be the first of an attempt.
     let mut since = None;
-    for segment in rows.segments() {
-        let is_last = segment.end == rows.masks.len();
-        let mut window = Sliding { funnel, kinds: Vec::new(), start: segment.start };
-        for end in segment {
-            if rows.masks[end] == 0 {
-                continue;
+    for (end, &mask) in rows.masks.iter().enumerate() {
+        if mask == 0 {
+            continue;
+        }
+        if mask & EXCLUDED != 0 {
+            if since.is_some_and(|since| rows.times[end].saturating_sub(since) <= funnel.patience())
+            {
+                return Stand::LeftOut;
             }
-            if is_last && rows.may_begin(end) {
-                since = Some(rows.times[end]);
-            }
-            window.slide(rows, end);
-            if window.start == end && !rows.may_begin(end) {
-                continue;
-            }
-            window.add(rows.masks[end]);
-            let depth = window.depth();
-            for deeper in reached.len() + 1..=depth {
-                let start = window.latest_start(rows, end, deeper);
-                reached.push(Reached { start, end });
-            }
+            continue;
+        }
+        if rows.may_begin(end) {
+            since = Some(rows.times[end]);
+        }
+        window.slide(rows, end);
+        if window.start == end && !rows.may_begin(end) {
+            continue;
+        }
+        window.add(mask);
+        for deeper in reached.len() + 1..=window.depth() {
+            let start = window.latest_start(rows, end, deeper);
+            reached.push(Reached { start, end });
+        }
+        if reached.len() == funnel.steps {
+            return Stand::Through;
         }
     }
-    since
+    Stand::Short { since }
 }
 
 /// The rows that the present row may stand in one attempt with.
@@ -45,12 +51,10 @@ struct Sliding<'f> {
 impl Sliding<'_> {
     /// Drops the rows that are too long before `end`, and those that no attempt may begin with.
     fn slide(&mut self, rows: Rows<'_>, end: usize) {
-        let micros = match self.funnel.window {
-            Window::Whole(micros) | Window::Step(micros) => micros,
-        };
+        let is_step = |row: usize| !matches!(rows.masks[row], 0 | EXCLUDED..);
         while self.start < end
-            && (rows.between(self.start, end) > micros
-                || rows.masks[self.start] == 0
+            && (rows.between(self.start, end) > self.funnel.patience()
+                || !is_step(self.start)
                 || !rows.may_begin(self.start))
         {
             self.remove(rows.masks[self.start]);

@@ -4,15 +4,17 @@
 //! ([`Order::Sequential`]: in the order of the rows, other rows between; [`Order::Strict`]: right after one another), or any
 //! k of the steps in whatever order ([`Order::Any`]). Its first row lies in the period; all lie within the
 //! [`Window`], which may reach beyond the period. Rows that do not count (by the filter, or the value of a dimension) are as
-//! if they were not there. Rows that are excluded are no step, and no attempt spans one, whether they count or not. Rows of
-//! equal time follow each other in the order of their arrival. The depth of a visitor is that of its deepest attempt, whichever
-//! possible first row that one begins with.
+//! if they were not there. Rows of equal time follow each other in the order of their arrival. The depth of a visitor is that
+//! of its deepest attempt, whichever possible first row that one begins with.
 //!
 //! The **time** of a depth is told of the first row at which an attempt of that depth ends, and of the latest start of such
 //! an attempt: how long the visitor took when it first got there.
 //!
-//! An attempt **waits** while a row that came now could take it on: no excluded row (strict: no row that counts) has come after
-//! it, and its window is not over, which for [`Window::Step`] is that of its last row.
+//! An attempt that is not through **waits** while a row that came now could take it on: its window is not over, which for
+//! [`Window::Step`] is that of its last row, and (strict) no row that counts has come after it.
+//!
+//! A visitor with an **excluded** row while an attempt of its waits, before any is through, is left out: it counts for no step.
+//! Excluded rows are no steps, whether they count or not, and elsewhere they do nothing else.
 //!
 //! [`ordered`] tells sequential and strict funnels in one pass, with one place for each step: of all attempts that have
 //! reached a step, the one that began last leaves the most time, so it stands for all. [`any`] slides a window over the rows
@@ -23,8 +25,6 @@ mod asked;
 mod ordered;
 #[cfg(test)]
 mod tests;
-
-use std::ops::Range;
 
 pub(crate) use asked::{Asked, adjacent};
 
@@ -85,30 +85,38 @@ impl Rows<'_> {
     fn between(&self, start: usize, end: usize) -> i64 {
         self.times[end].saturating_sub(self.times[start])
     }
+}
 
-    /// The rows between those that are excluded.
-    fn segments(self) -> impl Iterator<Item = Range<usize>> {
-        let mut start = 0;
-        let masks = self.masks;
-        std::iter::from_fn(move || {
-            let rest = masks.get(start..).filter(|rest| !rest.is_empty())?;
-            let length = rest.iter().take_while(|mask| **mask & EXCLUDED == 0).count();
-            let segment = start..start + length;
-            start = segment.end + 1;
-            Some(segment)
-        })
+/// How it stands with a visitor after its last row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stand {
+    /// It is through.
+    Through,
+    /// It is not. An attempt whose window runs from this instant, the latest of all, may wait.
+    Short { since: Option<i64> },
+    /// It did what is excluded: it counts for nothing.
+    LeftOut,
+}
+
+impl Stand {
+    /// Whether an attempt waits, if those do whose windows run from later than this instant.
+    pub(crate) fn waits(self, open_from: i64) -> bool {
+        matches!(self, Stand::Short { since: Some(since) } if since > open_from)
     }
 }
 
 impl Funnel {
-    /// The depths that a visitor reached: `reached` becomes as long as the deepest is deep. Gives the latest time from which
-    /// the window of an attempt runs that nothing but its window has ended, and that is not through.
-    pub(crate) fn follow(&self, rows: Rows<'_>, reached: &mut Vec<Reached>) -> Option<i64> {
+    /// The depths that a visitor reached: `reached` becomes as long as the deepest is deep, and empty if it is left out.
+    pub(crate) fn follow(&self, rows: Rows<'_>, reached: &mut Vec<Reached>) -> Stand {
         reached.clear();
-        match self.order {
+        let stand = match self.order {
             Order::Any => any::follow(self, rows, reached),
             Order::Sequential | Order::Strict => ordered::follow(self, rows, reached),
+        };
+        if stand == Stand::LeftOut {
+            reached.clear();
         }
+        stand
     }
 
     /// How long an attempt waits for its next row.

@@ -1,6 +1,6 @@
 //! Sequential and strict funnels: one pass over the rows.
 
-use super::{EXCLUDED, Funnel, Order, Reached, Rows, STEPS, Window};
+use super::{EXCLUDED, Funnel, Order, Reached, Rows, STEPS, Stand, Window};
 
 /// The attempts that have reached a step, by the one that stands for all: where it began last, and where it is now.
 #[derive(Clone, Copy)]
@@ -9,10 +9,20 @@ struct Attempt {
     last: usize,
 }
 
+impl Attempt {
+    /// From when its window runs.
+    fn since(&self, funnel: &Funnel, rows: Rows<'_>) -> i64 {
+        match funnel.window {
+            Window::Whole(_) => rows.times[self.start],
+            Window::Step(_) => rows.times[self.last],
+        }
+    }
+}
+
 /// So many places are made ready for a visitor at the least; for most funnels they are enough.
 const FEW: usize = 8;
 
-pub(super) fn follow(funnel: &Funnel, rows: Rows<'_>, reached: &mut Vec<Reached>) -> Option<i64> {
+pub(super) fn follow(funnel: &Funnel, rows: Rows<'_>, reached: &mut Vec<Reached>) -> Stand {
     if funnel.steps <= FEW {
         follow_in(funnel, rows, reached, &mut [None; FEW])
     } else {
@@ -25,7 +35,7 @@ fn follow_in(
     rows: Rows<'_>,
     reached: &mut Vec<Reached>,
     attempts: &mut [Option<Attempt>],
-) -> Option<i64> {
+) -> Stand {
     let steps = funnel.steps.min(attempts.len());
     // How many places may hold an attempt: the others need not be looked at.
     let mut deepest = 0;
@@ -35,8 +45,11 @@ fn follow_in(
             continue;
         }
         if mask & EXCLUDED != 0 {
-            attempts[..deepest].fill(None);
-            deepest = 0;
+            let since = latest(funnel, rows, &attempts[..deepest]);
+            if since.is_some_and(|since| rows.times[row].saturating_sub(since) <= funnel.patience())
+            {
+                return Stand::LeftOut;
+            }
             continue;
         }
         // From the last step down, so that a row takes an attempt one step on, not two.
@@ -46,6 +59,9 @@ fn follow_in(
             if let Some(attempt) = next {
                 if step == reached.len() {
                     reached.push(Reached { start: attempt.start, end: row });
+                    if reached.len() == steps {
+                        return Stand::Through;
+                    }
                 }
                 deepest = deepest.max(step + 1);
                 attempts[step] = next;
@@ -54,12 +70,12 @@ fn follow_in(
             }
         }
     }
-    let waiting = attempts[..deepest.min(steps.saturating_sub(1))].iter().flatten();
-    let since = waiting.map(|attempt| match funnel.window {
-        Window::Whole(_) => rows.times[attempt.start],
-        Window::Step(_) => rows.times[attempt.last],
-    });
-    since.max()
+    Stand::Short { since: latest(funnel, rows, &attempts[..deepest]) }
+}
+
+/// The latest instant from which the window of one of these runs.
+fn latest(funnel: &Funnel, rows: Rows<'_>, attempts: &[Option<Attempt>]) -> Option<i64> {
+    attempts.iter().flatten().map(|attempt| attempt.since(funnel, rows)).max()
 }
 
 /// The attempt that takes this row as this step.
@@ -74,9 +90,6 @@ fn take(
         return rows.may_begin(row).then_some(Attempt { start: row, last: row });
     }
     let before = attempts[step - 1]?;
-    let in_time = match funnel.window {
-        Window::Whole(micros) => rows.between(before.start, row) <= micros,
-        Window::Step(micros) => rows.between(before.last, row) <= micros,
-    };
+    let in_time = rows.times[row].saturating_sub(before.since(funnel, rows)) <= funnel.patience();
     in_time.then_some(Attempt { start: before.start, last: row })
 }

@@ -2,7 +2,8 @@
 //!
 //! A funnel is **closed** unless the request says otherwise: everybody enters at the first step. Into an **open** one people
 //! enter at any step. At a step are then those that did it in the period, or came on to it from the step before: an attempt at
-//! these two steps alone. Those that did not come on have entered there.
+//! these two steps alone. Those that did not come on have entered there. Who is left out of one such attempt for what it did
+//! between, is left out of all.
 //!
 //! With `interval`, a visitor counts in the interval in which its attempt began.
 
@@ -14,7 +15,7 @@ use super::{Parameter, Report};
 use crate::{
     Answer, Context, Error, Request, Row,
     fold::{Cells, Fold, History, Plan},
-    funnel::{Asked, EXCLUDED, Funnel, Order, Reached, Rows, adjacent},
+    funnel::{Asked, EXCLUDED, Funnel, Order, Reached, Rows, Stand, adjacent},
     job::Job,
     metric::ratio,
     period::{Interval, Intervals},
@@ -80,7 +81,8 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
         let problem = "is open: break down with attribution=all, and not by time";
         return Err(Error::parameter("entry", problem));
     }
-    let reaches = count.split.arrange(job.walk(plan, &count)?);
+    let (cells, left_out) = job.walk(plan, &count)?;
+    let reaches = count.split.arrange(cells);
     let unfinished: u64 = reaches.iter().map(|(_, reach)| reach.unfinished).sum();
     let mut rows = Vec::new();
     for (key, mut reach) in reaches {
@@ -97,6 +99,9 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     let mut meta = Asked::meta(request);
     meta.insert("entry".into(), json!(if count.is_open { "open" } else { "closed" }));
     meta.insert("open".into(), json!(unfinished));
+    if request.exclude.is_some() {
+        meta.insert("excluded".into(), json!({"visitors": left_out}));
+    }
     Ok(job.answer(rows, meta))
 }
 
@@ -234,6 +239,8 @@ struct Step {
 struct Counted {
     cells: Cells<Reach>,
     times: usize,
+    /// Visitors that did what is excluded: with each value a funnel of its own, in one of these at least.
+    left_out: u64,
     #[serde(skip)]
     reached: Vec<Reached>,
 }
@@ -302,44 +309,40 @@ impl Count {
         rows
     }
 
-    /// Counts a visitor under one key.
+    /// Counts a visitor under one key. False when it is left out.
     fn closed(
         &self,
         counted: &mut Counted,
         history: &History<'_>,
         rows: Rows<'_>,
         key: Option<u32>,
-    ) {
-        let Counted { cells, times, reached } = counted;
-        let since = self.asked.funnel.follow(rows, reached);
-        let Some(last) = reached.last() else { return };
+    ) -> bool {
+        let Counted { cells, times, reached, .. } = counted;
+        let stand = self.asked.funnel.follow(rows, reached);
+        let Some(last) = reached.last() else { return stand != Stand::LeftOut };
         let code = key.unwrap_or_else(|| self.code(history, reached, last));
         let reach = cells.of(code, |code| self.name(history, code));
-        let is_through = reached.len() == self.asked.funnel.steps;
-        let is_waiting = since.is_some_and(|since| since > self.asked.open_from);
-        reach.unfinished += u64::from(!is_through && is_waiting);
+        reach.unfinished += u64::from(stand.waits(self.asked.open_from));
         *times += reach.count(reached, rows.times);
+        true
     }
 
-    /// Counts a visitor that may have entered at any step, under one key.
-    fn open(&self, counted: &mut Counted, history: &History<'_>, rows: Rows<'_>, key: u32) {
+    /// Counts a visitor that may have entered at any step, under one key. False when it is left out.
+    fn open(&self, counted: &mut Counted, history: &History<'_>, rows: Rows<'_>, key: u32) -> bool {
+        let Some((came_on, waiting)) = self.came_on(rows) else { return false };
         let (start, end) = rows.entry;
         let steps = rows.masks[start..end].iter().filter(|mask| **mask & EXCLUDED == 0);
         let done = steps.fold(0, |done, mask| done | mask);
-        let pair = Funnel { steps: 2, ..self.asked.funnel };
         let mut has_entered = false;
-        for place in 0..self.asked.funnel.steps {
-            counted.reached.clear();
-            if place > 0 {
-                let masks = adjacent(rows.masks, place);
-                pair.follow(Rows { masks: &masks, ..rows }, &mut counted.reached);
-            }
-            let came_on = counted.reached.get(1).copied();
+        for (place, came_on) in came_on.into_iter().enumerate() {
             if came_on.is_none() && done >> place & 1 == 0 {
                 continue;
             }
             let reach = counted.cells.of(key, |code| self.name(history, code));
-            reach.entered += u64::from(!has_entered);
+            if !has_entered {
+                reach.entered += 1;
+                reach.unfinished += u64::from(waiting & !done != 0);
+            }
             has_entered = true;
             let step = reach.step(place);
             step.visitors += 1;
@@ -349,24 +352,43 @@ impl Count {
                 counted.times += 1;
             }
         }
+        true
     }
 
+    /// How a visitor came on to each step from the one before, where it did, and the steps to which it still may, as bits;
+    /// `None` when it is left out.
+    fn came_on(&self, rows: Rows<'_>) -> Option<(Vec<Option<Reached>>, u64)> {
+        let pair = Funnel { steps: 2, ..self.asked.funnel };
+        let (mut came_on, mut waiting, mut reached) = (vec![None], 0, Vec::new());
+        for place in 1..self.asked.funnel.steps {
+            let masks = adjacent(rows.masks, place);
+            let stand = pair.follow(Rows { masks: &masks, ..rows }, &mut reached);
+            if stand == Stand::LeftOut {
+                return None;
+            }
+            waiting |= u64::from(stand.waits(self.asked.open_from)) << place;
+            came_on.push(reached.get(1).copied());
+        }
+        Some((came_on, waiting))
+    }
+
+    /// Counts a visitor, under one key where that is known. False when it is left out.
     fn visitor_under(
         &self,
         counted: &mut Counted,
         history: &History<'_>,
         rows: Rows<'_>,
         key: Option<u32>,
-    ) {
+    ) -> bool {
         if self.is_open {
-            self.open(counted, history, rows, key.unwrap_or(0));
+            self.open(counted, history, rows, key.unwrap_or(0))
         } else {
-            self.closed(counted, history, rows, key);
+            self.closed(counted, history, rows, key)
         }
     }
 
-    /// Counts a visitor under each value of a dimension by itself, as if it had no other rows.
-    fn each(&self, counted: &mut Counted, history: &History<'_>, key: &EventKey) {
+    /// Counts a visitor under each value of a dimension by itself, as if it had no other rows. False when it is left out of one.
+    fn each(&self, counted: &mut Counted, history: &History<'_>, key: &EventKey) -> bool {
         let (rows, codes) = (self.asked.rows(history), key.codes(history));
         let mut values: Vec<u32> = codes
             .iter()
@@ -376,9 +398,10 @@ impl Count {
             .collect();
         values.sort_unstable();
         values.dedup();
+        let mut is_in_all = true;
         for value in values {
             let own = |(mask, code): (&u64, &u32)| {
-                if *code == value { *mask } else { mask & crate::funnel::EXCLUDED }
+                if *code == value { *mask } else { mask & EXCLUDED }
             };
             let masks: Vec<u64> = rows.masks.iter().zip(codes.iter()).map(own).collect();
             let counts: Option<Vec<bool>> = (self.asked.funnel.order == Order::Strict).then(|| {
@@ -386,8 +409,9 @@ impl Count {
                 codes.iter().enumerate().map(|(row, code)| *code == value && selects(row)).collect()
             });
             let rows = Rows { masks: &masks, counts: counts.as_deref(), ..rows };
-            self.visitor_under(counted, history, rows, Some(value));
+            is_in_all &= self.visitor_under(counted, history, rows, Some(value));
         }
+        is_in_all
     }
 
     /// The key of an attempt.
@@ -418,24 +442,25 @@ impl Count {
 
 impl Fold for Count {
     type State = Counted;
-    type Output = Cells<Reach>;
-    const VERSION: u32 = 3;
+    type Output = (Cells<Reach>, u64);
+    const VERSION: u32 = 4;
 
     fn start(&self) -> Counted {
         Counted::default()
     }
 
     fn visitor(&self, counted: &mut Counted, history: &History<'_>) -> Result<(), Error> {
-        if let Split::By(key, At::All) = &self.split {
-            self.each(counted, history, key);
-        } else {
-            self.visitor_under(counted, history, self.asked.rows(history), None);
-        }
+        let is_in = match &self.split {
+            Split::By(key, At::All) => self.each(counted, history, key),
+            _ => self.visitor_under(counted, history, self.asked.rows(history), None),
+        };
+        counted.left_out += u64::from(!is_in);
         Ok(())
     }
 
     fn merge(&self, counted: &mut Counted, other: Counted) {
         counted.times += other.times;
+        counted.left_out += other.left_out;
         counted.cells.merge(other.cells, Reach::add);
     }
 
@@ -446,7 +471,7 @@ impl Fold for Count {
         Ok(())
     }
 
-    fn finish(&self, counted: Counted) -> Cells<Reach> {
-        counted.cells
+    fn finish(&self, counted: Counted) -> (Cells<Reach>, u64) {
+        (counted.cells, counted.left_out)
     }
 }

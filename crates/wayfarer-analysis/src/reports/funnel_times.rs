@@ -103,7 +103,7 @@ struct Time {
 impl Fold for Time {
     type State = Vec<i64>;
     type Output = Vec<i64>;
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
     fn start(&self) -> Vec<i64> {
         Vec::new()

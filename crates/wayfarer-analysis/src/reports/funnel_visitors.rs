@@ -123,7 +123,7 @@ impl Find {
 impl Fold for Find {
     type State = Found;
     type Output = Found;
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
     fn start(&self) -> Found {
         Found::default()

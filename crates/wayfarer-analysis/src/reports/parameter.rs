@@ -57,7 +57,7 @@ parameters! {
     User "user" "U" "One account";
     Steps "steps" "EXPR" "A step of the funnel; given once for each step";
     Window "window" "TIME" "How long it may take, such as 1d; 2h/step for each step on its own";
-    Exclude "exclude" "EXPR" "Events that end an attempt";
+    Exclude "exclude" "EXPR" "Who does this on the way is left out";
     Entry "entry" "WHERE" "Where people may enter: closed, at the first step; open, at any";
     Step "step" "N" "Which step, from 1; the last by default";
     Dropped "dropped" "" "Only those that got no further";

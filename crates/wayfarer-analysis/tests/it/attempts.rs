@@ -26,6 +26,11 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// How long an attempt can take at most.
+    pub(crate) fn longest(&self) -> i64 {
+        self.window * if self.by_step { self.steps.len() as i64 - 1 } else { 1 }
+    }
+
     pub(crate) fn is_excluded(&self, row: &Stored) -> bool {
         self.exclude.is_some_and(|test| test.1(&row.event))
     }
@@ -67,8 +72,11 @@ impl Asked<'_> {
             let since = if self.by_step { last } else { first };
             let is_late = rows[row].event.ts.0 - rows[since].event.ts.0 > self.window;
             let is_apart = self.order == "strict" && row > last + 1;
-            if is_late || is_apart || self.is_excluded(rows[row]) {
+            if is_late || is_apart {
                 break;
+            }
+            if self.is_excluded(rows[row]) {
+                continue;
             }
             for step in (0..self.steps.len()).filter(|step| met >> step & 1 == 0) {
                 let is_next = self.order == "any" || step == met.count_ones() as usize;
@@ -79,26 +87,55 @@ impl Asked<'_> {
         }
     }
 
-    /// How many steps a visitor did.
+    /// How many steps a visitor did; none if it is left out.
     pub(crate) fn depth(&self, rows: &[&Stored], period: Period) -> usize {
-        self.attempts(rows, period).into_iter().map(|(_, _, depth)| depth).max().unwrap_or(0)
+        let attempts = self.attempts(rows, period).into_iter().map(|(_, _, depth)| depth);
+        if self.is_left_out(rows, period) { 0 } else { attempts.max().unwrap_or(0) }
+    }
+
+    /// The attempt of a depth that is told: the first to end, and of those the last to begin.
+    pub(crate) fn told(
+        &self,
+        rows: &[&Stored],
+        period: Period,
+        depth: usize,
+    ) -> Option<(usize, usize)> {
+        let attempts = self.attempts(rows, period).into_iter().filter(|found| found.2 == depth);
+        let told = attempts.min_by_key(|(first, last, _)| (*last, std::cmp::Reverse(*first)))?;
+        (!self.is_left_out(rows, period)).then_some((told.0, told.1))
+    }
+
+    /// Whether a visitor did what is excluded while it was on its way, before it was through.
+    pub(crate) fn is_left_out(&self, rows: &[&Stored], period: Period) -> bool {
+        let attempts = self.attempts(rows, period);
+        (0..rows.len()).filter(|row| self.is_excluded(rows[*row])).any(|row| {
+            let mut before = attempts.iter().filter(|(_, last, _)| *last < row);
+            let through = before.clone().any(|(_, _, depth)| *depth == self.steps.len());
+            !through && before.any(|attempt| self.waits(rows, attempt, row, rows[row].event.ts))
+        })
+    }
+
+    /// Whether an attempt can be taken on by what comes as row `next`, at this instant.
+    fn waits(
+        &self,
+        rows: &[&Stored],
+        (first, last, _): &(usize, usize, usize),
+        next: usize,
+        at: Micros,
+    ) -> bool {
+        let since = rows[if self.by_step { *last } else { *first }].event.ts.0;
+        at.0 - since <= self.window && (self.order != "strict" || next == last + 1)
     }
 
     /// Whether a visitor is on its way and can still get through.
     pub(crate) fn is_waiting(&self, rows: &[&Stored], period: Period, now: Micros) -> bool {
-        if self.depth(rows, period) == self.steps.len() {
+        if self.depth(rows, period) == self.steps.len() || self.is_left_out(rows, period) {
             return false;
         }
-        self.attempts(rows, period).into_iter().any(|(first, last, _)| {
-            let since = rows[if self.by_step { last } else { first }].event.ts.0;
-            let after = &rows[last + 1..];
-            let is_over = match self.order {
-                "strict" => !after.is_empty(),
-                _ => after.iter().any(|row| self.is_excluded(row)),
-            };
-            // The next instant would still be in time.
-            now.0 + 1 - since <= self.window && !is_over
-        })
+        // The next instant would still be in time.
+        let next = Micros(now.0 + 1);
+        let mut attempts = self.attempts(rows, period).into_iter();
+        attempts.any(|attempt| self.waits(rows, &attempt, rows.len(), next))
     }
 
     /// What a request with this funnel says.

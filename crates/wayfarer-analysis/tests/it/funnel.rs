@@ -12,55 +12,39 @@ use super::{
     attempts::{Asked, ORDERS, WINDOWS},
     behaviour::{TESTS, Test, ask, request},
     journeys::one_visitor,
-    oracle::{self, AT_EVENTS, FILTERS, Period, is_in},
-    world::{World, config, world},
+    oracle::{self, AT_EVENTS, FILTERS, is_in},
+    world::{config, world},
 };
 
-/// All attempts at these steps, in order and within the window: the places of their first and last rows.
-fn attempts(
-    rows: &[&Stored],
-    steps: &[Test],
-    window: i64,
-    period: Period,
-) -> BTreeSet<(usize, usize)> {
-    let mut found = BTreeSet::new();
-    for (first, row) in
-        rows.iter().enumerate().filter(|(_, row)| steps[0].1(&row.event) && is_in(period, row))
-    {
-        let mut ends = BTreeSet::from([first]);
-        for step in &steps[1..] {
-            let follows = |end: usize, place: usize| {
-                place > end
-                    && step.1(&rows[place].event)
-                    && rows[place].event.ts.0 - row.event.ts.0 <= window
-            };
-            ends = (0..rows.len())
-                .filter(|place| ends.iter().any(|end| follows(*end, *place)))
-                .collect();
-        }
-        found.extend(ends.into_iter().map(|last| (first, last)));
+/// How a funnel is asked for, apart from its steps.
+#[derive(Clone, Copy, Debug)]
+struct Asking {
+    order: &'static str,
+    window: (&'static str, i64),
+    by_step: bool,
+    exclude: Option<Test>,
+}
+
+impl Asking {
+    fn of(self, steps: &[Test]) -> Asked<'_> {
+        let Asking { order, window, by_step, exclude } = self;
+        Asked { steps, order, window: window.1 * Micros::MINUTE, by_step, exclude }
     }
-    found
 }
 
-/// The attempt of a depth that is told: the first to end, and of those the last to begin.
-fn told(rows: &[&Stored], steps: &[Test], window: i64, period: Period) -> Option<(usize, usize)> {
-    attempts(rows, steps, window, period)
-        .into_iter()
-        .min_by_key(|(first, last)| (*last, std::cmp::Reverse(*first)))
+fn asking() -> impl Strategy<Value = Asking> {
+    let tests = prop::option::of(select(&TESTS[..]));
+    (select(&ORDERS[..]), select(&WINDOWS[..]), any::<bool>(), tests).prop_map(
+        |(order, window, by_step, exclude)| {
+            let by_step = by_step && order != "any";
+            Asking { order, window, by_step, exclude }
+        },
+    )
 }
 
-/// How many of the steps a visitor did.
-fn depth(rows: &[&Stored], steps: &[Test], window: i64, period: Period) -> usize {
-    (1..=steps.len())
-        .take_while(|depth| told(rows, &steps[..*depth], window, period).is_some())
-        .count()
-}
-
-/// The rows that count of each visitor.
-fn histories(world: &World, selects: fn(&wayfarer_event::Event) -> bool) -> Vec<Vec<&Stored>> {
-    let histories = oracle::histories(world, false).into_iter();
-    histories.map(|rows| rows.into_iter().filter(|row| selects(&row.event)).collect()).collect()
+/// How many visitors were left out for what they did, where that was asked for.
+fn excluded(answer: &Answer) -> Option<u64> {
+    Some(answer.meta.get("excluded")?["visitors"].as_u64().unwrap())
 }
 
 /// Key and step, and how many visitors are there.
@@ -83,26 +67,34 @@ proptest! {
     #[test]
     fn an_open_funnel_counts_who_did_a_step_or_came_on_to_it(
         world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
-        filter in select(&FILTERS[..]), window in select(&WINDOWS[..]), by_step in any::<bool>(),
-        exclude in prop::option::of(select(&TESTS[..])), order in select(&ORDERS[..]),
+        filter in select(&FILTERS[..]), asking in asking(),
     ) {
-        let by_step = by_step && order != "any";
+        let asked = asking.of(&steps);
         let (mut request, period) = request("funnel", &world, hours);
         request.filter = filter.0.map(Into::into);
         request.entry = Some("open".into());
-        let asked = Asked { steps: &steps, order, window: window.1 * Micros::MINUTE, by_step, exclude };
-        asked.ask(&mut request, window.0);
+        asked.ask(&mut request, asking.window.0);
         let answer = ask(&world, &request);
-        let histories = histories(&world, |_| true);
-        let histories: Vec<Vec<&Stored>> = histories.iter().map(|rows| asked.walked(rows, |row| filter.1(&row.event))).collect();
+        let histories = oracle::histories(&world, false);
+        let mut histories: Vec<Vec<&Stored>> = histories.iter().map(|rows| asked.walked(rows, |row| filter.1(&row.event))).collect();
+        let pair = |place: usize| Asked { steps: &steps[place.saturating_sub(1)..=place], ..asked };
+        let is_left_out = |rows: &Vec<&Stored>| (1..steps.len()).any(|place| pair(place).is_left_out(rows, period));
+        let all = histories.len();
+        histories.retain(|rows| !is_left_out(rows));
+        let left_out = (all - histories.len()) as u64;
+        assert_eq!(excluded(&answer), asked.exclude.map(|_| left_out), "{request:?}");
+        let did = |rows: &[&Stored], place: usize| {
+            let is_step = |row: &&&Stored| !asked.is_excluded(row) && steps[place].1(&row.event);
+            rows.iter().filter(is_step).any(|row| is_in(period, row))
+        };
+        let waits = |rows: &Vec<&Stored>| {
+            let read: Vec<&Stored> = rows.iter().copied().filter(|row| row.event.ts.0 < period.1.0 + asked.longest()).collect();
+            (1..steps.len()).any(|place| !did(rows, place) && pair(place).is_waiting(&read, period, world.now))
+        };
+        assert_eq!(answer.meta["open"], json!(histories.iter().filter(|rows| waits(rows)).count()), "{request:?}");
         for (place, row) in answer.rows.iter().enumerate() {
-            let pair = Asked { steps: &steps[place.saturating_sub(1)..=place], ..asked };
-            let came_on = |rows: &Vec<&Stored>| place > 0 && pair.depth(rows, period) == 2;
-            let did = |rows: &Vec<&Stored>| {
-                let is_step = |row: &&&Stored| !asked.is_excluded(row) && steps[place].1(&row.event);
-                rows.iter().filter(is_step).any(|row| is_in(period, row))
-            };
-            let visitors = histories.iter().filter(|rows| came_on(rows) || did(rows)).count();
+            let came_on = |rows: &Vec<&Stored>| place > 0 && pair(place).depth(rows, period) == 2;
+            let visitors = histories.iter().filter(|rows| came_on(rows) || did(rows, place)).count();
             let entered = visitors - histories.iter().filter(|rows| came_on(rows)).count();
             assert_eq!((&row["visitors"], &row["entered"]), (&json!(visitors), &json!(entered)), "{request:?}");
             assert_eq!(row["filter"], json!(steps[place].0), "a row of an open funnel is about its step");
@@ -112,54 +104,56 @@ proptest! {
     #[test]
     fn a_funnel_of_each_value_sees_the_rows_of_that_value_alone(
         world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
-        filter in select(&FILTERS[..]), window in select(&WINDOWS[..]), by in select(&AT_EVENTS[..]),
-        exclude in prop::option::of(select(&TESTS[..])), order in select(&ORDERS[..]),
+        filter in select(&FILTERS[..]), asking in asking(), by in select(&AT_EVENTS[..]),
     ) {
+        let asked = asking.of(&steps);
         let (mut request, period) = request("funnel", &world, hours);
         request.filter = filter.0.map(Into::into);
         request.by = Some(by.name().into());
         request.attribution = Some("all".into());
-        let asked = Asked { steps: &steps, order, window: window.1 * Micros::MINUTE, by_step: false, exclude };
-        asked.ask(&mut request, window.0);
+        asked.ask(&mut request, asking.window.0);
         let mut expected: BTreeMap<(String, u64), u64> = BTreeMap::new();
-        for history in histories(&world, |_| true) {
+        let mut left_out = 0;
+        for history in oracle::histories(&world, false) {
             let at_rows = oracle::values(by, &world.timezone(), &history);
             let value_at: BTreeMap<_, _> = history.iter().map(|row| (row.seq, row.writer)).zip(&at_rows).collect();
+            let mut is_in_all = true;
             for value in at_rows.iter().collect::<BTreeSet<_>>() {
                 let is_own = |row: &Stored| value_at[&(row.seq, row.writer)] == value && filter.1(&row.event);
-                for depth in 1..=asked.depth(&asked.walked(&history, is_own), period) {
+                let own = asked.walked(&history, is_own);
+                for depth in 1..=asked.depth(&own, period) {
                     *expected.entry((json!(value).to_string(), depth as u64)).or_default() += 1;
                 }
+                is_in_all &= !asked.is_left_out(&own, period);
             }
+            left_out += u64::from(!is_in_all);
         }
-        assert_eq!(counts(&ask(&world, &request), "key"), expected, "{request:?}");
+        let answer = ask(&world, &request);
+        assert_eq!(counts(&answer, "key"), expected, "{request:?}");
+        assert_eq!(excluded(&answer), asked.exclude.map(|_| left_out), "{request:?}");
     }
 
     #[test]
     fn a_step_tells_whose_value_counts_for_everybody(
         world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
-        window in select(&WINDOWS[..]), at in select(&["first", "last", "1", "2", "3"][..]),
-        by in select(&AT_EVENTS[..]),
+        asking in asking(), at in select(&["first", "last", "1", "2", "3"][..]), by in select(&AT_EVENTS[..]),
     ) {
-        let at = if at.parse().is_ok_and(|step: usize| step > steps.len()) { "1" } else { at };
+        let asked = asking.of(&steps);
+        let at = match at.parse::<usize>() {
+            Ok(step) if step > steps.len() || asked.order == "any" => "first",
+            _ => at,
+        };
         let (mut request, period) = request("funnel", &world, hours);
-        request.steps = steps.iter().map(|step| step.0.into()).collect();
-        request.window = Some(window.0.into());
+        asked.ask(&mut request, asking.window.0);
         (request.by, request.attribution) = (Some(by.name().into()), Some(at.into()));
-        let window = window.1 * Micros::MINUTE;
         let mut expected: BTreeMap<(String, u64), u64> = BTreeMap::new();
-        for history in histories(&world, |_| true) {
-            let reached = depth(&history, &steps, window, period);
-            let Some((first, last)) = (reached > 0).then(|| told(&history, &steps[..reached], window, period)).flatten() else {
-                continue;
-            };
+        for history in oracle::histories(&world, false) {
+            let reached = asked.depth(&history, period);
+            let Some((first, last)) = asked.told(&history, period, reached) else { continue };
             let row = match at {
                 "first" | "1" => Some(first),
                 "last" => Some(last),
-                step => {
-                    let step: usize = step.parse().unwrap();
-                    (step <= reached).then(|| told(&history, &steps[..step], window, period).unwrap().1)
-                }
+                step => asked.told(&history, period, step.parse().unwrap()).map(|(_, row)| row),
             };
             let value = row.and_then(|row| oracle::values(by, &world.timezone(), &history)[row].clone());
             for depth in 1..=reached {
@@ -172,48 +166,46 @@ proptest! {
     #[test]
     fn orders_windows_and_exclusions_are_what_the_definition_says(
         world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
-        filter in select(&FILTERS[..]), window in select(&WINDOWS[..]), by_step in any::<bool>(),
-        exclude in prop::option::of(select(&TESTS[..])), order in select(&ORDERS[..]),
+        filter in select(&FILTERS[..]), asking in asking(),
     ) {
-        let by_step = by_step && order != "any";
+        let asked = asking.of(&steps);
         let (mut request, period) = request("funnel", &world, hours);
         request.filter = filter.0.map(Into::into);
-        let asked = Asked { steps: &steps, order, window: window.1 * Micros::MINUTE, by_step, exclude };
-        asked.ask(&mut request, window.0);
-        let longest = asked.window * if by_step { steps.len() as i64 - 1 } else { 1 };
+        asked.ask(&mut request, asking.window.0);
         let mut expected = vec![0_u64; steps.len()];
-        let mut waiting = 0;
-        for history in histories(&world, |_| true) {
+        let (mut waiting, mut left_out) = (0, 0);
+        for history in oracle::histories(&world, false) {
             let rows = asked.walked(&history, |row| filter.1(&row.event));
             let reached = asked.depth(&rows, period);
             expected[..reached].iter_mut().for_each(|count| *count += 1);
+            left_out += u64::from(asked.is_left_out(&rows, period));
             // What lies after the period and the longest attempt is not looked at.
-            let read: Vec<&Stored> = rows.into_iter().filter(|row| row.event.ts.0 < period.1.0 + longest).collect();
+            let read: Vec<&Stored> = rows.into_iter().filter(|row| row.event.ts.0 < period.1.0 + asked.longest()).collect();
             waiting += u64::from(asked.is_waiting(&read, period, world.now));
         }
         let answer = ask(&world, &request);
         let found: Vec<u64> = answer.rows.iter().map(|row| row["visitors"].as_u64().unwrap()).collect();
         assert_eq!(found, expected, "{request:?}");
         assert_eq!(answer.meta["open"], json!(waiting), "{request:?}");
+        assert_eq!(excluded(&answer), asked.exclude.map(|_| left_out), "{request:?}");
         for (row, step) in answer.rows.iter().zip(&steps) {
-            assert_eq!(row["filter"], if order == "any" { Value::Null } else { json!(step.0) });
+            assert_eq!(row["filter"], if asked.order == "any" { Value::Null } else { json!(step.0) });
         }
     }
 
     #[test]
     fn times_to_convert_are_what_the_definition_says(
         world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
-        window in select(&WINDOWS[..]), step in 0_usize..3, bars in 1_usize..9,
+        asking in asking(), step in 0_usize..3, bars in 1_usize..9,
     ) {
-        let step = step.min(steps.len() - 1) + 1;
+        let (step, asked) = (step.min(steps.len() - 1) + 1, asking.of(&steps));
         let (mut request, period) = request("funnel-times", &world, hours);
-        request.steps = steps.iter().map(|step| step.0.into()).collect();
-        request.window = Some(window.0.into());
+        asked.ask(&mut request, asking.window.0);
         (request.step, request.limit) = (Some(step), Some(bars));
-        let mut times: Vec<i64> = histories(&world, |_| true)
+        let mut times: Vec<i64> = oracle::histories(&world, false)
             .iter()
             .filter_map(|history| {
-                let (first, last) = told(history, &steps[..step], window.1 * Micros::MINUTE, period)?;
+                let (first, last) = asked.told(history, period, step)?;
                 Some(history[last].event.ts.0 - history[first].event.ts.0)
             })
             .collect();
@@ -246,19 +238,16 @@ proptest! {
     #[test]
     fn a_funnel_over_time_counts_where_the_attempt_began(
         world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
-        window in select(&WINDOWS[..]),
+        asking in asking(),
     ) {
+        let asked = asking.of(&steps);
         let (mut request, period) = request("funnel", &world, hours);
-        request.steps = steps.iter().map(|step| step.0.into()).collect();
-        request.window = Some(window.0.into());
+        asked.ask(&mut request, asking.window.0);
         request.interval = Some("day".into());
-        let window = window.1 * Micros::MINUTE;
         let mut expected: BTreeMap<(String, u64), u64> = BTreeMap::new();
-        for history in histories(&world, |_| true) {
-            let reached = depth(&history, &steps, window, period);
-            let Some((first, _)) = (reached > 0).then(|| told(&history, &steps[..reached], window, period)).flatten() else {
-                continue;
-            };
+        for history in oracle::histories(&world, false) {
+            let reached = asked.depth(&history, period);
+            let Some((first, _)) = asked.told(&history, period, reached) else { continue };
             let day = history[first].event.ts.timestamp().to_zoned(world.timezone()).date().to_string();
             for depth in 1..=reached {
                 *expected.entry((json!(day).to_string(), depth as u64)).or_default() += 1;
@@ -272,23 +261,21 @@ proptest! {
     #[test]
     fn behind_a_bar_stand_those_that_it_counts(
         world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
-        step in 0_usize..3, dropped in any::<bool>(), limit in 1_usize..4,
+        asking in asking(), step in 0_usize..3, dropped in any::<bool>(), limit in 1_usize..4,
     ) {
-        let step = step.min(steps.len() - 1) + 1;
+        let (step, asked) = (step.min(steps.len() - 1) + 1, asking.of(&steps));
         let (mut request, period) = request("funnel-visitors", &world, hours);
-        request.steps = steps.iter().map(|step| step.0.into()).collect();
-        request.window = Some("3h".into());
+        asked.ask(&mut request, asking.window.0);
         (request.step, request.dropped, request.limit) = (Some(step), dropped, Some(limit));
-        let window = 180 * Micros::MINUTE;
         let mut expected: Vec<(i64, u64, i64, Option<String>)> = Vec::new();
-        for history in histories(&world, |_| true) {
-            let reached = depth(&history, &steps, window, period);
+        for history in oracle::histories(&world, false) {
+            let reached = asked.depth(&history, period);
             if reached < step || (dropped && reached > step) {
                 continue;
             }
-            let (first, last) = told(&history, &steps[..step], window, period).unwrap();
+            let (first, last) = asked.told(&history, period, step).unwrap();
             let read = history.iter().filter(|row| {
-                row.event.ts >= period.0 && row.event.ts.0 < period.1.0 + window
+                row.event.ts >= period.0 && row.event.ts.0 < period.1.0 + asked.longest()
             });
             let user = read.filter_map(|row| row.event.user.as_ref()).next_back().map(ToString::to_string);
             let (began, ended) = (history[first].event.ts.0, history[last].event.ts.0);

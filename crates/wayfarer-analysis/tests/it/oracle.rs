@@ -291,7 +291,7 @@ fn tell(world: &World, counts: &Counts<'_>) -> Value {
         "events": counts.events.len(),
         "bounce_rate": share(&bounces),
         "engaged_rate": share(&engaged),
-        "visit_duration_s": mean(&counts.visits.iter().map(|v| duration(v) / 1e6).collect::<Vec<_>>()),
+        "visit_duration_s": mean(&counts.visits.iter().map(|v| if bounces(v) { 0.0 } else { duration(v) / 1e6 }).collect::<Vec<_>>()),
         "active_s": mean(&timed),
         "views_per_visit": mean(&counts.visits.iter().map(|v| pages(v) as f64).collect::<Vec<_>>()),
         "conversions": if world.goals { json!(converted) } else { Value::Null },
