@@ -32,22 +32,30 @@ struct Row {
 #[derive(Debug, Serialize)]
 struct PeerRow {
     peer: Peer,
-    /// The very first time.
+    /// With its files on the disk, as far as it does not keep them in its own memory.
+    cold_s: f64,
+    /// The first time with its files in the system's memory.
     first_s: f64,
     /// The median over the rounds of the best of three.
     best_s: f64,
-    /// Their time over ours: warm, and before anything was decoded.
+    /// Their time over ours: warm; their best over ours before anything was decoded; and both cold.
     times_warm: f64,
     times_first: f64,
+    times_cold: f64,
     /// What comparing the answers of all rounds came to: the first that differ, if any do.
     verdict: Verdict,
 }
 
-/// A peer; of each round its first time and the best of three; and how its answers compare with ours.
-type Beside = (Peer, Vec<(f64, f64)>, Vec<Verdict>);
+/// How long a peer took, and how its answers compare with ours.
+struct Beside {
+    peer: Peer,
+    cold_s: f64,
+    /// Of each round the first time and the best of three.
+    times: Vec<(f64, f64)>,
+    verdicts: Vec<Verdict>,
+}
 
 /// What was measured of one question in the rounds.
-#[derive(Default)]
 struct Measured {
     cold_s: f64,
     first_s: f64,
@@ -70,7 +78,14 @@ pub(crate) fn run(arguments: &Arguments, runtime: &Runtime) -> Result<Value> {
     for question in question::present(arguments) {
         let cold_s = unread(&place, arguments, runtime, question, true)?;
         let first_s = unread(&place, arguments, runtime, question, false)?;
-        measured.push((question, Measured { cold_s, first_s, ..Measured::default() }));
+        let mut beside = Vec::new();
+        for running in &mut peers {
+            if let Some(answer) = running.ask_cold(question.name, &Days::of_round(0))? {
+                let (peer, cold_s) = (running.peer, answer.first_s);
+                beside.push(Beside { peer, cold_s, times: Vec::new(), verdicts: Vec::new() });
+            }
+        }
+        measured.push((question, Measured { cold_s, first_s, warm: Vec::new(), peers: beside }));
     }
     let lake = place.open(arguments, runtime, arguments.resident << 20)?;
     for round in 0..=arguments.rounds.max(1) {
@@ -137,31 +152,28 @@ fn beside(
     ours: &Value,
 ) -> Result<()> {
     let Some(theirs) = running.ask(question.name, days)? else { return Ok(()) };
-    let verdict = compare::verdict(ours, &theirs.rows);
-    let place = measured.peers.iter().position(|(peer, ..)| *peer == running.peer);
-    let place = place.unwrap_or_else(|| {
-        measured.peers.push((running.peer, Vec::new(), Vec::new()));
-        measured.peers.len() - 1
-    });
-    let (_, times, verdicts) = measured.peers.get_mut(place).context("it was just put there")?;
-    times.push((theirs.first_s, theirs.best_s));
-    verdicts.push(verdict);
+    let beside = measured.peers.iter_mut().find(|beside| beside.peer == running.peer);
+    let beside = beside.context("it was asked before")?;
+    beside.times.push((theirs.first_s, theirs.best_s));
+    beside.verdicts.push(compare::verdict(ours, &theirs.rows));
     Ok(())
 }
 
 fn row((question, measured): (&'static Question, Measured)) -> Row {
     let warm_s = median(measured.warm.iter().map(|sample| sample.wall_ns)) / 1e9;
-    let peers = measured.peers.into_iter().map(|(peer, times, verdicts)| {
+    let peers = measured.peers.into_iter().map(|Beside { peer, cold_s, times, verdicts }| {
         let best_s = median(times.iter().map(|(_, best)| *best));
         let different =
             verdicts.iter().find(|verdict| matches!(verdict, Verdict::Different { .. }));
         let verdict = different.or(verdicts.first()).cloned();
         PeerRow {
             peer,
+            cold_s,
             first_s: times.first().map_or(f64::NAN, |(first, _)| *first),
             best_s,
             times_warm: best_s / warm_s,
             times_first: best_s / measured.first_s,
+            times_cold: cold_s / measured.cold_s,
             verdict: verdict.unwrap_or(Verdict::Equal { rows: 0 }),
         }
     });
@@ -186,10 +198,12 @@ fn table(rows: &[Row]) -> String {
         "warm s",
         "warm cpu s",
         "peer",
+        "cold s",
         "first s",
         "best s",
         "times warm",
         "times first",
+        "times cold",
         "answers",
     ]);
     for row in rows {
@@ -207,10 +221,12 @@ fn table(rows: &[Row]) -> String {
         for peer in &row.peers {
             let theirs = [
                 peer.peer.name().to_owned(),
+                format!("{:.3}", peer.cold_s),
                 format!("{:.3}", peer.first_s),
                 format!("{:.3}", peer.best_s),
                 format!("{:.1}", peer.times_warm),
                 format!("{:.1}", peer.times_first),
+                format!("{:.1}", peer.times_cold),
                 peer.verdict.to_string(),
             ];
             table.row(ours.iter().cloned().chain(theirs).collect());

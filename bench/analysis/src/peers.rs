@@ -62,13 +62,29 @@ struct Line {
 /// Loads the script as a module, and gives it questions as they are asked in place of its list. What it would print is told
 /// in JSON.
 const DRIVER: &str = r#"
-import json, os, sys
+import json, os, sys, tempfile
 folder, peer, clicks = sys.argv[1:]
 sys.path.insert(0, folder)
 import peers
 
 def tell(answer):
     print(json.dumps(answer, default=str), file=out, flush=True)
+
+made, mkdtemp = [], tempfile.mkdtemp
+
+def recorded(*args, **kwargs):
+    made.append(mkdtemp(*args, **kwargs))
+    return made[-1]
+
+def forget():
+    # The system forgets what it read of the peer's files. What the peer itself keeps in memory stays there.
+    for folder in made:
+        for root, _, names in os.walk(folder):
+            for name in names:
+                file = os.open(os.path.join(root, name), os.O_RDONLY)
+                os.fsync(file)
+                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+                os.close(file)
 
 def show(name, question, seconds, rows):
     told = {"text": rows} if isinstance(rows, str) else {"rows": [list(row) for row in rows]}
@@ -81,6 +97,8 @@ class Asked(dict):
             if asked["question"] not in self:
                 tell({"seconds": [], "absent": True})
                 continue
+            if asked["forget"]:
+                forget()
             table = f"(SELECT * FROM ev WHERE ts >= '{asked['from']}' AND ts < '{asked['until']}') AS ev"
             question = self[asked["question"]].replace("FROM ev", "FROM " + table)
             # The peers' weeks begin with the stream, a Thursday. Told to begin on Monday, they are the same as ours.
@@ -89,7 +107,7 @@ class Asked(dict):
 # The engines draw on file 1 themselves: what they draw goes to stderr.
 out = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
-peers.show = show
+peers.show, tempfile.mkdtemp = show, recorded
 peers.CH, peers.DK = Asked(peers.CH), Asked(peers.DK)
 {"chdb": peers.chdb_run, "duckdb": peers.duck_run}[peer](clicks)
 "#;
@@ -121,8 +139,23 @@ impl Running {
 
     /// Asks a question three times in a row; `None` where the peer has no such question.
     pub(crate) fn ask(&mut self, question: &str, days: &Days) -> Result<Option<PeerAnswer>> {
+        self.ask_when(question, days, false)
+    }
+
+    /// The same after the system forgot what it read of the peer's files, so that they come from the disk again.
+    pub(crate) fn ask_cold(&mut self, question: &str, days: &Days) -> Result<Option<PeerAnswer>> {
+        self.ask_when(question, days, true)
+    }
+
+    fn ask_when(
+        &mut self,
+        question: &str,
+        days: &Days,
+        forget: bool,
+    ) -> Result<Option<PeerAnswer>> {
         let asked = json!({
             "question": question,
+            "forget": forget,
             "from": days.from(),
             "until": days.until(),
             "monday": FIRST_MONDAY / Micros::SECOND,

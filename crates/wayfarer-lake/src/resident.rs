@@ -213,6 +213,7 @@ impl Resident {
         }
         let one_at_a_time = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
         let bundles = self.admit(groups, scan)?;
+        bundles.iter().try_for_each(|bundle| bundle.expect(&scan.columns))?;
         let sort = |bundle: &Arc<Bundle>| bundle.sort(self.limit);
         in_parallel(&bundles, threads, goes_on, sort)?;
         let columns = bundles

@@ -69,6 +69,9 @@ pub trait File: fmt::Debug + Send + Sync {
     /// As the file system says.
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize>;
 
+    /// Says that bytes will be read soon, so that the disk may begin to fetch them. It need not do anything, and never fails.
+    fn expect(&self, _offset: u64, _len: u64) {}
+
     /// Writes all bytes at a place. After an error any part of them may be there.
     ///
     /// # Errors
@@ -152,6 +155,16 @@ impl File for DiskFile {
             }
         }
         Ok(done)
+    }
+
+    fn expect(&self, offset: u64, len: u64) {
+        #[cfg(target_os = "linux")]
+        if let Some(len) = std::num::NonZeroU64::new(len) {
+            // Where the system does not take the hint, reading is only slower.
+            let _ = rustix::fs::fadvise(&self.0, offset, Some(len), rustix::fs::Advice::WillNeed);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (offset, len);
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {

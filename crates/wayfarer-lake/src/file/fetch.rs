@@ -31,6 +31,11 @@ impl Whole {
         let len = open.len().map_err(failed)?;
         Ok(Whole { file: open, len })
     }
+
+    /// Lets the disk begin to fetch what will be read soon.
+    pub(super) fn expect(&self, range: &Range<u64>) {
+        self.file.expect(range.start, range.end.saturating_sub(range.start));
+    }
 }
 
 impl Length for Whole {
@@ -85,8 +90,10 @@ impl Fetched {
             let (start, length) = chunk.byte_range();
             ColumnBytes { range: start..start.saturating_add(length), window: Mutex::default() }
         });
-        let columns = columns.collect();
-        Ok(Fetched(Arc::new(Columns { source: Whole::open(file)?, window, columns })))
+        let columns: Vec<ColumnBytes> = columns.collect();
+        let source = Whole::open(file)?;
+        columns.iter().for_each(|column| source.expect(&column.range));
+        Ok(Fetched(Arc::new(Columns { source, window, columns })))
     }
 
     /// The bytes from `start` on that one window holds: `least` of them, unless the column ends before.

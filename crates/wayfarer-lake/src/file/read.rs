@@ -16,7 +16,10 @@ use parquet::{
         },
     },
     errors::ParquetError,
-    file::{metadata::RowGroupMetaData, statistics::Statistics},
+    file::{
+        metadata::{ColumnChunkMetaData, RowGroupMetaData},
+        statistics::Statistics,
+    },
 };
 use wayfarer_event::Column;
 
@@ -89,6 +92,24 @@ pub(crate) fn each_part(
             let batch = batch.map_err(|error| damaged(file, error.into()))?;
             let part = batch.columns().first().and_then(|array| values(array, &mut known));
             take(part.ok_or_else(|| foreign(file, column))?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets the disk begin to fetch what [`each_part`] will read of these columns, and what a run reads of visitors and times.
+pub(crate) fn expect(file: &DataFile, span: &SiteSpan, columns: &[Column]) -> Result<()> {
+    let (footer, source) = (file.footer()?, Whole::open(file)?);
+    let mut end = 0_u64;
+    for group in footer.metadata().row_groups() {
+        let start = end;
+        end += group.num_rows().unsigned_abs();
+        if start.max(span.first_row) < end.min(span.first_row + span.rows) {
+            let unknown = columns.iter().filter(|column| constant(group, **column).is_none());
+            for leaf in ALWAYS.iter().chain(unknown).filter_map(|column| leaf(footer, *column)) {
+                let chunk = group.columns().get(leaf).map(ColumnChunkMetaData::byte_range);
+                chunk.iter().for_each(|(at, len)| source.expect(&(*at..at.saturating_add(*len))));
+            }
         }
     }
     Ok(())

@@ -13,7 +13,11 @@ use super::packed::{Builder, Packed, ordered};
 use crate::{
     Error, Result, Run, Scan,
     block::VisitorRun,
-    file::{DataFile, SiteSpan, arrivals::Arrivals, read::each_part},
+    file::{
+        DataFile, SiteSpan,
+        arrivals::Arrivals,
+        read::{each_part, expect},
+    },
 };
 
 /// With more different texts than this a column stays in its files.
@@ -100,6 +104,16 @@ impl Bundle {
         let order = self.order().map_or(0, Order::bytes);
         let columns = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
         order + columns.values().flatten().map(|column| column.bytes()).sum::<usize>()
+    }
+
+    /// Lets the disk begin to fetch what is not decoded yet of these columns.
+    pub(super) fn expect(&self, columns: &[Column]) -> Result<()> {
+        let lacking = columns.iter().copied().filter(|column| self.column(*column).is_none());
+        let lacking: Vec<Column> = lacking.collect();
+        if self.order.get().is_some() && lacking.is_empty() {
+            return Ok(());
+        }
+        self.parts.iter().try_for_each(|part| expect(&part.file, &part.span, &lacking))
     }
 
     /// Works out the order of the rows, where it is worth the memory, of which there are so many bytes for all bundles. Blocking.
