@@ -103,7 +103,7 @@ impl Compactor {
         let names = self.sealer.storage.list(table);
         for name in names.map_err(|error| Error::io("cannot list", table, error))? {
             let waits = scheduled.contains(&format!("main/events/{name}"));
-            if name.starts_with(&self.sealer.ids.own) && !loaded.named.contains(&name) && !waits {
+            if name.starts_with(&self.sealer.ids.own) && !loaded.names(&name) && !waits {
                 check.problems.push(format!("{name} is in no snapshot"));
             }
         }

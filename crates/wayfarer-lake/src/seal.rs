@@ -178,11 +178,8 @@ impl Sealer {
             ErrorKind::Busy => true,
             _ if self.catalog.is_shared() => false,
             _ => self.catalog.load(self.shared.writer).await.is_ok_and(|loaded| {
-                let ids = loaded.id_files.iter().map(|file| file.name.as_str());
-                let named: HashSet<&str> =
-                    loaded.named.iter().map(String::as_str).chain(ids).collect();
-                let name = |path: &PathBuf| path.file_name()?.to_str().map(str::to_owned);
-                files.iter().filter_map(name).all(|name| !named.contains(name.as_str()))
+                let names = files.iter().filter_map(|path| path.file_name()?.to_str());
+                names.into_iter().all(|name| !loaded.names(name))
             }),
         };
         if refused {
@@ -370,12 +367,9 @@ pub(crate) fn remove_orphans(
     ids: &IdFolder,
     loaded: &Loaded,
 ) -> Result<()> {
-    let data: HashSet<&str> = loaded.named.iter().map(String::as_str).collect();
-    let id_files: HashSet<&str> = loaded.id_files.iter().map(|file| file.name.as_str()).collect();
-    for (folder, named) in [(table, &data), (ids.folder.as_path(), &id_files)] {
+    for folder in [table, &ids.folder] {
         let names = storage.list(folder).map_err(|e| Error::io("cannot list", folder, e))?;
-        for name in names.iter().filter(|n| n.starts_with(&ids.own) && !named.contains(n.as_str()))
-        {
+        for name in names.iter().filter(|name| name.starts_with(&ids.own) && !loaded.names(name)) {
             let path = folder.join(name);
             tracing::info!(file = %path.display(), "removing a file that no snapshot names");
             storage.remove(&path).map_err(|e| Error::io("cannot remove", &path, e))?;

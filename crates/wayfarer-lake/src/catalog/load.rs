@@ -25,10 +25,17 @@ pub(crate) struct Loaded {
     /// What waits to be adopted.
     pub(crate) strange: Vec<Strange>,
     /// The names of all data files, also of those that only older snapshots have.
-    pub(crate) named: HashSet<String>,
+    named: HashSet<String>,
     pub(crate) id_files: Vec<IdFileRow>,
     /// Where several nodes share the catalog.
     pub(crate) others: Option<Others>,
+}
+
+impl Loaded {
+    /// Whether a file of this name is part of the lake: of rows, in any snapshot, or of ids.
+    pub(crate) fn names(&self, file: &str) -> bool {
+        self.named.contains(file) || self.id_files.iter().any(|ids| ids.name == file)
+    }
 }
 
 /// A live data file that another program wrote, or from which it deleted.
