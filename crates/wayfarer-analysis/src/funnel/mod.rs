@@ -11,7 +11,7 @@
 //! an attempt: how long the visitor took when it first got there.
 //!
 //! An attempt that is not through **waits** while a row that came now could take it on: its window is not over, which for
-//! [`Window::Step`] is that of its last row, and (strict) no row that counts has come after it.
+//! [`Window::Step`] is that of its last row, and (strict) no row that counts, or is excluded, has come after it.
 //!
 //! A visitor with an **excluded** row while an attempt of its waits, before any is through, is left out: it counts for no step.
 //! Excluded rows are no steps, whether they count or not, and elsewhere they do nothing else.

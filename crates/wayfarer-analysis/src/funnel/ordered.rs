@@ -50,6 +50,9 @@ fn follow_in(
             {
                 return Stand::LeftOut;
             }
+            if funnel.order == Order::Strict {
+                attempts[..deepest].fill(None);
+            }
             continue;
         }
         // From the last step down, so that a row takes an attempt one step on, not two.
