@@ -15,8 +15,7 @@ pub(super) fn follow(funnel: &Funnel, rows: Rows<'_>, reached: &mut Vec<Reached>
             continue;
         }
         if mask & EXCLUDED != 0 {
-            if since.is_some_and(|since| rows.times[end].saturating_sub(since) <= funnel.patience())
-            {
+            if since.is_some_and(|since| funnel.is_in_time(since, rows.times[end])) {
                 return Stand::LeftOut;
             }
             continue;
@@ -53,7 +52,7 @@ impl Sliding<'_> {
     fn slide(&mut self, rows: Rows<'_>, end: usize) {
         let is_step = |row: usize| !matches!(rows.masks[row], 0 | EXCLUDED..);
         while self.start < end
-            && (rows.between(self.start, end) > self.funnel.patience()
+            && (!self.funnel.is_in_time(rows.times[self.start], rows.times[end])
                 || !is_step(self.start)
                 || !rows.may_begin(self.start))
         {

@@ -81,10 +81,6 @@ impl Rows<'_> {
     fn may_begin(&self, row: usize) -> bool {
         (self.entry.0..self.entry.1).contains(&row)
     }
-
-    fn between(&self, start: usize, end: usize) -> i64 {
-        self.times[end].saturating_sub(self.times[start])
-    }
 }
 
 /// How it stands with a visitor after its last row.
@@ -117,6 +113,11 @@ impl Funnel {
             reached.clear();
         }
         stand
+    }
+
+    /// Whether a row at `now` comes within a window that runs from `since`.
+    fn is_in_time(&self, since: i64, now: i64) -> bool {
+        now.saturating_sub(since) <= self.patience()
     }
 
     /// How long an attempt waits for its next row.

@@ -46,8 +46,7 @@ fn follow_in(
         }
         if mask & EXCLUDED != 0 {
             let since = latest(funnel, rows, &attempts[..deepest]);
-            if since.is_some_and(|since| rows.times[row].saturating_sub(since) <= funnel.patience())
-            {
+            if since.is_some_and(|since| funnel.is_in_time(since, rows.times[row])) {
                 return Stand::LeftOut;
             }
             if funnel.order == Order::Strict {
@@ -93,6 +92,6 @@ fn take(
         return rows.may_begin(row).then_some(Attempt { start: row, last: row });
     }
     let before = attempts[step - 1]?;
-    let in_time = rows.times[row].saturating_sub(before.since(funnel, rows)) <= funnel.patience();
+    let in_time = funnel.is_in_time(before.since(funnel, rows), rows.times[row]);
     in_time.then_some(Attempt { start: before.start, last: row })
 }

@@ -329,7 +329,9 @@ impl Count {
 
     /// Counts a visitor that may have entered at any step, under one key. False when it is left out.
     fn open(&self, counted: &mut Counted, history: &History<'_>, rows: Rows<'_>, key: u32) -> bool {
-        let Some((came_on, waiting)) = self.came_on(rows) else { return false };
+        let Some((came_on, waiting)) = self.came_on(rows, &mut counted.reached) else {
+            return false;
+        };
         let (start, end) = rows.entry;
         let steps = rows.masks[start..end].iter().filter(|mask| **mask & EXCLUDED == 0);
         let done = steps.fold(0, |done, mask| done | mask);
@@ -357,12 +359,16 @@ impl Count {
 
     /// How a visitor came on to each step from the one before, where it did, and the steps to which it still may, as bits;
     /// `None` when it is left out.
-    fn came_on(&self, rows: Rows<'_>) -> Option<(Vec<Option<Reached>>, u64)> {
+    fn came_on(
+        &self,
+        rows: Rows<'_>,
+        reached: &mut Vec<Reached>,
+    ) -> Option<(Vec<Option<Reached>>, u64)> {
         let pair = Funnel { steps: 2, ..self.asked.funnel };
-        let (mut came_on, mut waiting, mut reached) = (vec![None], 0, Vec::new());
+        let (mut came_on, mut waiting) = (vec![None], 0);
         for place in 1..self.asked.funnel.steps {
             let masks = adjacent(rows.masks, place);
-            let stand = pair.follow(Rows { masks: &masks, ..rows }, &mut reached);
+            let stand = pair.follow(Rows { masks: &masks, ..rows }, reached);
             if stand == Stand::LeftOut {
                 return None;
             }
