@@ -16,8 +16,13 @@ pub use self::record::{Record, RecordData};
 use crate::{error::BoxError, key::StoreKey};
 
 /// Names one state of a stored session. A save succeeds only upon the state that it started from.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Version(Token);
+///
+/// It may carry a hint of its store's. That is no part of the state: versions that differ in it alone are equal.
+#[derive(Clone)]
+pub struct Version {
+    state: Token,
+    hint: Option<RecordData>,
+}
 
 #[derive(Clone, PartialEq, Eq)]
 enum Token {
@@ -29,19 +34,27 @@ impl Version {
     /// A version that the store counts.
     #[must_use]
     pub fn number(number: u64) -> Version {
-        Version(Token::Number(number))
+        Version { state: Token::Number(number), hint: None }
     }
 
     /// A version that is the stored content itself, for tables that have no room for a number.
     #[must_use]
     pub fn content(content: impl Into<RecordData>) -> Version {
-        Version(Token::Content(content.into()))
+        Version { state: Token::Content(content.into()), hint: None }
+    }
+
+    /// The same version, with what its store likes to be told again beside the state, such as the bytes that lay under the key.
+    /// A save upon a version that has lost its hint does the same, perhaps more slowly: [`CachedStore`](crate::CachedStore)
+    /// remembers none.
+    #[must_use]
+    pub fn with_hint(self, hint: impl Into<RecordData>) -> Version {
+        Version { hint: Some(hint.into()), ..self }
     }
 
     /// The number, if it is one.
     #[must_use]
     pub fn as_number(&self) -> Option<u64> {
-        match self.0 {
+        match self.state {
             Token::Number(number) => Some(number),
             Token::Content(_) => None,
         }
@@ -50,16 +63,30 @@ impl Version {
     /// The content, if it is that.
     #[must_use]
     pub fn as_content(&self) -> Option<&[u8]> {
-        match &self.0 {
+        match &self.state {
             Token::Number(_) => None,
             Token::Content(content) => Some(content),
         }
     }
+
+    /// The hint, if it carries one.
+    #[must_use]
+    pub fn as_hint(&self) -> Option<&[u8]> {
+        self.hint.as_deref()
+    }
 }
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Version) -> bool {
+        self.state == other.state
+    }
+}
+
+impl Eq for Version {}
 
 impl fmt::Debug for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.state {
             Token::Number(number) => write!(f, "Version({number})"),
             Token::Content(_) => f.write_str("Version(content)"),
         }
@@ -443,5 +470,25 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
 
     async fn purge(&self, limit: u32, now: Timestamp) -> Result<u32, StoreError> {
         (**self).purge(limit, now).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_is_no_part_of_the_state_and_is_not_shown() {
+        let counted = Version::number(7).with_hint(*b"secret");
+        assert_eq!(counted, Version::number(7));
+        assert_ne!(counted, Version::number(8).with_hint(*b"secret"));
+        assert_eq!((counted.as_number(), counted.as_content()), (Some(7), None));
+        assert_eq!(counted.as_hint(), Some(&b"secret"[..]));
+        assert_eq!(format!("{counted:?}"), "Version(7)");
+        let told = Version::content(*b"state").with_hint(*b"secret");
+        assert_eq!(told, Version::content(*b"state"));
+        assert_ne!(told, counted);
+        assert_eq!((told.as_number(), told.as_content()), (None, Some(&b"state"[..])));
+        assert_eq!(format!("{told:?}"), "Version(content)");
     }
 }

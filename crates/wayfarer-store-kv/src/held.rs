@@ -58,6 +58,37 @@ pub(crate) fn encode(version: u64, record: &Record) -> Vec<u8> {
 
 /// Reads what is stored. `None` if nobody of ours stored it.
 pub(crate) fn decode(held: &[u8]) -> Option<Held> {
+    let head = head(held)?;
+    let subject =
+        (head.subject != "-").then(|| Subject::from_str(head.subject)).transpose().ok()?;
+    let length = (head.length != "-").then(|| head.length.parse::<usize>()).transpose().ok()?;
+    let (user, data) = head.rest.split_at_checked(length.unwrap_or(0))?;
+    let user = std::str::from_utf8(user).ok()?;
+    let record = Record {
+        data: data.into(),
+        expires_at: head.expires_at,
+        subject,
+        user: length.map(|_| Arc::from(user)),
+    };
+    Some(Held { version: head.version, record })
+}
+
+/// Whether this is what is stored of a session that lives, in this version.
+#[cfg(feature = "redis")]
+pub(crate) fn lives(held: &[u8], version: u64, now: Timestamp) -> bool {
+    version > 0 && head(held).is_some_and(|head| head.version == version && head.expires_at > now)
+}
+
+/// The words of the line, and what comes after it.
+struct Head<'a> {
+    version: u64,
+    expires_at: Timestamp,
+    subject: &'a str,
+    length: &'a str,
+    rest: &'a [u8],
+}
+
+fn head(held: &[u8]) -> Option<Head<'_>> {
     let line = held.iter().take(LINE).position(|&byte| byte == b'\n')?;
     let rest = held.get(line + 1..)?;
     let line = std::str::from_utf8(held.get(..line)?).ok()?;
@@ -66,17 +97,9 @@ pub(crate) fn decode(held: &[u8]) -> Option<Held> {
     let [Some("wf1"), Some(version), Some(end), Some(subject), Some(length), None] = words else {
         return None;
     };
-    let subject = (subject != "-").then(|| Subject::from_str(subject)).transpose().ok()?;
-    let length = (length != "-").then(|| length.parse::<usize>()).transpose().ok()?;
-    let (user, data) = rest.split_at_checked(length.unwrap_or(0))?;
-    let user = std::str::from_utf8(user).ok()?;
-    let record = Record {
-        data: data.into(),
-        expires_at: Timestamp::from_microsecond(end.parse().ok()?).ok()?,
-        subject,
-        user: length.map(|_| Arc::from(user)),
-    };
-    Some(Held { version: version.parse().ok()?, record })
+    let version = version.parse().ok()?;
+    let expires_at = Timestamp::from_microsecond(end.parse().ok()?).ok()?;
+    Some(Head { version, expires_at, subject, length, rest })
 }
 
 #[cfg(test)]
@@ -99,6 +122,17 @@ mod tests {
             let held = encode(7, &record);
             assert_eq!(decode(&held), Some(Held { version: 7, record }));
         }
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn a_session_lives_in_its_version_until_its_end() {
+        let record = record(None);
+        let (held, end) = (encode(7, &record), record.expires_at);
+        let before = end - jiff::SignedDuration::from_micros(1);
+        assert!(lives(&held, 7, before));
+        assert!(!lives(&held, 7, end) && !lives(&held, 8, before) && !lives(b"", 7, before));
+        assert!(!lives(&encode(0, &record), 0, before), "it was ended");
     }
 
     #[test]

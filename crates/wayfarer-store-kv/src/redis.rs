@@ -1,11 +1,13 @@
 //! Sessions in Redis 6.2 or Valkey, or newer; alone, or as a cluster.
 //!
-//! Every change is one script on the server, so that nobody comes between looking and writing; `native` has our own sessions,
-//! `django` those of Django's `cache` engine, `server` talks to the one server or the many, with
-//! TLS by `tls`.
+//! Every change is one step on the server, so that nobody comes between looking and writing: a script, or for a save of a session
+//! without a user, in Valkey from 8.1 and Redis from 8.4 on, a plain `SET` with `IFEQ`, which costs the server much less.
+//! `native` has our own sessions by its `scripts`, `django` those of Django's `cache` engine, `server` talks to the one
+//! server or the many, with TLS by `tls`.
 
 mod django;
 mod native;
+mod scripts;
 mod server;
 mod tls;
 

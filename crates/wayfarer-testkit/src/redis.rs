@@ -1,6 +1,7 @@
 //! Redis and Valkey for tests: one server, or a cluster of three masters.
 
 use std::{
+    collections::BTreeMap,
     io::{BufRead, BufReader, Write},
     net::{Ipv4Addr, TcpStream},
     path::PathBuf,
@@ -117,6 +118,14 @@ impl Redis {
         Ok(Redis { server: start(Program::Redis, &[])?, certificate: None })
     }
 
+    /// A Valkey of one's own.
+    ///
+    /// # Errors
+    /// When Valkey is missing or does not start.
+    pub fn start_valkey() -> Result<Redis> {
+        Ok(Redis { server: start(Program::Valkey, &[])?, certificate: None })
+    }
+
     /// The address, such as `redis://127.0.0.1:20000`, or `rediss://localhost:20000`.
     #[must_use]
     pub fn url(&self) -> String {
@@ -145,6 +154,22 @@ impl Redis {
     /// When Redis does not answer, or answers with an error.
     pub fn command(&self, command: &str) -> Result<String> {
         ask(self.port(), command)
+    }
+
+    /// How often it has run each command since this was last asked, those of scripts too.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub fn ran(&self) -> Result<BTreeMap<String, u64>> {
+        let told = self.command("INFO commandstats")?;
+        self.command("CONFIG RESETSTAT")?;
+        let called = |line: &str| {
+            let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+            let ours = matches!(name, "info" | "config|resetstat");
+            let calls = rest.split(',').next()?.parse().ok()?;
+            (!ours).then(|| (name.to_owned(), calls))
+        };
+        Ok(told.lines().filter_map(called).collect())
     }
 
     /// Ends the server as a crash would.

@@ -4,7 +4,7 @@ use std::{
     io::{Read, Write},
     net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -16,6 +16,14 @@ use anyhow::Result;
 pub struct Wire {
     port: u16,
     trips: Arc<AtomicU64>,
+    far: Arc<Mutex<Far>>,
+}
+
+/// The end of a wire that no program sees.
+struct Far {
+    /// The port of the server.
+    server: u16,
+    open: Vec<TcpStream>,
 }
 
 impl Wire {
@@ -27,15 +35,27 @@ impl Wire {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
         let trips = Arc::new(AtomicU64::new(0));
-        let counted = trips.clone();
+        let far = Arc::new(Mutex::new(Far { server, open: Vec::new() }));
+        let (counted, ends) = (trips.clone(), far.clone());
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                if let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)) {
+                let mut far = lock(&ends);
+                if let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, far.server)) {
                     pass_on(&client, &server, &counted);
+                    far.open.push(server);
                 }
             }
         });
-        Ok(Wire { port, trips })
+        Ok(Wire { port, trips, far })
+    }
+
+    /// Breaks all connections. Those that are made from now on go to another server, as where one takes over.
+    pub fn turn_to(&self, server: u16) {
+        let mut far = lock(&self.far);
+        far.server = server;
+        for open in far.open.drain(..) {
+            let _ = open.shutdown(Shutdown::Both);
+        }
     }
 
     /// The port on 127.0.0.1 to which the program connects.
@@ -49,6 +69,10 @@ impl Wire {
     pub fn trips(&self) -> u64 {
         self.trips.load(Ordering::SeqCst)
     }
+}
+
+fn lock(far: &Mutex<Far>) -> MutexGuard<'_, Far> {
+    far.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn pass_on(client: &TcpStream, server: &TcpStream, trips: &Arc<AtomicU64>) {

@@ -3,6 +3,8 @@
 //! A value is the pickled dictionary and nothing else, so its state is the value itself, and its end is when Redis forgets
 //! it, to the millisecond. There is no room for a mark: a deleted session leaves nothing, and only the session layer, which
 //! takes no unknown key on, keeps it dead. Django beside us writes without looking.
+//!
+//! Where the server can compare a value and set another by a plain command, a save is that, and a script only if it failed.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -153,10 +155,17 @@ impl SessionStore for DjangoRedisStore {
         expected: &Version,
         now: Timestamp,
     ) -> Result<Saved, StoreError> {
-        let (now, until) = (now.as_millisecond().to_string(), millis(record));
+        let (name, until) = (self.name(key), millis(record));
+        // What has ended by our clock is for the script.
+        if ends(expected).is_some_and(|end| end > now.as_millisecond())
+            && self.server.swap("save", &name, state(expected), &record.data, &until).await?
+        {
+            return Ok(Saved::Stored(version(record)));
+        }
+        let now = now.as_millisecond().to_string();
         let arguments = [state(expected), now.as_bytes(), &record.data, until.as_bytes()];
-        let replace = &self.scripts.replace;
-        let said: String = self.server.run("save", replace, &[self.name(key)], &arguments).await?;
+        let said: String =
+            self.server.run("save", &self.scripts.replace, &[name], &arguments).await?;
         Ok(match said.as_str() {
             "stored" => Saved::Stored(version(record)),
             "conflict" => Saved::Conflict,
@@ -230,9 +239,14 @@ impl SessionStore for DjangoRedisStore {
     }
 }
 
-/// The state of a session is its value.
+/// The state of a session is its value. The hint is its end in milliseconds, which the value does not tell.
 fn version(record: &Record) -> Version {
     Version::content(record.data.clone())
+        .with_hint(record.expires_at.as_millisecond().to_le_bytes())
+}
+
+fn ends(version: &Version) -> Option<i64> {
+    version.as_hint()?.try_into().ok().map(i64::from_le_bytes)
 }
 
 /// A version that is no content is that of no session: no pickle is empty.

@@ -1,6 +1,8 @@
 //! Native sessions in Redis.
 //!
-//! A session is one value, with its version inside; see [`held`]. A user's sessions are listed by an index, a
+//! A session is one value, with its version inside; see [`held`]. A save of a session that has no user brings the value that was
+//! loaded, which the server compares by a plain command, if it knows one. Where another value lies, a script tells whether
+//! somebody has saved, only touched, or ended the session. A user's sessions are listed by an index, a
 //! sorted set of keys by their ends. The index may know too much, never too little: a session is noted there before it is
 //! written (on one server, by the same script), whoever lists looks at each session itself, and what ran out is dropped
 //! whenever somebody writes. So it does not grow, and no crash leaves a session unlisted.
@@ -9,13 +11,17 @@ use std::fmt;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use redis::{Script, Value, cmd};
+use redis::{Script, cmd};
 use wayfarer_session::{
     Capabilities, Created, Cursor, Listed, Loaded, Met, Page, Record, Rotated, Rotation, Saved,
     SessionStore, StoreError, StoreErrorKind, StoreKey, Touched, Version,
 };
 
-use super::{RedisOptions, forget_at, server::Server};
+use super::{
+    RedisOptions, forget_at,
+    scripts::{Draft, Said, Scripts, micros},
+    server::Server,
+};
 use crate::{again, held};
 
 /// Keeps sessions in Redis or Valkey, alone or as a cluster. Clones share the connection.
@@ -23,6 +29,9 @@ use crate::{again, held};
 /// What Redis cannot promise: a server that loses its last writes, by a power cut without `appendfsync always`, or by
 /// handing over to a replica that had not seen them, loses saves with them, and log-outs: a session that ended may be back.
 /// Let it not evict (`maxmemory-policy noeviction`): whose session is evicted is logged out.
+///
+/// A save of a session that has no user is one plain command in Valkey from 8.1 and in Redis from 8.4 on, and a script
+/// elsewhere. What the server can do is found out by trying.
 ///
 /// In a cluster a rotation is two steps, so that for a moment both keys are alive, and all sessions cannot be walked over.
 #[derive(Clone)]
@@ -35,67 +44,6 @@ pub struct RedisStore {
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore").field("server", &self.server).finish_non_exhaustive()
-    }
-}
-
-struct Scripts {
-    remember: Script,
-    create: Script,
-    save: Script,
-    touch: Script,
-    end: Script,
-    rotate: Script,
-}
-
-macro_rules! script {
-    ($($name:literal),+) => {
-        Script::new(concat!($(include_str!(concat!("lua/", $name))),+))
-    };
-}
-
-impl Scripts {
-    fn new() -> Scripts {
-        Scripts {
-            remember: script!("common.lua", "remember.lua"),
-            create: script!("common.lua", "create.lua"),
-            save: script!("save_at_once.lua", "common.lua", "save.lua"),
-            touch: script!("common.lua", "touch.lua"),
-            end: script!("common.lua", "end.lua"),
-            rotate: script!("common.lua", "rotate.lua"),
-        }
-    }
-}
-
-/// A new state on its way, as scripts take it.
-struct Draft<'a> {
-    key: &'a StoreKey,
-    record: &'a Record,
-    value: Vec<u8>,
-    forget_at: String,
-    now: String,
-    end: String,
-}
-
-impl<'a> Draft<'a> {
-    fn new(key: &'a StoreKey, record: &'a Record, version: u64, now: Timestamp) -> Draft<'a> {
-        Draft {
-            key,
-            record,
-            value: held::encode(version, record),
-            forget_at: forget_at(record.expires_at).to_string(),
-            now: micros(now),
-            end: micros(record.expires_at),
-        }
-    }
-
-    /// What a script takes that writes it: value, when Redis forgets it, now.
-    fn written(&self) -> [&[u8]; 3] {
-        [&self.value, self.forget_at.as_bytes(), self.now.as_bytes()]
-    }
-
-    /// What a script takes at its end that also tells an index of it: end, member.
-    fn indexed(&self) -> [&[u8]; 2] {
-        [self.end.as_bytes(), self.key.expose().as_bytes()]
     }
 }
 
@@ -222,7 +170,7 @@ impl RedisStore {
             },
         };
         if let Rotated::Stored(_) = rotated {
-            return Ok(Rotated::Stored(Version::number(next)));
+            return Ok(Rotated::Stored(version_of(next, record, draft.value)));
         }
         // No browser has seen this key: nothing needs to keep it dead.
         let _: u64 = self.server.ask("rotate", cmd("DEL").arg(&to_name)).await?;
@@ -246,37 +194,6 @@ impl RedisStore {
         let values: Vec<Option<Vec<u8>>> = self.server.ask(call, &get).await?;
         let looked = keys.into_iter().zip(values);
         looked.map(|(key, value)| Ok((key, live(call, value, now)?))).collect()
-    }
-}
-
-/// What a script says.
-#[derive(Debug, PartialEq, Eq)]
-enum Said {
-    Stored,
-    Conflict,
-    Gone,
-    Taken,
-    /// The session has this user.
-    User(String),
-}
-
-impl Said {
-    fn of(call: &'static str, value: Value) -> Result<Said, StoreError> {
-        let unreadable =
-            |why: &str| StoreError::new(StoreErrorKind::Unreadable, call, why.to_owned());
-        if let Value::Array(words) = value {
-            let word = words.into_iter().next().unwrap_or(Value::Nil);
-            let user = redis::from_redis_value(word);
-            return user.map(Said::User).map_err(|_| unreadable("a user that is not UTF-8"));
-        }
-        let word: String = redis::from_redis_value(value).unwrap_or_default();
-        match word.as_str() {
-            "stored" => Ok(Said::Stored),
-            "conflict" => Ok(Said::Conflict),
-            "gone" => Ok(Said::Gone),
-            "taken" => Ok(Said::Taken),
-            _ => Err(unreadable("Redis answers what no script of ours says")),
-        }
     }
 }
 
@@ -304,7 +221,7 @@ impl SessionStore for RedisStore {
         let name = self.name(key);
         Ok(match self.write("create", &self.scripts.create, &[&name], &draft, &[]).await? {
             Said::Taken => Created::Taken,
-            _ => Created::Stored(Version::number(1)),
+            _ => Created::Stored(version_of(1, record, draft.value)),
         })
     }
 
@@ -324,12 +241,20 @@ impl SessionStore for RedisStore {
         let version = number(expected);
         let next = version.saturating_add(1);
         let draft = Draft::new(key, record, next, now);
-        let (name, version) = (self.name(key), version.to_string());
+        let name = self.name(key);
+        // What the index of a user must be told, and what has ended, is for the script.
+        let hint = expected.as_hint().filter(|held| held::lives(held, version, now));
+        if let Some(old) = hint.filter(|_| record.user.is_none())
+            && self.server.swap("save", &name, old, &draft.value, &draft.forget_at).await?
+        {
+            return Ok(Saved::Stored(version_of(next, record, draft.value)));
+        }
+        let version = version.to_string();
         let more = [version.as_bytes()];
         Ok(match self.write("save", &self.scripts.save, &[&name], &draft, &more).await? {
             Said::Conflict => Saved::Conflict,
             Said::Gone => Saved::Gone,
-            _ => Saved::Stored(Version::number(next)),
+            _ => Saved::Stored(version_of(next, record, draft.value)),
         })
     }
 
@@ -380,7 +305,7 @@ impl SessionStore for RedisStore {
             Said::Conflict => Rotated::Conflict,
             Said::Gone => Rotated::Gone,
             Said::Taken => Rotated::Taken,
-            _ => Rotated::Stored(Version::number(next)),
+            _ => Rotated::Stored(version_of(next, record, draft.value)),
         })
     }
 
@@ -461,8 +386,18 @@ const MAX_BYTES: usize = 512 * 1024 * 1024 - 64 * 1024;
 /// How many entries of an index are looked at together.
 const CHUNK: usize = 256;
 
-fn micros(at: Timestamp) -> String {
-    at.as_microsecond().to_string()
+/// The largest value that a save brings along to be compared. It goes over the wire a second time, and somewhere between 16 and
+/// 32 KiB costs the server more than a script.
+const MAX_SWAPPED: usize = 8 * 1024;
+
+/// The version of what lies there as `value`, with that as its hint where a save may be one plain command.
+fn version_of(number: u64, record: &Record, value: Vec<u8>) -> Version {
+    let version = Version::number(number);
+    if record.user.is_none() && value.len() <= MAX_SWAPPED {
+        version.with_hint(value)
+    } else {
+        version
+    }
 }
 
 /// A version that is no number is that of no session.
@@ -481,8 +416,11 @@ fn live(
         let why = "what lies under the key of a session is none of this store's";
         StoreError::new(StoreErrorKind::Unreadable, call, why)
     })?;
-    let (is_live, version) = (held.is_live(now), Version::number(held.version));
-    Ok(is_live.then_some(Loaded { record: held.record, version }))
+    if !held.is_live(now) {
+        return Ok(None);
+    }
+    let version = version_of(held.version, &held.record, value);
+    Ok(Some(Loaded { record: held.record, version }))
 }
 
 /// A pattern that is met by this text alone.

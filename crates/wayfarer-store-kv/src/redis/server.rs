@@ -2,7 +2,13 @@
 //!
 //! No type of the client library leaves this folder.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use redis::{
     Cmd, FromRedisValue, RedisError, Script, ServerErrorKind, aio::ConnectionManager, cmd,
@@ -16,7 +22,9 @@ use super::{RedisOptions, tls};
 pub(super) struct Server {
     link: Link,
     /// The server, as errors name it.
-    at: std::sync::Arc<str>,
+    at: Arc<str>,
+    /// Whether it compares and sets by a plain command, as far as is known; see [`Server::swap`].
+    swaps: Arc<AtomicBool>,
 }
 
 #[derive(Clone)]
@@ -43,7 +51,7 @@ impl Server {
             .set_number_of_retries(1);
         let manager = client.get_connection_manager_with_config(config).await;
         let link = Link::One(manager.map_err(|error| trouble("open", &at, error))?);
-        Ok(Server { link, at: at.into() })
+        Ok(Server::on(link, at))
     }
 
     /// Connects to a cluster, of which these are some nodes.
@@ -60,7 +68,11 @@ impl Server {
             .build()
             .map_err(wrong)?;
         let link = Link::Many(client.get_async_connection().await.map_err(wrong)?);
-        Ok(Server { link, at: at.into() })
+        Ok(Server::on(link, at))
+    }
+
+    fn on(link: Link, at: String) -> Server {
+        Server { link, at: at.into(), swaps: Arc::new(AtomicBool::new(true)) }
     }
 
     /// Whether keys lie on several servers, so that a script may have one key alone.
@@ -75,6 +87,34 @@ impl Server {
         command: &Cmd,
     ) -> Result<T, StoreError> {
         self.query(command).await.map_err(|error| trouble(call, &self.at, error))
+    }
+
+    /// Sets a value if `old` lies there, by one plain command, and says whether it did. If it did not, nothing was changed, and a
+    /// script must tell why: something else lies there, or the server does not know the command. Valkey knows it from 8.1 on,
+    /// Redis from 8.4.
+    ///
+    /// Nobody is asked for a version: a server that is too old calls it a syntax error. From then on it is not tried again, since
+    /// the nodes of a cluster, and those that take over from each other, may differ.
+    pub(super) async fn swap(
+        &self,
+        call: &'static str,
+        name: &str,
+        old: &[u8],
+        new: &[u8],
+        forget_at: &str,
+    ) -> Result<bool, StoreError> {
+        if !self.swaps.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let mut set = cmd("SET");
+        set.arg(name).arg(new).arg("PXAT").arg(forget_at).arg("IFEQ").arg(old);
+        match self.query::<Option<String>>(&set).await {
+            Err(error) if error.kind() == ServerErrorKind::ResponseError.into() => {
+                self.swaps.store(false, Ordering::Relaxed);
+                Ok(false)
+            }
+            answer => Ok(answer.map_err(|error| trouble(call, &self.at, error))?.is_some()),
+        }
     }
 
     /// Runs a script, and sends its text only to a server that does not know it yet.

@@ -1,10 +1,11 @@
 //! What the tests of every server begin with.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use wayfarer_session::{
-    CookieKeys, Record, SessionManager, SessionStore, StoreKey, SystemRandom, django::PickleCodec,
+    CookieKeys, Created, Record, Saved, SessionManager, SessionStore, StoreKey, SystemRandom,
+    Version, django::PickleCodec,
 };
 
 /// Many saves of one session take their time on a busy machine.
@@ -26,6 +27,38 @@ pub(crate) fn django(store: impl SessionStore) -> SessionManager {
 pub(crate) fn record(text: &str, now: Timestamp) -> Record {
     let expires_at = now + SignedDuration::from_hours(1);
     Record { data: text.as_bytes().into(), expires_at, subject: None, user: None }
+}
+
+pub(crate) async fn created(
+    store: &impl SessionStore,
+    key: &StoreKey,
+    record: &Record,
+    now: Timestamp,
+) -> Version {
+    match store.create(key, record, now).await.unwrap() {
+        Created::Stored(version) => Ok(version),
+        other => Err(other),
+    }
+    .unwrap()
+}
+
+pub(crate) async fn saved(
+    store: &impl SessionStore,
+    key: &StoreKey,
+    record: &Record,
+    expected: &Version,
+    now: Timestamp,
+) -> Version {
+    match store.save(key, record, expected, now).await.unwrap() {
+        Saved::Stored(version) => Ok(version),
+        other => Err(other),
+    }
+    .unwrap()
+}
+
+/// What `Redis::ran` says of these.
+pub(crate) fn commands(calls: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    calls.iter().map(|&(name, calls)| (name.to_owned(), calls)).collect()
 }
 
 pub(crate) fn key() -> StoreKey {

@@ -5,12 +5,15 @@ mod real {
 
     use jiff::{SignedDuration, Timestamp};
     use wayfarer_session::{
-        Created, Record, Saved, SessionStore, StoreErrorKind, StoreKey, conformance,
+        Met, Record, Rotated, Rotation, Saved, SessionStore, StoreErrorKind, StoreKey, Touched,
+        Version, conformance,
     };
     use wayfarer_store_kv::{RedisOptions, RedisStore};
     use wayfarer_testkit::{Redis, RedisCluster, Wire, sessions};
 
-    use crate::common::{key, native, now, prefix, record};
+    use crate::common::{commands, created, key, native, now, prefix, record, saved};
+
+    const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
     fn options() -> RedisOptions {
         let mut options = RedisOptions::default();
@@ -89,18 +92,120 @@ mod real {
         let store = RedisStore::open(&url, options()).await.unwrap();
         let (key, now) = (key(), now());
         let record = Record { user: Some("ada".into()), ..record("1", now) };
-        let Created::Stored(first) = store.create(&key, &record, now).await.unwrap() else {
-            panic!("the key is taken");
-        };
+        let first = created(&store, &key, &record, now).await;
         // The first save brings the script.
-        let Saved::Stored(second) = store.save(&key, &record, &first, now).await.unwrap() else {
-            panic!("not saved");
-        };
+        let second = saved(&store, &key, &record, &first, now).await;
         let before = wire.trips();
         store.load(&key, now).await.unwrap().unwrap();
         assert_eq!(wire.trips() - before, 1, "a read");
         let _ = store.save(&key, &record, &second, now).await.unwrap();
         assert_eq!(wire.trips() - before, 2, "and a save");
+    }
+
+    /// Valkey compares and sets by itself. A user's index, and a value that is long to send twice, are for scripts.
+    #[tokio::test]
+    async fn a_save_of_nobodys_session_is_one_plain_command_in_valkey() {
+        let server = Redis::start_valkey().unwrap();
+        let wire = Wire::to(server.port()).unwrap();
+        let url = format!("redis://127.0.0.1:{}", wire.port());
+        let options = options();
+        let prefix = options.prefix.clone().unwrap();
+        let store = RedisStore::open(&url, options).await.unwrap();
+        let (key, now) = (key(), now());
+        let first = created(&store, &key, &record("1", now), now).await;
+        server.ran().unwrap();
+        let before = wire.trips();
+        let second = saved(&store, &key, &record("2", now), &first, now).await;
+        let third = saved(&store, &key, &record("3", now), &second, now).await;
+        assert_eq!(third, Version::number(3));
+        let loaded = store.load(&key, now).await.unwrap().unwrap();
+        assert_eq!((&*loaded.record.data, &loaded.version), (&b"3"[..], &third));
+        let fourth = saved(&store, &key, &record("4", now), &loaded.version, now).await;
+        assert_eq!(wire.trips() - before, 4, "one each");
+        assert_eq!(server.ran().unwrap(), commands(&[("get", 1), ("set", 3)]));
+        let forgotten = server.command(&format!("PEXPIRETIME {prefix}s:{}", key.expose())).unwrap();
+        let minute_after = record("4", now).expires_at.as_millisecond() + 60_000;
+        assert_eq!(forgotten, minute_after.to_string());
+        let to = StoreKey::new(format!("{}-2", key.expose()));
+        let rotation = Rotation {
+            from: &key,
+            to: &to,
+            record: &record("5", now),
+            left: None,
+            expected: &fourth,
+        };
+        let Rotated::Stored(fifth) = store.rotate(&rotation, now).await.unwrap() else {
+            panic!("not rotated");
+        };
+        server.ran().unwrap();
+        let long = record(&"x".repeat(10_000), now);
+        let sixth = saved(&store, &to, &long, &fifth, now).await;
+        assert_eq!(server.ran().unwrap(), commands(&[("set", 1)]), "upon a rotation");
+        let seventh = saved(&store, &to, &record("7", now), &sixth, now).await;
+        assert!(server.ran().unwrap().contains_key("evalsha"), "upon a long one");
+        let ada = Record { user: Some("ada".into()), ..record("8", now) };
+        saved(&store, &to, &ada, &seventh, now).await;
+        assert!(server.ran().unwrap().contains_key("evalsha"), "with a user");
+    }
+
+    #[tokio::test]
+    async fn a_save_of_nobodys_session_is_one_script_in_redis() {
+        let server = Redis::start().unwrap();
+        let store = on(&server).await;
+        let (key, now) = (key(), now());
+        let first = created(&store, &key, &record("1", now), now).await;
+        // It learns that the server is too old, and brings the script.
+        let second = saved(&store, &key, &record("2", now), &first, now).await;
+        let loaded = store.load(&key, now).await.unwrap().unwrap();
+        assert_eq!((&*loaded.record.data, &loaded.version), (&b"2"[..], &second));
+        server.ran().unwrap();
+        let third = saved(&store.clone(), &key, &record("3", now), &second, now).await;
+        let script = commands(&[("evalsha", 1), ("getrange", 1), ("set", 1)]);
+        assert_eq!((server.ran().unwrap(), third), (script, Version::number(3)));
+    }
+
+    #[tokio::test]
+    async fn a_save_upon_a_touch_an_end_or_another_save_is_told_apart() {
+        are_told_apart(on(Redis::shared().unwrap()).await).await;
+        are_told_apart(on(Redis::shared_valkey().unwrap()).await).await;
+        are_told_apart(across(RedisCluster::shared_valkey().unwrap()).await).await;
+    }
+
+    async fn are_told_apart(store: RedisStore) {
+        let (key, now) = (key(), now());
+        let (one, two) = (record("1", now), record("2", now));
+        created(&store, &key, &one, now).await;
+        let seen = store.load(&key, now).await.unwrap().unwrap();
+        let (end, later) = (seen.record.expires_at, seen.record.expires_at + HOUR);
+        assert_eq!(store.touch(&key, end, later, now).await.unwrap(), Touched::Moved);
+        let second = saved(&store, &key, &two, &seen.version, now).await;
+        let late = store.save(&key, &one, &seen.version, now).await.unwrap();
+        assert_eq!(late, Saved::Conflict, "somebody has saved");
+        let after = store.save(&key, &one, &second, end).await.unwrap();
+        assert_eq!(after, Saved::Gone, "it ran out, and Redis has it still");
+        let loaded = store.load(&key, now).await.unwrap().unwrap();
+        assert_eq!((&*loaded.record.data, &loaded.version), (&b"2"[..], &second));
+        assert_eq!(store.delete(&key, now).await.unwrap(), Met::Live);
+        let late = store.save(&key, &one, &second, now).await.unwrap();
+        assert_eq!(late, Saved::Gone, "it was ended");
+        assert!(store.load(&key, now).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn an_older_server_that_takes_over_saves_too() {
+        let wire = Wire::to(Redis::shared_valkey().unwrap().port()).unwrap();
+        let url = format!("redis://127.0.0.1:{}", wire.port());
+        let store = RedisStore::open(&url, options()).await.unwrap();
+        let (key, now) = (key(), now());
+        let first = created(&store, &key, &record("1", now), now).await;
+        saved(&store, &key, &record("2", now), &first, now).await;
+        wire.turn_to(Redis::shared().unwrap().port());
+        assert!(store.load(&key, now).await.unwrap().is_none(), "the other has nothing");
+        let first = created(&store, &key, &record("1", now), now).await;
+        let second = saved(&store, &key, &record("2", now), &first, now).await;
+        let before = wire.trips();
+        saved(&store, &key, &record("3", now), &second, now).await;
+        assert_eq!(wire.trips() - before, 1, "it is not tried again");
     }
 
     /// As Spring's did: entries of sessions that nobody ended stayed for ever.
@@ -167,17 +272,21 @@ mod real {
         let (key, now) = (key(), now());
         let name = format!("{}s:{}", options.prefix.as_deref().unwrap(), key.expose());
         let store = RedisStore::open(&server.url(), options).await.unwrap();
-        server.command(&format!("SET {name} nonsense")).unwrap();
-        let version = wayfarer_session::Version::number(1);
-        for error in [
-            store.load(&key, now).await.unwrap_err(),
-            store.save(&key, &record("1", now), &version, now).await.unwrap_err(),
-            store.touch(&key, now, now, now).await.unwrap_err(),
-            store.delete(&key, now).await.unwrap_err(),
-        ] {
-            assert_eq!(error.kind(), StoreErrorKind::Unreadable, "{error}");
+        let version = created(&store, &key, &record("1", now), now).await;
+        for (set, get) in [("SET", "GET"), ("RPUSH", "LPOP")] {
+            server.command(&format!("DEL {name}")).unwrap();
+            server.command(&format!("{set} {name} nonsense")).unwrap();
+            for error in [
+                store.load(&key, now).await.unwrap_err(),
+                store.save(&key, &record("1", now), &version, now).await.unwrap_err(),
+                store.save(&key, &record("1", now), &Version::number(1), now).await.unwrap_err(),
+                store.touch(&key, now, now, now).await.unwrap_err(),
+                store.delete(&key, now).await.unwrap_err(),
+            ] {
+                assert_eq!(error.kind(), StoreErrorKind::Unreadable, "{set}: {error}");
+            }
+            assert_eq!(server.command(&format!("{get} {name}")).unwrap(), "nonsense");
         }
-        assert_eq!(server.command(&format!("GET {name}")).unwrap(), "nonsense");
     }
 
     #[tokio::test]

@@ -3,7 +3,8 @@
 mod real {
     use std::time::Duration;
 
-    use wayfarer_session::conformance;
+    use jiff::SignedDuration;
+    use wayfarer_session::{Met, Saved, SessionStore, Touched, Version, conformance};
     use wayfarer_store_kv::{DjangoRedisStore, RedisOptions};
     use wayfarer_testkit::{
         Redis,
@@ -11,7 +12,9 @@ mod real {
         sessions,
     };
 
-    use crate::common::{django, prefix};
+    use crate::common::{commands, created, django, key, now, prefix, record, saved};
+
+    const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
     async fn open(server: &Redis, prefix: &str) -> DjangoRedisStore {
         let mut options = RedisOptions::default();
@@ -47,6 +50,58 @@ mod real {
     #[tokio::test]
     async fn every_law_is_kept_in_valkey() {
         keeps_every_law("DjangoRedisStore, Valkey", Redis::shared_valkey().unwrap()).await;
+    }
+
+    #[tokio::test]
+    async fn a_save_is_one_plain_command_in_valkey_and_one_script_in_redis() {
+        let script = [("evalsha", 1), ("get", 1), ("pexpiretime", 1), ("set", 1)];
+        for (server, save) in [
+            (Redis::start_valkey().unwrap(), &[("set", 1)][..]),
+            (Redis::start().unwrap(), &script[..]),
+        ] {
+            let prefix = prefix();
+            let store = open(&server, &prefix).await;
+            let (key, now) = (key(), now());
+            let first = created(&store, &key, &record("1", now), now).await;
+            // The first save learns what the server knows, and brings the script.
+            let second = saved(&store, &key, &record("2", now), &first, now).await;
+            server.ran().unwrap();
+            let third = saved(&store, &key, &record("3", now), &second, now).await;
+            assert_eq!((server.ran().unwrap(), third), (commands(save), Version::content(*b"3")));
+            let loaded = store.load(&key, now).await.unwrap().unwrap();
+            assert_eq!(&*loaded.record.data, b"3");
+            server.ran().unwrap();
+            saved(&store, &key, &record("4", now), &loaded.version, now).await;
+            assert_eq!(server.ran().unwrap(), commands(save), "upon what was loaded");
+            let end = record("4", now).expires_at.as_millisecond();
+            let name = format!("{prefix}:1:django.contrib.sessions.cache{}", key.expose());
+            let forgotten = server.command(&format!("PEXPIRETIME {name}")).unwrap();
+            assert_eq!(forgotten, end.to_string(), "exactly at the end, as Django has it");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_save_upon_a_touch_an_end_or_another_save_is_told_apart() {
+        for server in [Redis::shared().unwrap(), Redis::shared_valkey().unwrap()] {
+            let store = open(server, &prefix()).await;
+            let (key, now) = (key(), now());
+            let (one, two) = (record("1", now), record("2", now));
+            created(&store, &key, &one, now).await;
+            let seen = store.load(&key, now).await.unwrap().unwrap();
+            let (end, later) = (seen.record.expires_at, seen.record.expires_at + HOUR);
+            assert_eq!(store.touch(&key, end, later, now).await.unwrap(), Touched::Moved);
+            let second = saved(&store, &key, &two, &seen.version, now).await;
+            let late = store.save(&key, &one, &seen.version, now).await.unwrap();
+            assert_eq!(late, Saved::Conflict, "somebody has saved");
+            let after = store.save(&key, &one, &second, end).await.unwrap();
+            assert_eq!(after, Saved::Gone, "it ran out, and Redis has it still");
+            let loaded = store.load(&key, now).await.unwrap().unwrap();
+            assert_eq!((&*loaded.record.data, &loaded.version), (&b"2"[..], &second));
+            assert_eq!(store.delete(&key, now).await.unwrap(), Met::Live);
+            let late = store.save(&key, &one, &second, now).await.unwrap();
+            assert_eq!(late, Saved::Gone, "it was ended");
+            assert!(store.load(&key, now).await.unwrap().is_none());
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]
