@@ -75,18 +75,21 @@ pub(crate) enum Store {
     Postgres,
     /// In a Redis server on this machine.
     Redis,
+    /// In a Valkey server on this machine, which can compare and set by one plain command.
+    Valkey,
     /// In a signed cookie.
     Cookie,
 }
 
 impl Store {
     /// Every store.
-    pub(crate) const ALL: [Store; 6] = [
+    pub(crate) const ALL: [Store; 7] = [
         Store::Memory,
         Store::SqliteFull,
         Store::SqliteNormal,
         Store::Postgres,
         Store::Redis,
+        Store::Valkey,
         Store::Cookie,
     ];
 
@@ -98,6 +101,7 @@ impl Store {
             Store::SqliteNormal => "sqlite, normal",
             Store::Postgres => "postgresql",
             Store::Redis => "redis",
+            Store::Valkey => "valkey",
             Store::Cookie => "signed cookie",
         }
     }

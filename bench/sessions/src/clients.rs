@@ -1,4 +1,4 @@
-//! The clients of PostgreSQL and Redis without sessions: the same commands on the same servers, and nothing else.
+//! The clients of PostgreSQL, Redis and Valkey without sessions: the same commands on the same servers, and nothing else.
 
 use std::sync::Arc;
 
@@ -19,15 +19,24 @@ use crate::{
 /// How PostgreSQL runs, for everybody.
 pub(crate) const POSTGRES: &str = "PostgreSQL on loopback, fsync=off, pool of 10";
 
-/// How Redis runs, for everybody.
-pub(crate) const REDIS: &str = "Redis on loopback, appendonly, appendfsync=no";
+/// Redis or Valkey, and how it runs, for everybody.
+pub(crate) fn redis_on(store: Store) -> Result<(&'static Redis, &'static str)> {
+    Ok(if store == Store::Valkey {
+        (Redis::shared_valkey()?, "Valkey on loopback, appendonly, appendfsync=no")
+    } else {
+        (Redis::shared()?, "Redis on loopback, appendonly, appendfsync=no")
+    })
+}
 
 /// The bare client of this store, where it is a server.
 pub(crate) fn on(store: Store) -> Result<Option<Box<dyn Contender>>> {
     let runtime = runtime()?;
     let (system, set_up, router) = match store {
         Store::Postgres => ("bare sqlx", POSTGRES, runtime.block_on(postgres())?),
-        Store::Redis => ("bare redis", REDIS, runtime.block_on(redis_routes())?),
+        Store::Redis | Store::Valkey => {
+            let (server, set_up) = redis_on(store)?;
+            ("bare redis", set_up, runtime.block_on(redis_routes(store, server))?)
+        }
         _ => return Ok(None),
     };
     let about = (system, Some(store), set_up.to_owned());
@@ -83,18 +92,23 @@ async fn write_postgres(pool: PgPool) -> Answer {
     done(sqlx::query(update).bind(payload()).bind(KEY).bind(0_i64).execute(&pool).await)
 }
 
-async fn redis_routes() -> Result<Router> {
-    let client = redis::Client::open(Redis::shared()?.url())?;
+async fn redis_routes(store: Store, server: &Redis) -> Result<Router> {
+    let client = redis::Client::open(server.url())?;
     let link = client.get_connection_manager().await?;
     let save = "if redis.call('GETRANGE', KEYS[1], 0, 127) == '' then return 'gone' end
         redis.call('SET', KEYS[1], ARGV[1], 'PX', 1000000) return 'stored'";
     let save = Arc::new(Script::new(save));
     let (reader, writer) = (link.clone(), link.clone());
+    let write = if store == Store::Valkey {
+        get(move || swap_valkey(writer.clone()))
+    } else {
+        get(move || write_redis(writer.clone(), save.clone()))
+    };
     Ok(Router::new()
         .route("/seed", get(move || seed_redis(link.clone())))
         .route("/untouched", get(async || "ok"))
         .route("/read", get(move || read_redis(reader.clone())))
-        .route("/write", get(move || write_redis(writer.clone(), save.clone()))))
+        .route("/write", write))
 }
 
 async fn seed_redis(mut link: ConnectionManager) -> Result<Seeded, String> {
@@ -111,5 +125,15 @@ async fn read_redis(mut link: ConnectionManager) -> Answer {
 async fn write_redis(mut link: ConnectionManager, save: Arc<Script>) -> Answer {
     read_redis(link.clone()).await?;
     let said: Result<String, _> = save.key(KEY).arg(payload()).invoke_async(&mut link).await;
+    done(said)
+}
+
+/// Writes where nobody else has since the read. The end is in the next century.
+async fn swap_valkey(mut link: ConnectionManager) -> Answer {
+    let old: Result<Vec<u8>, _> = cmd("GET").arg(KEY).query_async(&mut link).await;
+    let old = old.map_err(|error| error.to_string())?;
+    let mut set = cmd("SET");
+    set.arg(KEY).arg(payload()).arg("PXAT").arg(4_102_444_800_000_i64).arg("IFEQ").arg(old);
+    let said: Result<String, _> = set.query_async(&mut link).await;
     done(said)
 }

@@ -18,7 +18,7 @@ use wayfarer::{
         SqliteOptions, SqliteStore,
     },
 };
-use wayfarer_testkit::{Postgres, Redis};
+use wayfarer_testkit::Postgres;
 
 use crate::{
     axum_app::{AxumApp, runtime},
@@ -55,10 +55,11 @@ fn layer(store: Store, folder: &Path, runtime: &Runtime) -> Result<(SessionLayer
                 runtime.block_on(PostgresStore::open(&database, PoolOptions::default()))?;
             (SessionLayer::builder(opened), clients::POSTGRES.to_owned())
         }
-        Store::Redis => {
-            let url = Redis::shared()?.url();
+        Store::Redis | Store::Valkey => {
+            let (server, set_up) = clients::redis_on(store)?;
+            let url = server.url();
             let opened = runtime.block_on(RedisStore::open(&url, RedisOptions::default()))?;
-            (SessionLayer::builder(opened), clients::REDIS.to_owned())
+            (SessionLayer::builder(opened), set_up.to_owned())
         }
         Store::Cookie => {
             let layer = SessionLayer::in_cookies(CookieSessions::signed());

@@ -11,7 +11,7 @@ use tower_sessions_sqlx_store::sqlx::{
         SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
     },
 };
-use wayfarer_testkit::{Postgres, Redis};
+use wayfarer_testkit::Postgres;
 
 use crate::{
     axum_app::{AxumApp, runtime},
@@ -50,15 +50,16 @@ pub(crate) fn on(store: Store, folder: &Path) -> Result<Option<Box<dyn Contender
             let set_up = clients::POSTGRES.to_owned();
             ("tower-sessions 0.14", for_sqlx::routes_over(kept, stage.clone()), set_up)
         }
-        Store::Redis => {
+        Store::Redis | Store::Valkey => {
+            let (server, set_up) = clients::redis_on(store)?;
             let pool = runtime.block_on(async {
-                let config = Config::from_url(&Redis::shared()?.url())?;
+                let config = Config::from_url(&server.url())?;
                 let pool = Pool::new(config, None, None, None, 6)?;
                 pool.init().await?;
                 anyhow::Ok(pool)
             })?;
             let kept = tower_sessions_redis_store::RedisStore::new(pool);
-            let set_up = format!("{}, pool of 6", clients::REDIS);
+            let set_up = format!("{set_up}, pool of 6");
             ("tower-sessions 0.14", for_sqlx::routes_over(kept, stage.clone()), set_up)
         }
         // It has no sessions in cookies; this is the nearest.

@@ -76,7 +76,7 @@ fn engine(store: Store) -> Option<&'static str> {
         Store::Memory => Some("cache"),
         Store::SqliteFull | Store::SqliteNormal => Some("db"),
         Store::Cookie => Some("signed_cookies"),
-        Store::Postgres | Store::Redis => None,
+        Store::Postgres | Store::Redis | Store::Valkey => None,
     }
 }
 
