@@ -19,7 +19,7 @@ mod redis;
 #[cfg(feature = "memcached")]
 pub use memcached::{DjangoMemcachedStore, MemcachedOptions, MemcachedStore};
 #[cfg(feature = "redis")]
-pub use redis::{DjangoRedisStore, RedisOptions, RedisStore};
+pub use redis::{DjangoRedisStore, RedisIdentity, RedisOptions, RedisStore};
 
 use wayfarer_session::{StoreError, StoreErrorKind};
 

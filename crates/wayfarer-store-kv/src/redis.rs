@@ -11,7 +11,7 @@ mod scripts;
 mod server;
 mod tls;
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 
@@ -29,11 +29,41 @@ pub struct RedisOptions {
     /// The certificates, in PEM, of the authorities that may vouch for a server at a `rediss://` address, and of no others. The
     /// default, `None`, is the system's authorities, or those of the file that the environment variable `SSL_CERT_FILE` names.
     pub ca_pem: Option<String>,
+    /// Who we are, for a server at a `rediss://` address that wants to see a certificate (`tls-auth-clients yes`). The default is
+    /// `None`.
+    pub identity: Option<RedisIdentity>,
+}
+
+/// A certificate of one's own, for servers that let nobody in without one. `Debug` shows nothing of it.
+#[derive(Clone)]
+pub struct RedisIdentity {
+    certificate_pem: String,
+    key_pem: String,
+}
+
+impl RedisIdentity {
+    /// The certificate, with those that lead to its authority if there are any, and its key: the texts of PEM files, not their
+    /// names. The key must not be encrypted.
+    #[must_use]
+    pub fn new(certificate_pem: impl Into<String>, key_pem: impl Into<String>) -> RedisIdentity {
+        RedisIdentity { certificate_pem: certificate_pem.into(), key_pem: key_pem.into() }
+    }
+}
+
+impl fmt::Debug for RedisIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RedisIdentity(…)")
+    }
 }
 
 impl Default for RedisOptions {
     fn default() -> RedisOptions {
-        RedisOptions { prefix: None, patience: Duration::from_secs(5), ca_pem: None }
+        RedisOptions {
+            prefix: None,
+            patience: Duration::from_secs(5),
+            ca_pem: None,
+            identity: None,
+        }
     }
 }
 

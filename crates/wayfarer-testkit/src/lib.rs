@@ -35,4 +35,5 @@ pub use memcached::Memcached;
 pub use postgres::Postgres;
 pub use python::python;
 pub use redis::{Redis, RedisCluster};
+pub use tls::Identity;
 pub use wire::Wire;

@@ -16,7 +16,7 @@ use crate::{
     python,
     server::{Kind, Place, Ports, Server, find},
     shared::Shared,
-    tls::{Certificate, authority},
+    tls::{Certificate, Identity, authority, identity},
 };
 
 static SHARED: [Shared<Redis>; 2] = [const { Shared::new() }; 2];
@@ -99,15 +99,25 @@ impl Redis {
     /// # Errors
     /// When Redis is missing or does not start.
     pub fn shared_with_tls() -> Result<&'static Redis> {
-        SHARED_WITH_TLS.get(|| {
-            let place = Place::new()?;
-            let certificate = Certificate::new(&place)?;
-            let tls = tls_on(place.port(), &certificate);
-            let mut settings = vec!["--port", "0"];
-            settings.extend(tls.iter().map(String::as_str));
-            let server = start_in(place, Program::Redis, &settings)?;
-            Ok(Redis { server, certificate: Some(certificate) })
-        })
+        SHARED_WITH_TLS.get(|| Redis::with_tls(Clients::Anybody))
+    }
+
+    /// A Redis of one's own that speaks TLS and nothing else, and with nobody who does not show a certificate.
+    ///
+    /// # Errors
+    /// When Redis is missing or does not start.
+    pub fn start_for_certified() -> Result<Redis> {
+        Redis::with_tls(Clients::Certified)
+    }
+
+    fn with_tls(clients: Clients) -> Result<Redis> {
+        let place = Place::new()?;
+        let certificate = Certificate::new(&place)?;
+        let tls = tls_on(place.port(), &certificate, clients);
+        let mut settings = vec!["--port", "0"];
+        settings.extend(tls.iter().map(String::as_str));
+        let server = start_in(place, Program::Redis, &settings)?;
+        Ok(Redis { server, certificate: Some(certificate) })
     }
 
     /// A Redis of one's own, to be killed or emptied.
@@ -140,6 +150,14 @@ impl Redis {
     /// When the server does not speak TLS.
     pub fn authority(&self) -> Result<PathBuf> {
         authority(self.certificate.as_ref())
+    }
+
+    /// A certificate that its authority signed for a client.
+    ///
+    /// # Errors
+    /// When there is no TLS.
+    pub fn identity(&self) -> Result<Identity> {
+        identity(self.certificate.as_ref())
     }
 
     /// The port on 127.0.0.1.
@@ -218,7 +236,7 @@ impl RedisCluster {
     }
 
     fn of(program: Program) -> Result<&'static RedisCluster> {
-        SHARED_CLUSTER[program as usize].get(|| RedisCluster::start_nodes(program, Vec::new()))
+        SHARED_CLUSTER[program as usize].get(|| RedisCluster::start_nodes(program, None))
     }
 
     /// The Redis cluster of this test program whose nodes speak TLS, to each other too.
@@ -226,10 +244,16 @@ impl RedisCluster {
     /// # Errors
     /// When Redis is missing or does not start.
     pub fn shared_with_tls() -> Result<&'static RedisCluster> {
-        SHARED_CLUSTER_WITH_TLS.get(|| {
-            let doors = SLOTS.iter().map(|_| Ports::lease()).collect::<Result<_>>()?;
-            RedisCluster::start_nodes(Program::Redis, doors)
-        })
+        SHARED_CLUSTER_WITH_TLS
+            .get(|| RedisCluster::start_nodes(Program::Redis, Some(Clients::Anybody)))
+    }
+
+    /// The same of one's own, whose nodes speak with nobody who does not show a certificate.
+    ///
+    /// # Errors
+    /// When Redis is missing or does not start.
+    pub fn start_for_certified() -> Result<RedisCluster> {
+        RedisCluster::start_nodes(Program::Redis, Some(Clients::Certified))
     }
 
     /// A Redis cluster of one's own, to be killed in part.
@@ -237,10 +261,12 @@ impl RedisCluster {
     /// # Errors
     /// When Redis is missing or does not start.
     pub fn start() -> Result<RedisCluster> {
-        RedisCluster::start_nodes(Program::Redis, Vec::new())
+        RedisCluster::start_nodes(Program::Redis, None)
     }
 
-    fn start_nodes(program: Program, doors: Vec<Ports>) -> Result<RedisCluster> {
+    fn start_nodes(program: Program, with_tls: Option<Clients>) -> Result<RedisCluster> {
+        let doors = SLOTS.iter().filter(|_| with_tls.is_some()).map(|_| Ports::lease());
+        let doors = doors.collect::<Result<_>>()?;
         let mut cluster = RedisCluster { nodes: Vec::new(), doors, certificate: None };
         for number in 0..SLOTS.len() {
             let place = Place::new()?;
@@ -248,8 +274,9 @@ impl RedisCluster {
                 cluster.certificate = Some(Certificate::new(&place)?);
             }
             let mut settings = vec!["--cluster-enabled", "yes", "--cluster-node-timeout", "5000"];
-            let door = cluster.doors.get(number).zip(cluster.certificate.as_ref());
-            let tls = door.map(|(door, certificate)| tls_on(door.first(), certificate));
+            let door = cluster.doors.get(number).zip(cluster.certificate.as_ref()).zip(with_tls);
+            let tls = door
+                .map(|((door, certificate), clients)| tls_on(door.first(), certificate, clients));
             if let Some(tls) = &tls {
                 settings.extend(tls.iter().map(String::as_str));
                 settings.extend(["--tls-cluster", "yes"]);
@@ -309,6 +336,14 @@ impl RedisCluster {
         authority(self.certificate.as_ref())
     }
 
+    /// A certificate that its authority signed for a client.
+    ///
+    /// # Errors
+    /// When there is no TLS.
+    pub fn identity(&self) -> Result<Identity> {
+        identity(self.certificate.as_ref())
+    }
+
     /// Ends one node as a crash would.
     ///
     /// # Errors
@@ -327,15 +362,24 @@ impl RedisCluster {
     }
 }
 
+/// With whom a server speaks TLS.
+#[derive(Clone, Copy)]
+enum Clients {
+    Anybody,
+    /// With those who show a certificate of its authority.
+    Certified,
+}
+
 /// The settings by which a server speaks TLS on a port.
-fn tls_on(port: u16, certificate: &Certificate) -> Vec<String> {
+fn tls_on(port: u16, certificate: &Certificate, clients: Clients) -> Vec<String> {
     let port = port.to_string();
+    let asks = if matches!(clients, Clients::Certified) { "yes" } else { "no" };
     let settings = [
         ["--tls-port", &port],
         ["--tls-cert-file", &certificate.certificate],
         ["--tls-key-file", &certificate.key],
         ["--tls-ca-cert-file", &certificate.authority],
-        ["--tls-auth-clients", "no"],
+        ["--tls-auth-clients", asks],
     ];
     settings.as_flattened().iter().map(|&word| word.to_owned()).collect()
 }

@@ -21,6 +21,8 @@ keyUsage = critical, keyCertSign
 [server]
 basicConstraints = critical, CA:FALSE
 subjectAltName = DNS:localhost
+[client]
+basicConstraints = critical, CA:FALSE
 ";
 
 /// The files of a server of its own authority.
@@ -29,10 +31,20 @@ pub(crate) struct Certificate {
     pub(crate) authority: String,
     pub(crate) certificate: String,
     pub(crate) key: String,
+    pub(crate) client: Identity,
+}
+
+/// The files by which a program says who it is, of the authority of a server that wants to know.
+#[derive(Clone)]
+pub struct Identity {
+    /// Its certificate, in PEM.
+    pub certificate: PathBuf,
+    /// The key to it, in PEM.
+    pub key: PathBuf,
 }
 
 impl Certificate {
-    /// A new authority, and a server's certificate that it signed.
+    /// A new authority, and the certificates of a server and of its clients that it signed.
     pub(crate) fn new(place: &Place) -> Result<Certificate> {
         let at = |name: &str| Ok::<_, anyhow::Error>(format!("{}/{name}", place.text()?));
         let config = at("openssl.conf")?;
@@ -50,8 +62,15 @@ impl Certificate {
         };
         let (authority, signs) = make("authority", &[])?;
         let (certificate, key) = make("server", &["-CA", &authority, "-CAkey", &signs])?;
-        Ok(Certificate { authority, certificate, key })
+        let (of_client, its_key) = make("client", &["-CA", &authority, "-CAkey", &signs])?;
+        let client = Identity { certificate: of_client.into(), key: its_key.into() };
+        Ok(Certificate { authority, certificate, key, client })
     }
+}
+
+/// What the clients of a server show that wants to see it.
+pub(crate) fn identity(certificate: Option<&Certificate>) -> Result<Identity> {
+    Ok(certificate.context("a server without TLS")?.client.clone())
 }
 
 /// The file of the authority that signed a server's certificate, of a server that has one.

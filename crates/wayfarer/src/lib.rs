@@ -92,7 +92,7 @@ pub mod store {
     #[cfg(feature = "memcached")]
     pub use wayfarer_store_kv::{DjangoMemcachedStore, MemcachedOptions, MemcachedStore};
     #[cfg(feature = "redis")]
-    pub use wayfarer_store_kv::{DjangoRedisStore, RedisOptions, RedisStore};
+    pub use wayfarer_store_kv::{DjangoRedisStore, RedisIdentity, RedisOptions, RedisStore};
     #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub use wayfarer_store_sql::PoolOptions;
     #[cfg(feature = "mysql")]

@@ -1,4 +1,4 @@
-//! `rediss://`: whom to trust, and what to do when a server is not trusted.
+//! `rediss://`: whom to trust, who we are, and what to do when either is not believed.
 //!
 //! The client library does the talking. Here is what it leaves to its users: an address that wants TLS is refused by name
 //! where TLS is not built in, authorities are given as text, and cryptography has a provider.
@@ -6,7 +6,7 @@
 use redis::{Client, RedisResult};
 use wayfarer_session::{StoreError, StoreErrorKind};
 
-use super::RedisOptions;
+use super::{RedisIdentity, RedisOptions};
 
 /// A client of one server. The outer error is one of the options, the inner one of the address.
 pub(super) fn client(url: &str, options: &RedisOptions) -> Result<RedisResult<Client>, StoreError> {
@@ -44,10 +44,18 @@ fn check(urls: &[&str], options: &RedisOptions) -> Result<(), StoreError> {
     if options.ca_pem.is_some() && secure < urls.len() {
         return wrong("`RedisOptions::ca_pem` is for `rediss://` addresses; others go without TLS");
     }
-    if options.ca_pem.as_ref().is_some_and(|pem| !pem.contains("-----BEGIN CERTIFICATE-----")) {
+    if options.identity.is_some() && secure < urls.len() {
+        return wrong(
+            "`RedisOptions::identity` is for `rediss://` addresses; others go without TLS",
+        );
+    }
+    if options.ca_pem.as_ref().is_some_and(|pem| !pem.contains(CERTIFICATE)) {
         return wrong(
             "`RedisOptions::ca_pem` has no certificate in it; it takes the text of a PEM file, not its name",
         );
+    }
+    if let Some(why) = options.identity.as_ref().and_then(amiss) {
+        return wrong(why);
     }
     #[cfg(feature = "tls")]
     if secure > 0 {
@@ -58,6 +66,26 @@ fn check(urls: &[&str], options: &RedisOptions) -> Result<(), StoreError> {
 
 const MISSING: &str =
     "a `rediss://` address needs TLS, which is not built in: turn on the feature `tls`";
+
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+
+/// What is wrong with an identity, as far as its texts tell.
+fn amiss(identity: &RedisIdentity) -> Option<&'static str> {
+    let RedisIdentity { certificate_pem, key_pem } = identity;
+    if !certificate_pem.contains(CERTIFICATE) {
+        return Some(
+            "`RedisOptions::identity` has no certificate in it; it takes the text of a PEM file, not its name",
+        );
+    }
+    if key_pem.contains("ENCRYPTED") {
+        return Some(
+            "the key of `RedisOptions::identity` is encrypted; give it as `openssl pkey` writes it",
+        );
+    }
+    (!key_pem.contains("PRIVATE KEY-----")).then_some(
+        "`RedisOptions::identity` has no private key in it; it takes the text of a PEM file, not its name",
+    )
+}
 
 /// As the client library tells it.
 fn wants_tls(url: &str) -> bool {
@@ -77,6 +105,15 @@ pub(super) fn help(what: &str) -> Option<&'static str> {
     if what.contains("root certificate PEM") || what.contains("trust anchors") {
         return Some(": `RedisOptions::ca_pem` is damaged");
     }
+    if ["client certificate chain PEM", "private key from PEM", "TLS parameters provided"]
+        .iter()
+        .any(|words| what.contains(words))
+    {
+        return Some(": `RedisOptions::identity` is damaged, or its key is another certificate's");
+    }
+    if let Some((_, alert)) = what.split_once("received fatal alert: ") {
+        return refusal(alert);
+    }
     if !what.contains("invalid peer certificate") {
         return None;
     }
@@ -90,16 +127,36 @@ pub(super) fn help(what: &str) -> Option<&'static str> {
     })
 }
 
+/// What to do when a server does not take us, by its own word for why.
+fn refusal(alert: &str) -> Option<&'static str> {
+    let of_ours = ["UnknownCA", "DecryptError", "AccessDenied"];
+    Some(if alert.starts_with("CertificateRequired") {
+        ": the server lets nobody in who shows no certificate: give one by `RedisOptions::identity`"
+    } else if alert.starts_with("HandshakeFailure") {
+        ": the server may want to see a certificate (`RedisOptions::identity`), or speaks no TLS that we speak"
+    } else if of_ours.iter().any(|word| alert.starts_with(word)) || alert.contains("Certificate") {
+        ": the server does not take the certificate of `RedisOptions::identity`; it must be valid, and of an \
+         authority that the server trusts (`tls-ca-cert-file`)"
+    } else {
+        return None;
+    })
+}
+
 #[cfg(feature = "tls")]
 mod built_in {
-    use redis::TlsCertificates;
+    use redis::{ClientTlsConfig, TlsCertificates};
     use rustls::crypto::{CryptoProvider, ring};
 
     use crate::RedisOptions;
 
     pub(super) fn certificates(options: &RedisOptions) -> Option<TlsCertificates> {
-        let pem = options.ca_pem.as_ref()?;
-        Some(TlsCertificates { client_tls: None, root_cert: Some(pem.clone().into_bytes()) })
+        let root_cert = options.ca_pem.as_ref().map(|pem| pem.clone().into_bytes());
+        let client_tls = options.identity.as_ref().map(|identity| ClientTlsConfig {
+            client_cert: identity.certificate_pem.clone().into_bytes(),
+            client_key: identity.key_pem.clone().into_bytes(),
+        });
+        let needed = root_cert.is_some() || client_tls.is_some();
+        needed.then_some(TlsCertificates { client_tls, root_cert })
     }
 
     /// rustls looks for the provider of the process. Without one, the client library would panic wherever a program has two to
@@ -134,5 +191,16 @@ mod tests {
         assert!(of("certificate not valid for name \"a\"").is_some_and(|h| h.contains("host")));
         assert!(of("certificate expired").is_some_and(|help| help.contains("another")));
         assert_eq!(help("Connection refused (os error 111)"), None);
+    }
+
+    #[test]
+    fn what_a_server_refuses_us_for_says_what_to_do() {
+        let of = |alert: &str| help(&format!("Io: received fatal alert: {alert}"));
+        assert!(of("CertificateRequired").is_some_and(|help| help.contains("shows no")));
+        assert!(of("HandshakeFailure").is_some_and(|help| help.contains("may want")));
+        for alert in ["UnknownCA", "BadCertificate", "CertificateExpired", "DecryptError"] {
+            assert!(of(alert).is_some_and(|help| help.contains("does not take")), "{alert}");
+        }
+        assert_eq!(of("ProtocolVersion"), None);
     }
 }

@@ -10,9 +10,9 @@ mod real {
     use sqlx::{Connection, MySqlConnection, PgConnection};
     use wayfarer::{
         session::{Created, Record, SessionKey, SessionStore, StoreError, StoreKey, SystemRandom},
-        store::{MySqlStore, PoolOptions, PostgresStore, RedisOptions, RedisStore},
+        store::{MySqlStore, PoolOptions, PostgresStore, RedisIdentity, RedisOptions, RedisStore},
     };
-    use wayfarer_testkit::{MariaDb, Postgres, Redis, RedisCluster};
+    use wayfarer_testkit::{Identity, MariaDb, Postgres, Redis, RedisCluster};
 
     async fn saves_and_loads(store: &impl SessionStore) {
         let key = SessionKey::random(&SystemRandom).unwrap().at_rest();
@@ -91,6 +91,78 @@ mod real {
         let plain = url.replace("rediss:", "redis:");
         let opened = RedisStore::open_cluster(&[url.as_str(), &plain], options).await;
         refused(opened, &["ca_pem", "rediss://"]);
+    }
+
+    fn identity(of: &Identity) -> RedisIdentity {
+        let [certificate, key] = [&of.certificate, &of.key].map(std::fs::read_to_string);
+        RedisIdentity::new(certificate.unwrap(), key.unwrap())
+    }
+
+    #[tokio::test]
+    async fn redis_is_shown_a_certificate_where_it_wants_one() {
+        let server = Redis::start_for_certified().unwrap();
+        let mut options = trusting(&server.authority().unwrap());
+        options.identity = Some(identity(&server.identity().unwrap()));
+        let url = server.url();
+        saves_and_loads(&RedisStore::open(&url, options.clone()).await.unwrap()).await;
+        let mut unknown = options.clone();
+        unknown.identity = None;
+        let opened = RedisStore::open(&url, unknown.clone()).await;
+        refused(opened, &["Redis at localhost:", "shows no certificate", "RedisOptions::identity"]);
+        let stranger = Redis::shared_with_tls().unwrap().identity().unwrap();
+        unknown.identity = Some(identity(&stranger));
+        let opened = RedisStore::open(&url, unknown).await;
+        refused(
+            opened,
+            &["UnknownCA", "does not take the certificate of `RedisOptions::identity`"],
+        );
+        let plain = url.replace("rediss:", "redis:");
+        options.ca_pem = None;
+        let opened = RedisStore::open(&plain, options).await;
+        refused(opened, &["RedisOptions::identity", "`rediss://` addresses"]);
+    }
+
+    #[tokio::test]
+    async fn a_redis_cluster_is_shown_a_certificate_where_it_wants_one() {
+        let cluster = RedisCluster::start_for_certified().unwrap();
+        let url = &cluster.urls()[0];
+        let mut options = trusting(&cluster.authority().unwrap());
+        options.identity = Some(identity(&cluster.identity().unwrap()));
+        let store = RedisStore::open_cluster(&[url.as_str()], options.clone()).await.unwrap();
+        // Some on each node.
+        for _ in 0..9 {
+            saves_and_loads(&store).await;
+        }
+        options.identity = None;
+        options.patience = Duration::from_secs(2);
+        let opened = RedisStore::open_cluster(&[url.as_str()], options).await;
+        refused(opened, &["the Redis cluster", "RedisOptions::identity"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_identity_says_why() {
+        let server = Redis::shared_with_tls().unwrap();
+        let another = Redis::start_for_certified().unwrap();
+        let (ours, other) = (server.identity().unwrap(), another.identity().unwrap());
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+        let (certificate, key) = (read(&ours.certificate), read(&ours.key));
+        let damaged = "-----BEGIN PRIVATE KEY-----\n?\n-----END PRIVATE KEY-----\n";
+        let encrypted = key.replace("PRIVATE", "ENCRYPTED PRIVATE");
+        // All of it is said before anybody is asked, so nobody need be trusted.
+        let mut options = RedisOptions::default();
+        for (certificate, key, why) in [
+            ("/etc/ssl/client.pem", key.as_str(), "no certificate in it"),
+            (&certificate, "/etc/ssl/client.key", "no private key in it"),
+            (&certificate, &encrypted, "is encrypted"),
+            (&certificate, damaged, "is damaged"),
+            (&certificate, &read(&other.key), "is damaged, or its key is another certificate's"),
+        ] {
+            options.identity = Some(RedisIdentity::new(certificate, key));
+            let opened = RedisStore::open(&server.url(), options.clone()).await;
+            refused(opened, &["`RedisOptions::identity`", why]);
+            let shown = format!("{options:?}");
+            assert!(!shown.contains("PRIVATE") && !shown.contains("client.key"), "{shown}");
+        }
     }
 
     #[tokio::test]
