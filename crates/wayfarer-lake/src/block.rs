@@ -125,10 +125,10 @@ impl Block {
     pub fn out_of_order(&self) -> Option<usize> {
         let ascends = self.visitors.runs().is_sorted_by(|a, b| a.visitor < b.visitor);
         // Whoever begins may begin earlier than the one before ended: all other steps back are wrong.
-        let descents = self.ts.iter().zip(self.ts.iter().skip(1));
-        let descents = descents.fold(0, |count, (before, ts)| count + usize::from(before > ts));
+        let (before, after) = (self.ts.iter(), self.ts.get(1..).unwrap_or_default());
+        let descents: u64 = before.zip(after).map(|(before, ts)| u64::from(before > ts)).sum();
         let starts = self.visitors.runs().iter().map(|run| run.end as usize);
-        let of_starts = starts.filter(|&start| self.falls_at(start)).count();
+        let of_starts: u64 = starts.map(|start| u64::from(self.falls_at(start))).sum();
         if ascends && descents == of_starts {
             return None;
         }
@@ -141,10 +141,7 @@ impl Block {
     }
 
     fn falls_at(&self, row: usize) -> bool {
-        matches!(
-            (row.checked_sub(1).and_then(|before| self.ts.get(before)), self.ts.get(row)),
-            (Some(before), Some(ts)) if before > ts
-        )
+        matches!(self.ts.get(row.saturating_sub(1)..=row), Some([before, ts]) if before > ts)
     }
 
     /// Whether all of its rows are of visitors behind a range.

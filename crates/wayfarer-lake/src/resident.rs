@@ -7,9 +7,10 @@
 //! Memory is bounded by [`Options::resident_bytes`](crate::Options::resident_bytes): what was not used for longest goes,
 //! and what does not fit is read from its files. When a file leaves the lake, its bundle leaves memory in the same moment.
 //!
-//! Start with [`Resident::prepare`]; `bundle` is what is kept, `packed` how, and `run` how it is read.
+//! Start with [`Resident::prepare`]; `bundle` is what is kept, `order` where its rows lie, `packed` how, and `run` how it is read.
 
 mod bundle;
+mod order;
 mod packed;
 mod run;
 
@@ -236,7 +237,7 @@ impl Resident {
         for group in worth {
             let key = group.key(&scan.site);
             let known = self.kept().bundles.get(&key).map(|entry| Arc::clone(&entry.bundle));
-            let bundle = known.unwrap_or_else(|| Arc::new(Bundle::new(&scan.site, &group.files)));
+            let bundle = known.unwrap_or_else(|| Arc::new(Bundle::new(&group.files)));
             if bundle.is_left_in_files() {
                 continue;
             }

@@ -366,7 +366,7 @@ pub(super) fn leaf(footer: &ArrowReaderMetadata, column: Column) -> Option<usize
     columns.iter().position(|leaf| leaf.name() == column.name())
 }
 
-pub(super) fn foreign(file: &DataFile, column: Column) -> Error {
+pub(crate) fn foreign(file: &DataFile, column: Column) -> Error {
     let text = format!("{}: `{column}` is not of its type", file.path.display());
     Error::new(ErrorKind::Unsupported, text)
 }

@@ -1,22 +1,24 @@
 //! Some files of a site as one sorted run in memory: decoded once, put in one order once, column by column as reports ask.
 
 use std::{
-    ops::Range,
+    path::Path,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use arrow_buffer::ScalarBuffer;
 use hashbrown::HashMap;
 use wayfarer_event::Column;
 
-use super::packed::{Builder, Packed, ordered};
+use super::{
+    order::{Layout, Mixed, Order, SEGMENT_BYTES, Segment, Segments},
+    packed::{Builder, Packed},
+};
 use crate::{
-    Error, Result, Run, Scan,
-    block::VisitorRun,
+    Error, Result,
+    block::Values,
     file::{
         DataFile, SiteSpan,
         arrivals::Arrivals,
-        read::{each_part, expect},
+        read::{each_part, expect, foreign},
     },
 };
 
@@ -26,7 +28,6 @@ const MOST_TEXTS: usize = 1 << 20;
 /// The files, and what of them was decoded so far.
 #[derive(Debug)]
 pub(crate) struct Bundle {
-    site: String,
     pub(super) parts: Vec<Part>,
     pub(super) rows: usize,
     /// `None` where it would take too much memory.
@@ -40,25 +41,6 @@ pub(crate) struct Bundle {
 pub(super) struct Part {
     pub(super) file: Arc<DataFile>,
     pub(super) span: SiteSpan,
-    /// How many rows the parts before have.
-    base: usize,
-}
-
-/// The rows in the order (visitor, ts, seq, writer).
-#[derive(Debug)]
-pub(super) struct Order {
-    pub(super) visitors: Vec<VisitorRun>,
-    pub(super) ts: ScalarBuffer<i64>,
-    pieces: Vec<Piece>,
-}
-
-/// Rows that follow each other here as they do in their file.
-#[derive(Clone, Copy, Debug)]
-struct Piece {
-    /// The place of the first.
-    at: u32,
-    /// Which row it is where parts lie one after the other.
-    from: u32,
 }
 
 /// The row group whose order of arrival was asked for last.
@@ -66,16 +48,15 @@ pub(super) type LastArrivals = Mutex<Option<(usize, usize, Arc<Arrivals>)>>;
 
 impl Bundle {
     /// Files in the order of their times.
-    pub(super) fn new(site: &str, files: &[(Arc<DataFile>, SiteSpan)]) -> Bundle {
-        let mut rows = 0;
-        let part = |(file, span): &(Arc<DataFile>, SiteSpan)| {
-            let base = rows;
-            rows += span.rows as usize;
-            Part { file: Arc::clone(file), span: span.clone(), base }
+    pub(super) fn new(files: &[(Arc<DataFile>, SiteSpan)]) -> Bundle {
+        let rows = files.iter().map(|(_, span)| span.rows as usize).sum();
+        let part = |(file, span): &(Arc<DataFile>, SiteSpan)| Part {
+            file: Arc::clone(file),
+            span: span.clone(),
         };
         let parts = files.iter().map(part).collect();
         let (order, columns) = (OnceLock::new(), Mutex::default());
-        Bundle { site: site.to_owned(), parts, rows, order, columns }
+        Bundle { parts, rows, order, columns }
     }
 
     /// The order of the rows, where it was worked out.
@@ -129,76 +110,83 @@ impl Bundle {
 
     /// `None` where there are more segments than that.
     fn sorted(&self, most: usize) -> Result<Option<Order>> {
-        let (mut ts, mut segments) = (Vec::with_capacity(self.rows), Vec::new());
-        for part in &self.parts {
-            let scan = Scan::new(self.site.as_str(), &[]);
-            let mut run = Run::of_file(Arc::clone(&part.file), part.span.clone(), &scan);
-            while let Some(block) = run.next_block()? {
-                let first = ts.len();
-                ts.extend_from_slice(&block.ts);
-                add_segments(&mut segments, block.visitors.runs(), (first, part.base));
-            }
-            if ts.len() != part.base + part.span.rows as usize {
-                let text = "it has other rows than the catalog says";
-                return Err(Error::corrupt(&part.file.path, text));
-            }
+        let mut segments = Segments::for_rows(self.rows.min(most));
+        for (nth, part) in self.parts.iter().enumerate() {
+            part.segments(nth as u32, &mut segments)?;
             if segments.len() > most {
                 return Ok(None);
             }
         }
-        if let [_] = self.parts.as_slice() {
-            let run = |segment: &Segment| VisitorRun { visitor: segment.visitor, end: segment.end };
-            let visitors = segments.iter().map(run).collect();
-            let pieces = vec![Piece { at: 0, from: 0 }];
-            return Ok(Some(Order { visitors, ts: ts.into(), pieces }));
+        segments.sort();
+        let mut mixed = Mixed::default();
+        let (mut visitors, mut layout) = segments.lay_out(self.parts.len(), &mixed);
+        let mut ts = vec![0; self.rows];
+        for (nth, part) in self.parts.iter().enumerate() {
+            let mut places = layout.places(nth);
+            each_part(&part.file, &part.span, Column::Ts, &mut |values| match values {
+                Values::Int { values, nulls: None } => {
+                    places.put(&values, &mut ts, |ts| ts);
+                    Ok(())
+                }
+                _ => Err(foreign(&part.file, Column::Ts)),
+            })?;
         }
-        // Each part's are in order, and what is in order already is quickly merged.
-        segments.sort_by_key(|segment| segment.visitor);
-        self.merged(ts, &segments).map(Some)
-    }
-
-    fn merged(&self, ts: Vec<i64>, segments: &[Segment]) -> Result<Order> {
-        let time = |row: usize| ts.get(row).copied().unwrap_or_default();
         let last = Mutex::default();
-        let mut merged = Merged::default();
-        for segments in segments.chunk_by(|a, b| a.visitor == b.visitor) {
-            let follow_each_other = segments.windows(2).all(|pair| match pair {
-                [a, b] => time(a.end as usize - 1) < time(b.start as usize),
-                _ => true,
-            });
-            if follow_each_other {
-                segments.iter().for_each(|segment| merged.push(segment.rows()));
-            } else {
-                let mut rows: Vec<Row> = Vec::new();
-                for (nth, segment) in segments.iter().enumerate() {
-                    let row = |row| Row { ts: time(row), arrival: (0, 0), row, segment: nth };
-                    rows.extend(segment.rows().map(row));
-                }
-                self.sort_rows(&mut rows, &last)?;
-                rows.iter().for_each(|row| merged.push(row.row..row.row + 1));
+        for (segments, places) in segments.each_visitor() {
+            let (Some(first), start) = (segments.first(), places.start) else { continue };
+            let ts = ts.get_mut(places).unwrap_or_default();
+            if !ts.is_sorted() || meet(segments, ts) {
+                let order = self.mix(segments, ts, &layout, start, &last)?;
+                mixed.insert(first.visitor, order);
             }
-            let visitor = segments.first().map_or(0, |segment| segment.visitor);
-            merged.visitors.push(VisitorRun { visitor, end: merged.rows as u32 });
         }
-        let Merged { visitors, pieces, rows } = merged;
-        let order = Order { visitors, ts: ScalarBuffer::default(), pieces };
-        let sorted = ordered(ts, &order.ranges(rows), rows);
-        Ok(Order { ts: sorted.into(), ..order })
+        if !mixed.is_empty() {
+            (visitors, layout) = segments.lay_out(self.parts.len(), &mixed);
+        }
+        Ok(Some(Order { visitors, ts: ts.into(), layout }))
     }
 
-    /// By time, and by arrival where rows of several files are equal in time.
-    fn sort_rows(&self, rows: &mut [Row], last: &LastArrivals) -> Result<()> {
-        rows.sort_unstable_by_key(|row| (row.ts, row.row));
-        let tie = |a: &Row, b: &Row| a.ts == b.ts && a.segment != b.segment;
+    /// Puts the rows of one visitor, the first of which has this place, in order: by time, and by arrival where rows of several
+    /// parts are equal in time. Says of which part each is then.
+    fn mix(
+        &self,
+        segments: &[Segment],
+        ts: &mut [i64],
+        layout: &Layout,
+        start: usize,
+        last: &LastArrivals,
+    ) -> Result<Vec<u32>> {
+        let mut rows: Vec<Row> = Vec::with_capacity(ts.len());
+        for segment in segments {
+            let own = rows.len()..rows.len() + segment.rows as usize;
+            let (part, first) = layout.origin(start + own.start, |part| self.rows_of(part));
+            let own = ts.get(own).unwrap_or_default();
+            if !own.is_sorted() {
+                let path = self.parts.get(part).map(|part| part.file.path.as_path());
+                let text = "its rows are not in order";
+                return Err(Error::corrupt(path.unwrap_or(Path::new("")), text));
+            }
+            let row = |(&ts, row)| Row { ts, part: segment.part, row };
+            rows.extend(own.iter().zip(first..).map(row));
+        }
+        rows.sort_unstable();
         for rows in rows.chunk_by_mut(|a, b| a.ts == b.ts) {
-            if rows.iter().zip(rows.iter().skip(1)).any(|(a, b)| tie(a, b)) {
-                for row in rows.iter_mut() {
-                    row.arrival = self.arrival_of(row.row, last)?;
+            if rows.windows(2).any(|pair| pair.first().map(Row::part) != pair.last().map(Row::part))
+            {
+                let arrival = |row: &Row| {
+                    Ok((self.arrival_of(row.part as usize, row.row, last)?, row.part, row.row))
+                };
+                let mut arrivals = rows.iter().map(arrival).collect::<Result<Vec<_>>>()?;
+                arrivals.sort_unstable();
+                for (own, (_, part, row)) in rows.iter_mut().zip(arrivals) {
+                    (own.part, own.row) = (part, row);
                 }
-                rows.sort_unstable_by_key(|row| row.arrival);
             }
         }
-        Ok(())
+        for (ts, row) in ts.iter_mut().zip(&rows) {
+            *ts = row.ts;
+        }
+        Ok(rows.iter().map(Row::part).collect())
     }
 
     /// Decodes a column. The order must be there. Blocking.
@@ -207,41 +195,42 @@ impl Bundle {
             return Ok(());
         }
         let Some(order) = self.order() else { return Ok(()) };
-        let packed = self.decoded(column)?;
-        let packed = packed.map(|builder| Arc::new(builder.finish(&order.ranges(self.rows))));
+        let packed = self.decoded(column, &order.layout)?.map(Arc::new);
         self.columns.lock().unwrap_or_else(PoisonError::into_inner).insert(column, packed);
         Ok(())
     }
 
-    fn decoded(&self, column: Column) -> Result<Option<Builder>> {
+    fn decoded(&self, column: Column, layout: &Layout) -> Result<Option<Packed>> {
         let mut builder = Builder::new(self.rows);
-        for part in &self.parts {
+        for (nth, part) in self.parts.iter().enumerate() {
             let foreign =
                 || Error::corrupt(&part.file.path, format!("`{column}` changes its type"));
+            let mut places = layout.places(nth);
             each_part(&part.file, &part.span, column, &mut |values| {
-                if builder.add(values) { Ok(()) } else { Err(foreign()) }
+                if builder.add(&values, &mut places) { Ok(()) } else { Err(foreign()) }
             })?;
             if builder.texts() > MOST_TEXTS {
                 return Ok(None);
             }
         }
-        Ok(Some(builder))
+        Ok(Some(builder.finish()))
     }
 
-    /// The `seq` and the writer of a row.
-    pub(super) fn arrival(&self, row: usize, last: &LastArrivals) -> Result<(u64, u64)> {
-        let pieces = self.order().map(|order| order.pieces.as_slice()).unwrap_or_default();
-        let piece = pieces.partition_point(|piece| piece.at as usize <= row);
-        let piece = piece.checked_sub(1).and_then(|piece| pieces.get(piece));
-        let row = piece.map_or(row, |piece| piece.from as usize + row - piece.at as usize);
-        self.arrival_of(row, last)
+    /// The `seq` and the writer of the row at a place.
+    pub(super) fn arrival(&self, place: usize, last: &LastArrivals) -> Result<(u64, u64)> {
+        let Some(order) = self.order() else { return Ok((0, 0)) };
+        let (part, row) = order.layout.origin(place, |part| self.rows_of(part));
+        self.arrival_of(part, row, last)
     }
 
-    /// The same of a row by its place where parts lie one after the other.
-    fn arrival_of(&self, row: usize, last: &LastArrivals) -> Result<(u64, u64)> {
-        let nth = self.parts.partition_point(|part| part.base <= row).saturating_sub(1);
+    fn rows_of(&self, part: usize) -> usize {
+        self.parts.get(part).map_or(0, |part| part.span.rows as usize)
+    }
+
+    /// The same of a row of a part.
+    fn arrival_of(&self, nth: usize, row: usize, last: &LastArrivals) -> Result<(u64, u64)> {
         let Some(part) = self.parts.get(nth) else { return Ok((0, 0)) };
-        let mut row = part.span.first_row as usize + row - part.base;
+        let mut row = part.span.first_row as usize + row;
         let mut group = 0;
         for (index, own) in part.file.footer()?.metadata().row_groups().iter().enumerate() {
             group = index;
@@ -260,86 +249,48 @@ impl Bundle {
     }
 }
 
-impl Order {
-    fn bytes(&self) -> usize {
-        size_of_val(self.visitors.as_slice())
-            + size_of_val(&*self.ts)
-            + size_of_val(self.pieces.as_slice())
-    }
-
-    /// The rows as they lie one part after the other, in this order.
-    fn ranges(&self, rows: usize) -> Vec<Range<usize>> {
-        let ends = self.pieces.iter().skip(1).map(|piece| piece.at as usize).chain([rows]);
-        let range = |(piece, end): (&Piece, usize)| {
-            let from = piece.from as usize;
-            from..from + end - piece.at as usize
-        };
-        self.pieces.iter().zip(ends).map(range).collect()
-    }
-}
-
-/// What a segment takes while rows are put in order, and in the order that comes of it.
-const SEGMENT_BYTES: usize = size_of::<Segment>() + size_of::<Piece>() + size_of::<VisitorRun>();
-
-/// The rows of one visitor in one part. A bundle has fewer than 2³² rows.
-#[derive(Debug)]
-struct Segment {
-    visitor: u64,
-    start: u32,
-    end: u32,
-}
-
-impl Segment {
-    fn rows(&self) -> Range<usize> {
-        self.start as usize..self.end as usize
+impl Part {
+    /// Adds the visitors of its rows, of which it is the part of this number.
+    fn segments(&self, nth: u32, segments: &mut Segments) -> Result<()> {
+        let (file, mut rows) = (&self.file, 0);
+        each_part(file, &self.span, Column::Visitor, &mut |values| {
+            let Values::Unsigned { values } = values else {
+                return Err(foreign(file, Column::Visitor));
+            };
+            rows += values.len() as u64;
+            match segments.add(nth, &values) {
+                true => Ok(()),
+                false => Err(Error::corrupt(&file.path, "its rows are not in order")),
+            }
+        })?;
+        match rows == self.span.rows {
+            true => Ok(()),
+            false => Err(Error::corrupt(&file.path, "it has other rows than the catalog says")),
+        }
     }
 }
 
-/// A row of a visitor whose files overlap in time.
+/// Whether a visitor's segment begins when the one before ends.
+fn meet(segments: &[Segment], ts: &[i64]) -> bool {
+    let mut end = 0;
+    segments.split_last().is_some_and(|(_, before)| {
+        before.iter().any(|segment| {
+            end += segment.rows as usize;
+            ts.get(end - 1) == ts.get(end)
+        })
+    })
+}
+
+/// A row of a visitor whose parts overlap in time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Row {
     ts: i64,
-    arrival: (u64, u64),
+    part: u32,
     row: usize,
-    segment: usize,
 }
 
-/// Adds the visitors of a block, whose first row is at `first`, of a part that begins at `base`.
-fn add_segments(segments: &mut Vec<Segment>, runs: &[VisitorRun], (first, base): (usize, usize)) {
-    let mut start = first;
-    for run in runs {
-        let end = first + run.end as usize;
-        match segments.last_mut() {
-            // The visitor goes on from the block before.
-            Some(last) if last.visitor == run.visitor && last.start as usize >= base => {
-                last.end = end as u32;
-            }
-            _ => segments.push(Segment {
-                visitor: run.visitor,
-                start: start as u32,
-                end: end as u32,
-            }),
-        }
-        start = end;
-    }
-}
-
-/// An order while it grows.
-#[derive(Default)]
-struct Merged {
-    visitors: Vec<VisitorRun>,
-    pieces: Vec<Piece>,
-    rows: usize,
-}
-
-impl Merged {
-    fn push(&mut self, rows: Range<usize>) {
-        let follows = self
-            .pieces
-            .last()
-            .is_some_and(|last| last.from as usize + self.rows - last.at as usize == rows.start);
-        if !follows {
-            self.pieces.push(Piece { at: self.rows as u32, from: rows.start as u32 });
-        }
-        self.rows += rows.len();
+impl Row {
+    fn part(&self) -> u32 {
+        self.part
     }
 }

@@ -6,6 +6,7 @@ use arrow_array::{Array, StringArray, builder::StringBuilder};
 use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
 use hashbrown::HashMap;
 
+use super::order::Places;
 use crate::block::Values;
 
 /// A column that cannot change any more.
@@ -79,22 +80,51 @@ impl Packed {
 }
 
 impl Codes {
-    /// Codes into a dictionary of so many texts, which are brought into this order.
-    fn new(codes: Vec<u32>, texts: usize, order: &[Range<usize>]) -> Codes {
-        let first = codes.first().copied().unwrap_or(Values::NULL);
-        let rows = codes.len();
-        if codes.iter().all(|&code| code == first) {
-            Codes::Same(first)
-        } else if texts < usize::from(u8::MAX) {
-            // What does not fit is null alone, and becomes the greatest.
-            let narrow = |code: u32| code.min(u8::MAX.into()) as u8;
-            Codes::Bytes(gather(&codes, order, rows, narrow))
-        } else if texts < usize::from(u16::MAX) {
-            let narrow = |code: u32| code.min(u16::MAX.into()) as u16;
-            Codes::Pairs(gather(&codes, order, rows, narrow))
-        } else {
-            Codes::Whole(ordered(codes, order, rows))
+    /// So many codes, all null.
+    fn null(rows: usize) -> Codes {
+        Codes::Bytes(vec![u8::MAX; rows])
+    }
+
+    /// The same with room for the codes of so many texts.
+    fn with_room(self, texts: usize) -> Codes {
+        match self {
+            Codes::Bytes(codes) if texts > usize::from(u8::MAX) => {
+                let wide = |code: u8| if code == u8::MAX { u16::MAX } else { code.into() };
+                Codes::Pairs(codes.into_iter().map(wide).collect()).with_room(texts)
+            }
+            Codes::Pairs(codes) if texts > usize::from(u16::MAX) => {
+                let wide = |code: u16| if code == u16::MAX { Values::NULL } else { code.into() };
+                Codes::Whole(codes.into_iter().map(wide).collect())
+            }
+            codes => codes,
         }
+    }
+
+    /// Puts codes in their places. There must be room for them.
+    fn put(&mut self, codes: &[u32], places: &mut Places<'_>) {
+        // What does not fit is null alone, all ones, and stays so.
+        match self {
+            Codes::Same(_) => places.skip(codes.len()),
+            Codes::Bytes(own) => places.put(codes, own, |code| code as u8),
+            Codes::Pairs(own) => places.put(codes, own, |code| code as u16),
+            Codes::Whole(own) => places.put(codes, own, |code| code),
+        }
+    }
+
+    /// The same as one code, where they are all the same.
+    fn finish(self) -> Codes {
+        fn same<T: Copy + PartialEq>(codes: &[T]) -> Option<T> {
+            let first = codes.first().copied()?;
+            codes.iter().all(|code| *code == first).then_some(first)
+        }
+        let wide = |code: u32, null: u32| if code == null { Values::NULL } else { code };
+        let code = match &self {
+            Codes::Same(code) => Some(*code),
+            Codes::Bytes(codes) => same(codes).map(|code| wide(code.into(), u8::MAX.into())),
+            Codes::Pairs(codes) => same(codes).map(|code| wide(code.into(), u16::MAX.into())),
+            Codes::Whole(codes) => same(codes),
+        };
+        code.map_or(self, Codes::Same)
     }
 
     fn of(&self, ranges: &[Range<usize>], rows: usize) -> Vec<u32> {
@@ -176,18 +206,16 @@ pub(super) fn gather<T: Copy, U>(
     gathered
 }
 
-/// A column while its parts come, file after file.
+/// A column while its parts come, file after file, and each row goes to its place.
 #[derive(Debug)]
 pub(super) struct Builder {
-    capacity: usize,
     rows: usize,
     raw: Raw,
 }
 
-/// Values of one kind, as they came; null where none came yet.
-#[derive(Debug, Default)]
+/// Values of one kind, in their places; null where none came yet.
+#[derive(Debug)]
 enum Raw {
-    #[default]
     Null,
     Text(Texts),
     Int(Vec<i64>, Vec<bool>),
@@ -196,46 +224,55 @@ enum Raw {
 }
 
 /// Texts with one dictionary for all parts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Texts {
-    codes: Vec<u32>,
+    codes: Codes,
     known: HashMap<Box<str>, u32>,
     texts: StringBuilder,
-    /// The dictionary of the last part, with the common code of each of its codes, and that of null.
+    /// The dictionary of the last part, with the common code of each of its codes.
     last: Option<(Arc<StringArray>, Vec<u32>)>,
+    /// The common codes of the rows that came last.
+    common: Vec<u32>,
 }
 
 /// Not a code: nothing is known yet of this text.
 const UNSEEN: u32 = Values::NULL - 1;
 
 impl Texts {
-    fn add(&mut self, codes: &[u32], dictionary: &Arc<StringArray>) {
+    fn new(rows: usize) -> Texts {
+        Texts {
+            codes: Codes::null(rows),
+            known: HashMap::new(),
+            texts: StringBuilder::new(),
+            last: None,
+            common: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, codes: &[u32], dictionary: &Arc<StringArray>, places: &mut Places<'_>) {
         let last = self.last.take().filter(|(last, _)| Arc::ptr_eq(last, dictionary));
-        let mut common = last.map(|(_, common)| common).unwrap_or_else(|| {
-            let mut common = vec![UNSEEN; dictionary.len()];
-            common.push(Values::NULL);
-            common
-        });
-        let before = self.codes.len();
-        self.extend(codes, &common);
-        if self.codes.get(before..).is_some_and(|new| new.contains(&UNSEEN)) {
+        let mut common = last.map_or_else(|| vec![UNSEEN; dictionary.len()], |(_, common)| common);
+        self.translate(codes, &common);
+        if self.common.contains(&UNSEEN) {
             for &code in codes {
                 let own = common.get_mut(code as usize).filter(|own| **own == UNSEEN);
                 if let Some(own) = own {
                     *own = self.code(dictionary.value(code as usize));
                 }
             }
-            self.codes.truncate(before);
-            self.extend(codes, &common);
+            self.translate(codes, &common);
+            let codes = std::mem::replace(&mut self.codes, Codes::Same(Values::NULL));
+            self.codes = codes.with_room(self.known.len());
         }
+        self.codes.put(&self.common, places);
         self.last = Some((Arc::clone(dictionary), common));
     }
 
-    /// Adds the common code of each code. The last of them stands for null, whose code is greater than all.
-    fn extend(&mut self, codes: &[u32], common: &[u32]) {
-        let null = common.len().saturating_sub(1);
-        let each = codes.iter().map(|&code| common.get((code as usize).min(null)));
-        self.codes.extend(each.map(|code| code.copied().unwrap_or(Values::NULL)));
+    /// Looks up the common code of each code. Null has none.
+    fn translate(&mut self, codes: &[u32], common: &[u32]) {
+        let each = codes.iter().map(|&code| common.get(code as usize));
+        self.common.clear();
+        self.common.extend(each.map(|code| code.copied().unwrap_or(Values::NULL)));
     }
 
     /// The common code of a text, a new one if it never came.
@@ -252,8 +289,8 @@ impl Texts {
 
 impl Builder {
     /// For a column of so many rows.
-    pub(super) fn new(capacity: usize) -> Builder {
-        Builder { capacity, rows: 0, raw: Raw::Null }
+    pub(super) fn new(rows: usize) -> Builder {
+        Builder { rows, raw: Raw::Null }
     }
 
     /// How many different texts came so far.
@@ -261,109 +298,155 @@ impl Builder {
         if let Raw::Text(texts) = &self.raw { texts.known.len() } else { 0 }
     }
 
-    /// Takes the next rows. False when they are of another kind than those before.
-    pub(super) fn add(&mut self, part: Values) -> bool {
-        let before = self.rows;
-        self.rows += part.len();
+    /// Takes the next rows of a part. False when they are of another kind than those before.
+    pub(super) fn add(&mut self, part: &Values, places: &mut Places<'_>) -> bool {
+        if let Raw::Null = self.raw {
+            self.raw = Raw::of(part, self.rows);
+        }
         match (&mut self.raw, part) {
-            (raw @ Raw::Null, Values::Text { codes, dictionary }) => {
-                let nulls = filled(Values::NULL, before, self.capacity);
-                let mut texts = Texts { codes: nulls, ..Texts::default() };
-                texts.add(&codes, &dictionary);
-                *raw = Raw::Text(texts);
-            }
-            (raw @ Raw::Null, Values::Int { values, nulls }) => {
-                let (mut all, mut valid) = nulls_of(0, before, self.capacity);
-                extend(&mut all, &mut valid, &values, nulls.as_ref());
-                *raw = Raw::Int(all, valid);
-            }
-            (raw @ Raw::Null, Values::Float { values, nulls }) => {
-                let (mut all, mut valid) = nulls_of(0.0, before, self.capacity);
-                extend(&mut all, &mut valid, &values, nulls.as_ref());
-                *raw = Raw::Float(all, valid);
-            }
-            (raw @ Raw::Null, Values::Unsigned { values }) if before == 0 => {
-                let mut all = Vec::with_capacity(self.capacity);
-                all.extend_from_slice(&values);
-                *raw = Raw::Unsigned(all);
-            }
+            (_, Values::Null { rows }) => places.skip(*rows),
             (Raw::Text(texts), Values::Text { codes, dictionary }) => {
-                texts.add(&codes, &dictionary);
+                texts.add(codes, dictionary, places);
             }
             (Raw::Int(all, valid), Values::Int { values, nulls }) => {
-                extend(all, valid, &values, nulls.as_ref());
+                put(all, valid, values, nulls.as_ref(), places);
             }
             (Raw::Float(all, valid), Values::Float { values, nulls }) => {
-                extend(all, valid, &values, nulls.as_ref());
+                put(all, valid, values, nulls.as_ref(), places);
             }
-            (Raw::Unsigned(all), Values::Unsigned { values }) => all.extend_from_slice(&values),
-            (Raw::Null, Values::Null { .. }) => {}
-            (Raw::Text(texts), Values::Null { .. }) => {
-                texts.codes.resize(self.rows, Values::NULL);
-            }
-            (Raw::Int(all, valid), Values::Null { .. }) => {
-                all.resize(self.rows, 0);
-                valid.resize(self.rows, false);
-            }
-            (Raw::Float(all, valid), Values::Null { .. }) => {
-                all.resize(self.rows, 0.0);
-                valid.resize(self.rows, false);
+            (Raw::Unsigned(all), Values::Unsigned { values }) => {
+                places.put(values, all, |value| value);
             }
             _ => return false,
         }
         true
     }
 
-    /// The column with its rows in this order: ranges of the rows as they came, which together are all.
-    pub(super) fn finish(self, order: &[Range<usize>]) -> Packed {
-        let rows = self.rows;
+    /// The column, when all parts came.
+    pub(super) fn finish(self) -> Packed {
         match self.raw {
             Raw::Null => Packed::Null,
-            Raw::Text(Texts { codes, known, mut texts, .. }) => Packed::Text {
-                codes: Codes::new(codes, known.len(), order),
-                dictionary: Arc::new(texts.finish()),
-            },
-            Raw::Int(values, valid) => {
-                Packed::Int(Numbers::new(ordered(values, order, rows), ordered(valid, order, rows)))
+            Raw::Text(Texts { codes, mut texts, .. }) => {
+                Packed::Text { codes: codes.finish(), dictionary: Arc::new(texts.finish()) }
             }
-            Raw::Float(values, valid) => Packed::Float(Numbers::new(
-                ordered(values, order, rows),
-                ordered(valid, order, rows),
-            )),
-            Raw::Unsigned(values) => Packed::Unsigned(ordered(values, order, rows)),
+            Raw::Int(values, valid) => Packed::Int(Numbers::new(values, valid)),
+            Raw::Float(values, valid) => Packed::Float(Numbers::new(values, valid)),
+            Raw::Unsigned(values) => Packed::Unsigned(values),
         }
     }
 }
 
-/// So many values that are the same, with room for more.
-fn filled<T: Copy>(value: T, rows: usize, capacity: usize) -> Vec<T> {
-    let mut values = Vec::with_capacity(capacity);
-    values.resize(rows, value);
-    values
-}
-
-/// So many values that are null, with room for more.
-fn nulls_of<T: Copy>(value: T, rows: usize, capacity: usize) -> (Vec<T>, Vec<bool>) {
-    (filled(value, rows, capacity), filled(false, rows, capacity))
-}
-
-/// Brings values into an order; what lies so already is not copied.
-pub(super) fn ordered<T: Copy>(values: Vec<T>, order: &[Range<usize>], rows: usize) -> Vec<T> {
-    match order {
-        [_] => values,
-        order => gather(&values, order, rows, |value| value),
+impl Raw {
+    /// So many nulls of the kind that values are.
+    fn of(values: &Values, rows: usize) -> Raw {
+        match values {
+            Values::Null { .. } => Raw::Null,
+            Values::Text { .. } => Raw::Text(Texts::new(rows)),
+            Values::Int { .. } => Raw::Int(vec![0; rows], vec![false; rows]),
+            Values::Float { .. } => Raw::Float(vec![0.0; rows], vec![false; rows]),
+            Values::Unsigned { .. } => Raw::Unsigned(vec![0; rows]),
+        }
     }
 }
 
-fn extend<T: Copy>(
-    all: &mut Vec<T>,
-    valid: &mut Vec<bool>,
+/// Puts values, and whether there are any, in their places.
+fn put<T: Copy>(
+    all: &mut [T],
+    valid: &mut [bool],
     values: &[T],
     nulls: Option<&NullBuffer>,
+    places: &mut Places<'_>,
 ) {
-    all.extend_from_slice(values);
+    let mut again = places.clone();
+    places.put(values, all, |value| value);
     match nulls {
-        Some(nulls) => valid.extend(nulls.iter()),
-        None => valid.resize(all.len(), true),
+        Some(nulls) => again.put(&nulls.iter().collect::<Vec<bool>>(), valid, |known| known),
+        None => again.fill(values.len(), valid, true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::order::{Mixed, Segments},
+        *,
+    };
+
+    /// Texts of two parts, whose rows lie side by side in the end: each part with a dictionary of its own.
+    fn read_back(different: usize, with_null: bool) -> (Vec<Option<String>>, Packed) {
+        let mut segments = Segments::for_rows(0);
+        let visitors: Vec<u64> = (0..different as u64).collect();
+        assert!(segments.add(0, &visitors) && segments.add(1, &visitors));
+        segments.sort();
+        let (_, layout) = segments.lay_out(2, &Mixed::default());
+        let mut builder = Builder::new(2 * different);
+        let dictionary = |part: usize| {
+            let texts = (0..different).map(|n| format!("{}", (n + part * 7) % different));
+            Arc::new(texts.map(Some).collect::<StringArray>())
+        };
+        let mut expected = vec![None; 2 * different];
+        for part in 0..2 {
+            let (dictionary, mut places) = (dictionary(part), layout.places(part));
+            let codes: Vec<u32> = (0..different as u32).collect();
+            for block in codes.chunks(1000) {
+                let null = |code: &u32| with_null && code.is_multiple_of(3);
+                for code in block.iter().filter(|code| !null(code)) {
+                    let text = dictionary.value(*code as usize).to_owned();
+                    expected[2 * *code as usize + part] = Some(text);
+                }
+                let code = |code: &u32| if null(code) { Values::NULL } else { *code };
+                let codes = block.iter().map(code).collect::<Vec<u32>>().into();
+                let values = Values::Text { codes, dictionary: Arc::clone(&dictionary) };
+                assert!(builder.add(&values, &mut places));
+            }
+        }
+        (expected, builder.finish())
+    }
+
+    #[test]
+    fn codes_are_as_wide_as_they_must_be_and_read_back() {
+        for (different, bytes) in
+            [(2, 1), (254, 1), (255, 1), (256, 2), (300, 2), (65_535, 2), (65_536, 4), (70_000, 4)]
+        {
+            for with_null in [false, true] {
+                let (expected, packed) = read_back(different, with_null);
+                let Packed::Text { codes, .. } = &packed else { panic!("{packed:?}") };
+                let width = match codes {
+                    Codes::Same(_) => 0,
+                    Codes::Bytes(_) => 1,
+                    Codes::Pairs(_) => 2,
+                    Codes::Whole(_) => 4,
+                };
+                // Without what is null there are fewer texts.
+                assert!(width == bytes || with_null && width < bytes, "{different}: {width}");
+                let rows = expected.len();
+                let all = std::iter::once(0..rows).collect::<Vec<_>>();
+                let Values::Text { codes, dictionary } = packed.values(&all, rows) else {
+                    panic!("no texts");
+                };
+                for (code, expected) in codes.iter().zip(expected) {
+                    let text = (*code != Values::NULL).then(|| dictionary.value(*code as usize));
+                    assert_eq!(text, expected.as_deref());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_the_same_throughout_takes_nothing() {
+        for code in [0, Values::NULL] {
+            let mut segments = Segments::for_rows(0);
+            assert!(segments.add(0, &[1, 2, 3]));
+            let (_, layout) = segments.lay_out(1, &Mixed::default());
+            let (mut builder, mut places) = (Builder::new(3), layout.places(0));
+            let dictionary = Arc::new(StringArray::from(vec!["a"]));
+            let values = Values::Text { codes: vec![code; 3].into(), dictionary };
+            assert!(builder.add(&values, &mut places));
+            let packed = builder.finish();
+            assert!(
+                matches!(&packed, Packed::Text { codes: Codes::Same(same), .. } if *same == code),
+                "{packed:?}"
+            );
+        }
     }
 }

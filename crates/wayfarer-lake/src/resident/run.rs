@@ -3,7 +3,8 @@
 use std::{ops::Range, sync::Arc};
 
 use super::{
-    bundle::{Bundle, LastArrivals, Order},
+    bundle::{Bundle, LastArrivals},
+    order::Order,
     packed::{Packed, gather},
 };
 use crate::{
@@ -134,26 +135,5 @@ impl ResidentRun {
             arrival: Arrival::in_memory(Arc::new(placed)),
             columns,
         }
-    }
-}
-
-impl Order {
-    /// The first row of a visitor.
-    fn start(&self, visitor: usize) -> usize {
-        let before = visitor.checked_sub(1).and_then(|before| self.visitors.get(before));
-        before.map_or(0, |run| run.end as usize)
-    }
-
-    /// Which of one visitor's rows are wanted; they lie together, as their times ascend.
-    fn wanted(&self, rows: Range<usize>, wanted: &Wanted<'_>) -> Range<usize> {
-        let times = self.ts.get(rows.clone()).unwrap_or_default();
-        let ends = [times.first(), times.last()].into_iter().flatten();
-        if ends.copied().all(|ts| wanted.has(ts)) {
-            return rows;
-        }
-        let (from, until) = wanted.time;
-        let first = times.partition_point(|ts| *ts < from);
-        let after = times.partition_point(|ts| *ts < until || until == i64::MAX);
-        rows.start + first..rows.start + after.max(first)
     }
 }

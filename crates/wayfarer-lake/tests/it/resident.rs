@@ -1,7 +1,10 @@
 //! Rows that stay in memory: the same as from the files, within their bounds, and gone with their files.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fs::File, path::Path};
 
+use arrow_array::RecordBatch;
+use arrow_select::concat::concat_batches;
+use parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder};
 use wayfarer_event::{Column, Event, Micros, VisitorId};
 use wayfarer_lake::{Block, Ids, Lake, Options, Person, Scan, Values, View};
 
@@ -157,6 +160,54 @@ async fn what_takes_more_order_than_rows_stays_in_its_files() {
             prepare(&view, &scan);
             assert_eq!(view.resident_bytes() > 0, stays_in_memory, "{visitors} visitors");
             assert_eq!(sorted(runs(&view, &scan)), before);
+        }
+    }
+}
+
+/// Writes the second half of a file's rows before the first.
+fn swap_halves(file: &Path) {
+    let open = || ParquetRecordBatchReaderBuilder::try_new(File::open(file).unwrap()).unwrap();
+    let batches: Vec<RecordBatch> = open().build().unwrap().map(Result::unwrap).collect();
+    let rows = concat_batches(&batches[0].schema(), &batches).unwrap();
+    let half = rows.num_rows() / 2;
+    let mut writer =
+        ArrowWriter::try_new(File::create(file).unwrap(), rows.schema(), None).unwrap();
+    writer.write(&rows.slice(half, rows.num_rows() - half)).unwrap();
+    writer.write(&rows.slice(0, half)).unwrap();
+    writer.close().unwrap();
+}
+
+/// Folded as they lie, such rows would give wrong numbers.
+#[tokio::test]
+async fn files_that_are_out_of_order_are_refused_into_memory_and_block_by_block() {
+    for (visitors, files) in [(1, 1_u64), (1, 2), (10, 1), (10, 2)] {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = Lake::open(folder.path(), options()).await.unwrap();
+        for part in 0..files {
+            let event = |n: u64| Event {
+                visitor: VisitorId((n % visitors) << 32),
+                ts: Micros(1_767_225_600_000_000 + (part * 100 + n) as i64 * 1_000_000),
+                ..event_with_id(SITE, part * 100 + n)
+            };
+            lake.append((0..100).map(event).collect(), Ids::Window).await.unwrap();
+            lake.seal().await.unwrap();
+        }
+        lake.close().await.unwrap();
+        let data = folder.path().join("lake/main/events");
+        let mut names: Vec<_> = data.read_dir().unwrap().map(|e| e.unwrap().path()).collect();
+        names.sort();
+        swap_halves(names.last().unwrap());
+        let lake = Lake::open(folder.path(), options()).await.unwrap();
+        let (view, scan) = (lake.view(), Scan::new(SITE, &[Column::Name]));
+        let mut runs = view.runs(&scan).unwrap().into_iter();
+        let walked = runs.try_for_each(|mut run| {
+            while run.next_block()?.is_some() {}
+            Ok::<(), wayfarer_lake::Error>(())
+        });
+        for refused in [walked, view.prepare(&scan, 2, &|| true)] {
+            let error = refused.unwrap_err().to_string();
+            assert!(error.contains("not in order"), "{visitors} visitors: {error}");
+            assert!(error.contains(&*names.last().unwrap().to_string_lossy()), "{error}");
         }
     }
 }
