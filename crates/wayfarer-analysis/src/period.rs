@@ -108,7 +108,7 @@ impl Period {
             at = interval.next(&at).map_err(|_| too_far("to"))?;
         }
         starts.push(at.timestamp().as_microsecond());
-        Ok(Intervals { starts, labels })
+        Ok(Intervals::new(starts, labels))
     }
 
     fn zoned(&self, at: Micros) -> Zoned {
@@ -310,14 +310,23 @@ impl Interval {
 }
 
 /// The parts of a period, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Intervals {
     /// Where each starts, then where the last one ends.
     starts: Vec<i64>,
+    /// About how many begin in a microsecond.
+    per_micro: f64,
     labels: Vec<String>,
 }
 
 impl Intervals {
+    fn new(starts: Vec<i64>, labels: Vec<String>) -> Intervals {
+        let ends = starts.first().zip(starts.last());
+        let whole = ends.map_or(0, |(first, last)| last.saturating_sub(*first));
+        let per_micro = labels.len() as f64 / whole.max(1) as f64;
+        Intervals { starts, per_micro, labels }
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.labels.len()
@@ -335,13 +344,29 @@ impl Intervals {
     }
 
     /// The interval that an instant of the period lies in, if it is looked for at or after `place`.
+    #[inline]
     pub(crate) fn find(&self, place: usize, ts: i64) -> usize {
-        let later = self.starts.get(place + 1..self.len()).unwrap_or(&[]);
-        match later.first() {
-            Some(next) if *next <= ts => place + later.partition_point(|start| *start <= ts),
-            // Mostly an event lies in the interval of the one before.
-            _ => place,
+        // Mostly an event lies in the interval of the one before.
+        if self.begins_by(place + 1, ts) { self.find_later(place, ts) } else { place }
+    }
+
+    fn find_later(&self, place: usize, ts: i64) -> usize {
+        // Intervals are about equally long, so a guess is hardly ever off by more than one.
+        let first = self.starts.first().copied().unwrap_or_default();
+        let guess = (ts.saturating_sub(first) as f64 * self.per_micro) as usize;
+        let mut found = guess.clamp(place, self.len().saturating_sub(1).max(place));
+        while found > place && !self.begins_by(found, ts) {
+            found -= 1;
         }
+        while self.begins_by(found + 1, ts) {
+            found += 1;
+        }
+        found
+    }
+
+    /// Whether there is such an interval, and it has begun at that instant.
+    fn begins_by(&self, place: usize, ts: i64) -> bool {
+        place < self.len() && self.starts.get(place).is_some_and(|start| *start <= ts)
     }
 }
 

@@ -230,17 +230,24 @@ struct Seen {
 
 impl Retain {
     /// The intervals in which a visitor did something, in order.
-    fn seen(&self, history: &History<'_>, rows: Range<usize>, test: Option<TestSlot>) -> Vec<Seen> {
-        let mut seen: Vec<Seen> = Vec::new();
+    fn seen(
+        &self,
+        history: &History<'_>,
+        mut rows: Range<usize>,
+        test: Option<TestSlot>,
+    ) -> impl Iterator<Item = Seen> {
+        let times = history.times();
         let mut place = 0;
-        for row in rows.filter(|row| history.selects(test, *row)) {
-            place = self.intervals.find(place, history.times()[row]);
-            match seen.last_mut() {
-                Some(known) if known.place == place => known.last = row,
-                _ => seen.push(Seen { place, first: row, last: row }),
-            }
-        }
-        seen
+        std::iter::from_fn(move || {
+            let first = rows.find(|row| history.selects(test, *row))?;
+            place = self.intervals.find(place, times[first]);
+            let (_, end) = self.intervals.bounds(place);
+            let more = times[rows.clone()].iter().take_while(|ts| **ts < end).count();
+            let mut same = rows.start..rows.start + more;
+            rows.start = same.end;
+            let last = same.rfind(|row| history.selects(test, *row)).unwrap_or(first);
+            Some(Seen { place, first, last })
+        })
     }
 }
 
@@ -325,12 +332,9 @@ impl Fold for Retain {
             counted.daily += 1;
             return Ok(());
         }
-        let mut cohorts = self.seen(history, first..inside.end, self.start);
-        if !self.recurring {
-            cohorts.truncate(1);
-        }
-        let returns = self.seen(history, first..inside.end, self.back);
-        for cohort in cohorts {
+        let cohorts = self.seen(history, first..inside.end, self.start);
+        let returns: Vec<Seen> = self.seen(history, first..inside.end, self.back).collect();
+        for cohort in cohorts.take(if self.recurring { usize::MAX } else { 1 }) {
             let code = self.by.map_or(0, |by| by.at(history, cohort.first));
             let name = |code| self.by.and_then(|by| by.name(history, code));
             let key = counted.keys.of(code, name);
