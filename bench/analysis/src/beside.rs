@@ -1,6 +1,6 @@
 //! The seven questions beside the peers: they and we take turns, with another range of days in each round.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -9,10 +9,13 @@ use wayfarer_bench_measure::{Sample, Stopwatch, Table, median, memory};
 use crate::{
     Arguments, Place,
     compare::{self, Verdict},
-    load,
+    forget, load,
     peers::{Peer, Running},
     question::{self, Days, Question},
 };
+
+/// How often a question is asked before anything of it is in memory: the median counts.
+const UNREAD: u32 = 3;
 
 /// One question: what it took us and the peers, and whether the answers are the same.
 #[derive(Debug, Serialize)]
@@ -24,6 +27,7 @@ struct Row {
     cold_s: f64,
     /// The first time with the files in the system's memory, but nothing decoded.
     first_s: f64,
+    first_cpu_s: f64,
     warm_s: f64,
     warm_cpu_s: f64,
     peers: Vec<PeerRow>,
@@ -49,16 +53,17 @@ struct PeerRow {
 /// How long a peer took, and how its answers compare with ours.
 struct Beside {
     peer: Peer,
-    cold_s: f64,
+    cold_s: Vec<f64>,
     /// Of each round the first time and the best of three.
     times: Vec<(f64, f64)>,
     verdicts: Vec<Verdict>,
 }
 
 /// What was measured of one question in the rounds.
+#[derive(Default)]
 struct Measured {
-    cold_s: f64,
-    first_s: f64,
+    cold: Vec<Sample>,
+    first: Vec<Sample>,
     warm: Vec<Sample>,
     peers: Vec<Beside>,
 }
@@ -76,16 +81,18 @@ pub(crate) fn run(arguments: &Arguments, runtime: &Runtime) -> Result<Value> {
     }
     let mut measured = Vec::new();
     for question in question::present(arguments) {
-        let cold_s = unread(&place, arguments, runtime, question, true)?;
-        let first_s = unread(&place, arguments, runtime, question, false)?;
-        let mut beside = Vec::new();
-        for running in &mut peers {
-            if let Some(answer) = running.ask_cold(question.name, &Days::of_round(0))? {
-                let (peer, cold_s) = (running.peer, answer.first_s);
-                beside.push(Beside { peer, cold_s, times: Vec::new(), verdicts: Vec::new() });
+        let mut unasked = Measured::default();
+        for _ in 0..UNREAD {
+            unasked.cold.push(unread(&place, arguments, runtime, question, true)?);
+            unasked.first.push(unread(&place, arguments, runtime, question, false)?);
+            for running in &mut peers {
+                running.forget()?;
+                if let Some(answer) = running.ask(question.name, &Days::of_round(0))? {
+                    unasked.of(running.peer).cold_s.push(answer.first_s);
+                }
             }
         }
-        measured.push((question, Measured { cold_s, first_s, warm: Vec::new(), peers: beside }));
+        measured.push((question, unasked));
     }
     let lake = place.open(arguments, runtime, arguments.resident << 20)?;
     for round in 0..=arguments.rounds.max(1) {
@@ -121,14 +128,14 @@ fn unread(
     arguments: &Arguments,
     runtime: &Runtime,
     question: &Question,
-    forget: bool,
-) -> Result<f64> {
+    is_cold: bool,
+) -> Result<Sample> {
     let lake = place.open(arguments, runtime, arguments.resident << 20)?;
-    if forget {
-        place.forget()?;
+    if is_cold {
+        forget(&place.folder)?;
     }
     let (sample, _) = ask(&lake, question, arguments, &Days::of_round(0))?;
-    Ok(sample.wall_ns / 1e9)
+    Ok(sample)
 }
 
 /// Asks us.
@@ -152,17 +159,32 @@ fn beside(
     ours: &Value,
 ) -> Result<()> {
     let Some(theirs) = running.ask(question.name, days)? else { return Ok(()) };
-    let beside = measured.peers.iter_mut().find(|beside| beside.peer == running.peer);
-    let beside = beside.context("it was asked before")?;
+    let beside = measured.of(running.peer);
     beside.times.push((theirs.first_s, theirs.best_s));
     beside.verdicts.push(compare::verdict(ours, &theirs.rows));
     Ok(())
 }
 
+impl Measured {
+    fn of(&mut self, peer: Peer) -> &mut Beside {
+        let place = self.peers.iter().position(|beside| beside.peer == peer);
+        let place = place.unwrap_or_else(|| {
+            let (cold_s, times, verdicts) = (Vec::new(), Vec::new(), Vec::new());
+            self.peers.push(Beside { peer, cold_s, times, verdicts });
+            self.peers.len() - 1
+        });
+        &mut self.peers[place]
+    }
+}
+
 fn row((question, measured): (&'static Question, Measured)) -> Row {
-    let warm_s = median(measured.warm.iter().map(|sample| sample.wall_ns)) / 1e9;
+    let wall = |samples: &[Sample]| median(samples.iter().map(|sample| sample.wall_ns)) / 1e9;
+    let cpu = |samples: &[Sample]| median(samples.iter().map(|sample| sample.cpu_ns)) / 1e9;
+    let (our_cold_s, our_first_s) = (wall(&measured.cold), wall(&measured.first));
+    let warm_s = wall(&measured.warm);
     let peers = measured.peers.into_iter().map(|Beside { peer, cold_s, times, verdicts }| {
         let best_s = median(times.iter().map(|(_, best)| *best));
+        let cold_s = median(cold_s);
         let different =
             verdicts.iter().find(|verdict| matches!(verdict, Verdict::Different { .. }));
         let verdict = different.or(verdicts.first()).cloned();
@@ -172,8 +194,8 @@ fn row((question, measured): (&'static Question, Measured)) -> Row {
             first_s: times.first().map_or(f64::NAN, |(first, _)| *first),
             best_s,
             times_warm: best_s / warm_s,
-            times_first: best_s / measured.first_s,
-            times_cold: cold_s / measured.cold_s,
+            times_first: best_s / our_first_s,
+            times_cold: cold_s / our_cold_s,
             verdict: verdict.unwrap_or(Verdict::Equal { rows: 0 }),
         }
     });
@@ -181,10 +203,11 @@ fn row((question, measured): (&'static Question, Measured)) -> Row {
         question: question.name,
         report: question.report,
         differs: question.differs,
-        cold_s: measured.cold_s,
-        first_s: measured.first_s,
+        cold_s: our_cold_s,
+        first_s: our_first_s,
+        first_cpu_s: cpu(&measured.first),
         warm_s,
-        warm_cpu_s: median(measured.warm.iter().map(|sample| sample.cpu_ns)) / 1e9,
+        warm_cpu_s: cpu(&measured.warm),
         peers: peers.collect(),
     }
 }
@@ -195,6 +218,7 @@ fn table(rows: &[Row]) -> String {
         "report",
         "cold s",
         "first s",
+        "first cpu s",
         "warm s",
         "warm cpu s",
         "peer",
@@ -212,6 +236,7 @@ fn table(rows: &[Row]) -> String {
             row.report.to_owned(),
             format!("{:.3}", row.cold_s),
             format!("{:.3}", row.first_s),
+            format!("{:.3}", row.first_cpu_s),
             format!("{:.3}", row.warm_s),
             format!("{:.3}", row.warm_cpu_s),
         ];

@@ -152,24 +152,24 @@ impl Place {
         }
         Ok(lake)
     }
+}
 
-    /// Lets the system forget what it read of the lake's files, so that they come from the disk again.
-    fn forget(&self) -> Result<()> {
-        let mut folders = vec![self.folder.clone()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(&folder)? {
-                let path = entry?.path();
-                if path.is_dir() {
-                    folders.push(path);
-                    continue;
-                }
-                let file = std::fs::File::open(&path)?;
-                file.sync_all()?;
-                rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+/// Lets the system forget what it read of the files in a folder, so that they come from the disk again.
+fn forget(folder: &Path) -> Result<()> {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
             }
+            let file = std::fs::File::open(&path)?;
+            file.sync_all()?;
+            rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// The file of a clickstream of so many events.

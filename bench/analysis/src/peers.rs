@@ -14,7 +14,7 @@ use serde_json::{Deserializer, Value, json};
 use wayfarer_event::Micros;
 
 use crate::{
-    Arguments,
+    Arguments, forget,
     question::{Days, FIRST_MONDAY},
 };
 
@@ -62,29 +62,13 @@ struct Line {
 /// Loads the script as a module, and gives it questions as they are asked in place of its list. What it would print is told
 /// in JSON.
 const DRIVER: &str = r#"
-import json, os, sys, tempfile
+import json, os, sys
 folder, peer, clicks = sys.argv[1:]
 sys.path.insert(0, folder)
 import peers
 
 def tell(answer):
     print(json.dumps(answer, default=str), file=out, flush=True)
-
-made, mkdtemp = [], tempfile.mkdtemp
-
-def recorded(*args, **kwargs):
-    made.append(mkdtemp(*args, **kwargs))
-    return made[-1]
-
-def forget():
-    # The system forgets what it read of the peer's files. What the peer itself keeps in memory stays there.
-    for folder in made:
-        for root, _, names in os.walk(folder):
-            for name in names:
-                file = os.open(os.path.join(root, name), os.O_RDONLY)
-                os.fsync(file)
-                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-                os.close(file)
 
 def show(name, question, seconds, rows):
     told = {"text": rows} if isinstance(rows, str) else {"rows": [list(row) for row in rows]}
@@ -97,8 +81,6 @@ class Asked(dict):
             if asked["question"] not in self:
                 tell({"seconds": [], "absent": True})
                 continue
-            if asked["forget"]:
-                forget()
             table = f"(SELECT * FROM ev WHERE ts >= '{asked['from']}' AND ts < '{asked['until']}') AS ev"
             question = self[asked["question"]].replace("FROM ev", "FROM " + table)
             # The peers' weeks begin with the stream, a Thursday. Told to begin on Monday, they are the same as ours.
@@ -107,7 +89,7 @@ class Asked(dict):
 # The engines draw on file 1 themselves: what they draw goes to stderr.
 out = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
-peers.show, tempfile.mkdtemp = show, recorded
+peers.show = show
 peers.CH, peers.DK = Asked(peers.CH), Asked(peers.DK)
 {"chdb": peers.chdb_run, "duckdb": peers.duck_run}[peer](clicks)
 "#;
@@ -116,6 +98,8 @@ peers.CH, peers.DK = Asked(peers.CH), Asked(peers.DK)
 pub(crate) struct Running {
     pub(crate) peer: Peer,
     child: Child,
+    /// Where it keeps its table.
+    folder: tempfile::TempDir,
     questions: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
@@ -123,39 +107,33 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a peer. It loads its table before it answers.
     pub(crate) fn start(peer: Peer, arguments: &Arguments, clicks: &Path) -> Result<Running> {
+        let builder = tempfile::Builder::new().prefix("bench-analysis-").to_owned();
+        let folder = builder.tempdir_in(&arguments.folder)?;
         let mut child = Command::new(&arguments.python)
             .args(["-c", DRIVER])
             .arg(&arguments.scripts)
             .args([peer.name()])
             .arg(clicks.canonicalize()?)
+            .env("TMPDIR", folder.path().canonicalize()?)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("could not run {}", peer.name()))?;
         let questions = child.stdin.take();
         let answers = BufReader::new(child.stdout.take().context("it has no output")?);
-        Ok(Running { peer, child, questions, answers })
+        Ok(Running { peer, child, folder, questions, answers })
+    }
+
+    /// Lets the system forget what it read of the peer's files, so that they come from the disk again. What the peer itself
+    /// keeps in memory stays there.
+    pub(crate) fn forget(&self) -> Result<()> {
+        forget(self.folder.path())
     }
 
     /// Asks a question three times in a row; `None` where the peer has no such question.
     pub(crate) fn ask(&mut self, question: &str, days: &Days) -> Result<Option<PeerAnswer>> {
-        self.ask_when(question, days, false)
-    }
-
-    /// The same after the system forgot what it read of the peer's files, so that they come from the disk again.
-    pub(crate) fn ask_cold(&mut self, question: &str, days: &Days) -> Result<Option<PeerAnswer>> {
-        self.ask_when(question, days, true)
-    }
-
-    fn ask_when(
-        &mut self,
-        question: &str,
-        days: &Days,
-        forget: bool,
-    ) -> Result<Option<PeerAnswer>> {
         let asked = json!({
             "question": question,
-            "forget": forget,
             "from": days.from(),
             "until": days.until(),
             "monday": FIRST_MONDAY / Micros::SECOND,
