@@ -7,8 +7,10 @@
 //! Memory is bounded by [`Options::resident_bytes`](crate::Options::resident_bytes): what was not used for longest goes,
 //! and what does not fit is read from its files. When a file leaves the lake, its bundle leaves memory in the same moment.
 //!
-//! Start with [`Resident::prepare`]; `bundle` is what is kept, `order` where its rows lie, `packed` how, and `run` how it is read.
+//! Start with [`Resident::prepare`]; `bundle` is what is kept, `order` where its rows lie, `builder` how a
+//! column comes there, `packed` what it takes, and `run` how it is read.
 
+mod builder;
 mod bundle;
 mod order;
 mod packed;

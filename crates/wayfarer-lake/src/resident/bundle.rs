@@ -9,8 +9,9 @@ use hashbrown::HashMap;
 use wayfarer_event::Column;
 
 use super::{
+    builder::Builder,
     order::{Layout, Mixed, Order, SEGMENT_BYTES, Segment, Segments},
-    packed::{Builder, Packed},
+    packed::Packed,
 };
 use crate::{
     Error, Result,

@@ -117,6 +117,29 @@ async fn what_is_in_memory_is_what_lies_in_the_files() {
     }
 }
 
+/// The file that was sealed later begins earlier, and ends when the other begins.
+#[tokio::test]
+async fn where_files_meet_the_order_of_arrival_decides() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open(folder.path(), options()).await.unwrap();
+    for (part, minutes) in [(0, [5, 6, 7]), (1, [3, 4, 5])] {
+        let event = |(n, minute): (usize, i64)| Event {
+            visitor: VisitorId(7),
+            ts: Micros(1_767_225_600_000_000 + minute * 60_000_000),
+            ..event_with_id(SITE, part * 100 + n as u64)
+        };
+        let batch = minutes.into_iter().enumerate().map(event).collect();
+        lake.append(batch, Ids::Window).await.unwrap();
+        lake.seal().await.unwrap();
+    }
+    let (view, scan) = (lake.view(), Scan::new(SITE, &COLUMNS));
+    let before = sorted(runs(&view, &scan));
+    prepare(&view, &scan);
+    let after = runs(&view, &scan);
+    assert_eq!(after.len(), 1);
+    assert_eq!(after.concat(), before);
+}
+
 #[tokio::test]
 async fn memory_has_its_bound_and_may_be_none() {
     let folder = tempfile::tempdir().unwrap();
