@@ -76,8 +76,15 @@ pub struct Request {
     pub exclude: Option<String>,
     /// Where a funnel is entered: `closed` at its first step alone, `open` at any.
     pub entry: Option<String>,
+    /// Which bar of a funnel that is broken down: its key, as `funnel` tells it in `key` or `t`. Any text can be one, so null
+    /// is asked for by `no_key`.
+    pub key: Option<String>,
+    /// The bar whose key is null.
+    pub no_key: bool,
     /// Which step of a funnel, from 1.
     pub step: Option<usize>,
+    /// Only those that entered an open funnel at this step.
+    pub entered: bool,
     /// Only those that got no further.
     pub dropped: bool,
     /// The event that brings a visitor into a cohort or onto a path.

@@ -8,6 +8,7 @@ mod breakdown;
 mod engagement;
 mod errors;
 mod funnel;
+mod funnel_attempts;
 mod funnel_times;
 mod funnel_visitors;
 mod goals;

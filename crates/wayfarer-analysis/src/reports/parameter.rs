@@ -59,7 +59,10 @@ parameters! {
     Window "window" "TIME" "How long it may take, such as 1d; 2h/step for each step on its own";
     Exclude "exclude" "EXPR" "Who does this on the way is left out";
     Entry "entry" "WHERE" "Where people may enter: closed, at the first step; open, at any";
+    Key "key" "KEY" "Which bar of a funnel that is broken down: its key, as `funnel` tells it in `key` or `t`; those of all keys by default";
+    NoKey "no_key" "" "The bar whose key is null";
     Step "step" "N" "Which step, from 1; the last by default";
+    Entered "entered" "" "Only those that entered at this step, where people enter at any";
     Dropped "dropped" "" "Only those that got no further";
     Start "start" "EXPR" "The event that it begins with";
     Return "return" "EXPR" "The event that counts as coming back";
