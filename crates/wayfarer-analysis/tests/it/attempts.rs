@@ -1,6 +1,8 @@
 //! Funnels from their definition: every attempt, by trying every choice of rows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::tz::TimeZone;
 
 use wayfarer_analysis::Request;
 use wayfarer_event::Micros;
@@ -8,7 +10,7 @@ use wayfarer_lake::Stored;
 
 use super::{
     behaviour::Test,
-    oracle::{Period, is_in},
+    oracle::{By, Filter, Key, Period, is_in, values},
 };
 
 pub(crate) const ORDERS: [&str; 3] = ["sequential", "strict", "any"];
@@ -25,7 +27,118 @@ pub(crate) struct Asked<'a> {
     pub(crate) exclude: Option<Test>,
 }
 
+/// How a funnel is told apart.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Told {
+    Whole,
+    ByDay,
+    /// By a dimension, at the step that the attribution names.
+    By(By, &'static str),
+}
+
+impl Told {
+    /// The field in which rows tell the key.
+    pub(crate) fn field(self) -> Option<&'static str> {
+        match self {
+            Told::Whole => None,
+            Told::ByDay => Some("t"),
+            Told::By(..) => Some("key"),
+        }
+    }
+}
+
+/// Somebody at a step, under one key: when it began and when it was there, whether it entered there, and whether it went on
+/// to the next.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    pub(crate) key: Key,
+    pub(crate) began: i64,
+    pub(crate) reached: i64,
+    pub(crate) entered: bool,
+    pub(crate) goes_on: bool,
+}
+
 impl Asked<'_> {
+    /// How a visitor stands at a step, from 1, under each key of its.
+    pub(crate) fn standings(
+        &self,
+        (history, filter): (&[&Stored], Filter),
+        (period, zone): (Period, &TimeZone),
+        (told, is_open): (Told, bool),
+        step: usize,
+    ) -> Vec<Standing> {
+        let id = |row: &Stored| (row.seq, row.writer);
+        let counts = |row: &Stored| filter.1(&row.event);
+        let whole = self.walked(history, counts);
+        let Told::By(by, at) = told else {
+            let day = |row: &Stored| row.event.ts.timestamp().to_zoned(zone.clone()).date();
+            let deepest = self.told(&whole, period, self.depth(&whole, period));
+            let is_by_day = matches!(told, Told::ByDay);
+            let key = deepest.filter(|_| is_by_day).map(|found| day(whole[found.0]).to_string());
+            return self.standing(&whole, period, is_open, step, key).into_iter().collect();
+        };
+        let at_rows: Vec<Key> = values(by, zone, history);
+        let value: BTreeMap<_, &Key> = history.iter().map(|row| id(row)).zip(&at_rows).collect();
+        if at == "all" {
+            let each = at_rows.iter().collect::<BTreeSet<_>>().into_iter();
+            let stands = |key: &Key| {
+                let own = self.walked(history, |row| value[&id(row)] == key && counts(row));
+                self.standing(&own, period, is_open, step, key.clone())
+            };
+            return each.filter_map(stands).collect();
+        }
+        let depth = self.depth(&whole, period);
+        let row = match at {
+            "first" | "1" => self.told(&whole, period, depth).map(|(first, _)| first),
+            "last" => self.told(&whole, period, depth).map(|(_, last)| last),
+            nth => self.told(&whole, period, nth.parse().unwrap()).map(|(_, last)| last),
+        };
+        let key = row.and_then(|row| value[&id(whole[row])].clone());
+        self.standing(&whole, period, is_open, step, key).into_iter().collect()
+    }
+
+    /// How a visitor with these rows stands at a step.
+    fn standing(
+        &self,
+        rows: &[&Stored],
+        period: Period,
+        is_open: bool,
+        step: usize,
+        key: Key,
+    ) -> Option<Standing> {
+        let ts = |row: usize| rows[row].event.ts.0;
+        if !is_open {
+            let (first, last) = self.told(rows, period, step)?;
+            let goes_on = self.depth(rows, period) > step;
+            return Some(Standing {
+                key,
+                began: ts(first),
+                reached: ts(last),
+                entered: false,
+                goes_on,
+            });
+        }
+        if (2..=self.steps.len()).any(|step| self.into(step).is_left_out(rows, period)) {
+            return None;
+        }
+        let goes_on =
+            step < self.steps.len() && self.into(step + 1).told(rows, period, 2).is_some();
+        let came_on =
+            (step > 1).then(|| self.into(step)).and_then(|pair| pair.told(rows, period, 2));
+        let does = |row: &usize| {
+            let row = rows[*row];
+            !self.is_excluded(row) && is_in(period, row) && self.steps[step - 1].1(&row.event)
+        };
+        let (first, last) = came_on.or_else(|| (0..rows.len()).find(does).map(|row| (row, row)))?;
+        let entered = came_on.is_none();
+        Some(Standing { key, began: ts(first), reached: ts(last), entered, goes_on })
+    }
+
+    /// The two steps from the one before to this one, from 2.
+    fn into(&self, step: usize) -> Self {
+        Asked { steps: &self.steps[step - 2..step], ..*self }
+    }
+
     /// How long an attempt can take at most.
     pub(crate) fn longest(&self) -> i64 {
         self.window * if self.by_step { self.steps.len() as i64 - 1 } else { 1 }

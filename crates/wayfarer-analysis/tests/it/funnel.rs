@@ -1,5 +1,7 @@
 //! What a funnel can tell beside its bars, against oracles that try every choice of rows.
 
+mod bars;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{prelude::*, sample::select};
@@ -256,40 +258,6 @@ proptest! {
         let answer = ask(&world, &request);
         assert_eq!(counts(&answer, "t"), expected, "{request:?}");
         assert_eq!(answer.rows.len() % steps.len(), 0);
-    }
-
-    #[test]
-    fn behind_a_bar_stand_those_that_it_counts(
-        world in world(), hours in (-3_i64..30, 0_i64..40), steps in prop::collection::vec(select(&TESTS[..]), 1..4),
-        asking in asking(), step in 0_usize..3, dropped in any::<bool>(), limit in 1_usize..4,
-    ) {
-        let (step, asked) = (step.min(steps.len() - 1) + 1, asking.of(&steps));
-        let (mut request, period) = request("funnel-visitors", &world, hours);
-        asked.ask(&mut request, asking.window.0);
-        (request.step, request.dropped, request.limit) = (Some(step), dropped, Some(limit));
-        let mut expected: Vec<(i64, u64, i64, Option<String>)> = Vec::new();
-        for history in oracle::histories(&world, false) {
-            let reached = asked.depth(&history, period);
-            if reached < step || (dropped && reached > step) {
-                continue;
-            }
-            let (first, last) = asked.told(&history, period, step).unwrap();
-            let read = history.iter().filter(|row| {
-                row.event.ts >= period.0 && row.event.ts.0 < period.1.0 + asked.longest()
-            });
-            let user = read.filter_map(|row| row.event.user.as_ref()).next_back().map(ToString::to_string);
-            let (began, ended) = (history[first].event.ts.0, history[last].event.ts.0);
-            expected.push((ended, history[0].event.visitor.0, began, user));
-        }
-        expected.sort_by_key(|(ended, visitor, ..)| std::cmp::Reverse((*ended, *visitor)));
-        let answer = ask(&world, &request);
-        assert_eq!(answer.meta["visitors"], json!(expected.len()));
-        expected.truncate(limit);
-        let rows: Vec<Value> = expected.into_iter().map(|(ended, visitor, began, user)| {
-            let visitor = wayfarer_event::VisitorId(visitor).to_string();
-            json!({"visitor": visitor, "user": user, "began": Micros(began).to_string(), "reached": Micros(ended).to_string()})
-        }).collect();
-        assert_eq!(json!(answer.rows), json!(rows), "{request:?}");
     }
 }
 

@@ -21,7 +21,7 @@ fn number(user: &str) -> VisitorId {
 }
 
 /// The world in which an event is its user's, or else the last user's before it on the same browser, or else the first's after.
-fn by_person(world: &World) -> World {
+pub(crate) fn by_person(world: &World) -> World {
     let mut other = world.clone();
     other.rows.clear();
     for history in histories(world, true) {
@@ -42,7 +42,7 @@ fn by_person(world: &World) -> World {
 }
 
 /// Calls persons by their accounts instead of numbers.
-fn call_by_account(world: &World, rows: &mut [Map<String, Value>]) {
+pub(crate) fn call_by_account(world: &World, rows: &mut [Map<String, Value>]) {
     let users: BTreeSet<&str> =
         world.rows.iter().filter_map(|row| row.event.user.as_deref()).collect();
     for row in rows {
