@@ -7,12 +7,12 @@ use wayfarer_event::Text;
 
 use super::{
     Parameter, Report,
-    funnel_attempts::{Attempts, Outcome, Scratch, Split, Stay},
+    funnel_attempts::{Attempts, Outcome, Scratch, Split, Stay, Way},
 };
 use crate::{
     Answer, Context, Error, Request, Row,
     fold::{Cells, Fold, History, Plan},
-    funnel::Order,
+    funnel::{Order, Reached},
     job::Job,
     metric::ratio,
     period::Intervals,
@@ -159,23 +159,43 @@ impl Reach {
     }
 
     /// Counts a visitor, and tells how many times were kept.
+    #[inline]
     fn count(&mut self, outcome: &Outcome<'_>) -> usize {
         self.entered += 1;
         self.unfinished += u64::from(outcome.waits);
-        let mut times = 0;
-        for place in 0..outcome.places() {
+        match outcome.way {
+            Way::Closed(reached) => self.count_closed(reached, outcome.rows.times),
+            Way::Open { came_on, .. } => self.count_open(outcome, came_on.len()),
+        }
+    }
+
+    #[inline]
+    fn count_closed(&mut self, reached: &[Reached], times: &[i64]) -> usize {
+        for (place, reached) in reached.iter().enumerate() {
+            let step = self.step(place);
+            step.visitors += 1;
+            step.came_on += 1;
+            if place > 0 {
+                step.times.push(times[reached.end] - times[reached.start]);
+            }
+        }
+        reached.len() - 1
+    }
+
+    fn count_open(&mut self, outcome: &Outcome<'_>, steps: usize) -> usize {
+        let mut kept = 0;
+        for place in 0..steps {
             let Some(stay) = outcome.at(place) else { continue };
             let step = self.step(place);
             step.visitors += 1;
-            let Stay::Came(_) = stay else { continue };
-            step.came_on += 1;
-            if place > 0 {
+            if let Stay::Came(_) = stay {
                 let (began, reached) = outcome.times(place, stay);
+                step.came_on += 1;
                 step.times.push(reached - began);
-                times += 1;
+                kept += 1;
             }
         }
-        times
+        kept
     }
 
     fn add(&mut self, other: Reach) {

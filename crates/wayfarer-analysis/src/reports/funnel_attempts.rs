@@ -49,14 +49,16 @@ pub(super) enum At {
 /// What a visitor did under one key.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outcome<'a> {
-    rows: Rows<'a>,
-    way: Way<'a>,
+    pub(super) rows: Rows<'a>,
+    pub(super) way: Way<'a>,
     /// Whether it can still come further.
     pub(super) waits: bool,
 }
 
+/// How far it came.
 #[derive(Clone, Copy, Debug)]
-enum Way<'a> {
+pub(super) enum Way<'a> {
+    /// How it first came to each step, up to the last that it reached.
     Closed(&'a [Reached]),
     Open {
         /// How it came on to each step from the one before, where it did.
@@ -109,6 +111,7 @@ impl Attempts {
 
     /// Hands over what a visitor did, with the code of each key under which it is at a step at least. False when it is left
     /// out: with each value a funnel of its own, of one of these.
+    #[inline]
     pub(super) fn each(
         &self,
         history: &History<'_>,
@@ -160,6 +163,7 @@ impl Attempts {
     }
 
     /// What a visitor with these rows did; `None` when it is left out.
+    #[inline]
     fn follow<'r>(&self, rows: Rows<'r>, scratch: &'r mut Scratch) -> Option<Outcome<'r>> {
         if self.is_open {
             return self.follow_open(rows, scratch);
@@ -195,6 +199,7 @@ impl Attempts {
     }
 
     /// The key of a visitor that has one.
+    #[inline]
     fn code(&self, history: &History<'_>, outcome: &Outcome<'_>) -> u32 {
         let Way::Closed(reached @ [.., last]) = outcome.way else { return 0 };
         match &self.split {
@@ -222,18 +227,11 @@ impl Attempts {
 }
 
 impl Outcome<'_> {
+    #[inline]
     fn is_anywhere(&self) -> bool {
         match self.way {
             Way::Closed(reached) => !reached.is_empty(),
             Way::Open { came_on, done } => done != 0 || came_on.iter().any(Option::is_some),
-        }
-    }
-
-    /// It is at no step from this place on.
-    pub(super) fn places(&self) -> usize {
-        match self.way {
-            Way::Closed(reached) => reached.len(),
-            Way::Open { came_on, .. } => came_on.len(),
         }
     }
 
@@ -255,6 +253,7 @@ impl Outcome<'_> {
 
     /// When the attempt that brought it to the step at this place began, and when it was there. Who entered there began there,
     /// when it first did the step.
+    #[inline]
     pub(super) fn times(&self, place: usize, stay: Stay) -> (i64, i64) {
         let (start, end) = match stay {
             Stay::Came(reached) => (reached.start, reached.end),
