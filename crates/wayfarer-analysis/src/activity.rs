@@ -1,5 +1,7 @@
 //! In which intervals a visitor was active: what `lifecycle` and `stickiness` rest on.
 
+use std::ops::Range;
+
 use wayfarer_event::{Column, VisitorKind};
 
 use crate::{
@@ -40,14 +42,9 @@ impl Activity {
     /// The intervals of the period in which the visitor was active, in order, each once. What was read before the period is
     /// not of it, though it may be of its first interval.
     pub(crate) fn intervals(&self, history: &History<'_>, intervals: &Intervals) -> Vec<usize> {
-        let times = history.times();
-        let mut active: Vec<usize> = Vec::new();
-        for row in history.inside().filter(|row| history.selects(self.selected, *row)) {
-            let place = intervals.find(active.last().copied().unwrap_or(0), times[row]);
-            if active.last() != Some(&place) {
-                active.push(place);
-            }
-        }
-        active
+        let was_active =
+            |rows: &Range<usize>| rows.clone().any(|row| history.selects(self.selected, row));
+        let cut = intervals.cut(history.times(), history.inside());
+        cut.filter(|(_, rows)| was_active(rows)).map(|(place, _)| place).collect()
     }
 }

@@ -199,18 +199,11 @@ impl Measure {
         &self,
         counted: &mut Counted,
         history: &History<'_>,
-        mut rows: Range<usize>,
+        rows: Range<usize>,
         intervals: &Intervals,
     ) {
-        let times = history.times();
-        let mut interval = 0;
-        while !rows.is_empty() {
-            interval = intervals.find(interval, times[rows.start]);
-            let (_, end) = intervals.bounds(interval);
-            let more = times[rows.start + 1..rows.end].iter().take_while(|ts| **ts < end).count();
-            let same = rows.start..rows.start + 1 + more;
-            rows.start = same.end;
-            self.together(counted, history, same, interval as u32);
+        for (interval, rows) in intervals.cut(history.times(), rows) {
+            self.together(counted, history, rows, interval as u32);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Days, months and spans of a site's time zone: the period of a report, and the intervals that it is cut into.
 
+use std::ops::Range;
+
 use jiff::{
     ToSpan, Zoned,
     civil::{Date, Weekday},
@@ -341,6 +343,25 @@ impl Intervals {
     pub(crate) fn bounds(&self, place: usize) -> (i64, i64) {
         let edge = |place: usize| self.starts.get(place).copied().unwrap_or(i64::MAX);
         (edge(place), edge(place + 1))
+    }
+
+    /// Cuts rows of the period, whose times ascend, into those of each interval that has any.
+    #[inline]
+    pub(crate) fn cut(
+        &self,
+        times: &[i64],
+        mut rows: Range<usize>,
+    ) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let mut place = 0;
+        std::iter::from_fn(move || {
+            let (first, later) = times.get(rows.clone())?.split_first()?;
+            place = self.find(place, *first);
+            let (_, end) = self.bounds(place);
+            let more = later.iter().take_while(|ts| **ts < end).count();
+            let same = rows.start..rows.start + 1 + more;
+            rows.start = same.end;
+            Some((place, same))
+        })
     }
 
     /// The interval that an instant of the period lies in, if it is looked for at or after `place`.

@@ -257,7 +257,10 @@ impl Outcome<'_> {
     pub(super) fn times(&self, place: usize, stay: Stay) -> (i64, i64) {
         let (start, end) = match stay {
             Stay::Came(reached) => (reached.start, reached.end),
-            Stay::Entered => (self.first(place), self.first(place)),
+            Stay::Entered => {
+                let first = self.first(place);
+                (first, first)
+            }
         };
         (self.rows.times[start], self.rows.times[end])
     }

@@ -233,19 +233,12 @@ impl Retain {
     fn seen(
         &self,
         history: &History<'_>,
-        mut rows: Range<usize>,
+        rows: Range<usize>,
         test: Option<TestSlot>,
     ) -> impl Iterator<Item = Seen> {
-        let times = history.times();
-        let mut place = 0;
-        std::iter::from_fn(move || {
+        self.intervals.cut(history.times(), rows).filter_map(move |(place, mut rows)| {
             let first = rows.find(|row| history.selects(test, *row))?;
-            place = self.intervals.find(place, times[first]);
-            let (_, end) = self.intervals.bounds(place);
-            let more = times[rows.clone()].iter().take_while(|ts| **ts < end).count();
-            let mut same = rows.start..rows.start + more;
-            rows.start = same.end;
-            let last = same.rfind(|row| history.selects(test, *row)).unwrap_or(first);
+            let last = rows.rfind(|row| history.selects(test, *row)).unwrap_or(first);
             Some(Seen { place, first, last })
         })
     }
