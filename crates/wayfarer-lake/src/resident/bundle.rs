@@ -1,9 +1,6 @@
 //! Some files of a site as one sorted run in memory: decoded once, put in one order once, column by column as reports ask.
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hashbrown::HashMap;
 use wayfarer_event::Column;
@@ -160,12 +157,10 @@ impl Bundle {
         let mut rows: Vec<Row> = Vec::with_capacity(ts.len());
         for segment in segments {
             let own = rows.len()..rows.len() + segment.rows as usize;
-            let (part, first) = layout.origin(start + own.start, |part| self.rows_of(part));
+            let (part, first) = layout.origin(start + own.start);
             let own = ts.get(own).unwrap_or_default();
-            if !own.is_sorted() {
-                let path = self.parts.get(part).map(|part| part.file.path.as_path());
-                let text = "its rows are not in order";
-                return Err(Error::corrupt(path.unwrap_or(Path::new("")), text));
+            if let Some(part) = self.parts.get(part).filter(|_| !own.is_sorted()) {
+                return Err(part.out_of_order());
             }
             let row = |(&ts, row)| Row { ts, part: segment.part, row };
             rows.extend(own.iter().zip(first..).map(row));
@@ -220,12 +215,8 @@ impl Bundle {
     /// The `seq` and the writer of the row at a place.
     pub(super) fn arrival(&self, place: usize, last: &LastArrivals) -> Result<(u64, u64)> {
         let Some(order) = self.order() else { return Ok((0, 0)) };
-        let (part, row) = order.layout.origin(place, |part| self.rows_of(part));
+        let (part, row) = order.layout.origin(place);
         self.arrival_of(part, row, last)
-    }
-
-    fn rows_of(&self, part: usize) -> usize {
-        self.parts.get(part).map_or(0, |part| part.span.rows as usize)
     }
 
     /// The same of a row of a part.
@@ -261,13 +252,17 @@ impl Part {
             rows += values.len() as u64;
             match segments.add(nth, &values) {
                 true => Ok(()),
-                false => Err(Error::corrupt(&file.path, "its rows are not in order")),
+                false => Err(self.out_of_order()),
             }
         })?;
         match rows == self.span.rows {
             true => Ok(()),
             false => Err(Error::corrupt(&file.path, "it has other rows than the catalog says")),
         }
+    }
+
+    fn out_of_order(&self) -> Error {
+        Error::corrupt(&self.file.path, "its rows are not in order")
     }
 }
 

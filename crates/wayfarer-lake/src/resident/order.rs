@@ -23,7 +23,14 @@ pub(super) struct Order {
 /// Where the rows of each part go.
 #[derive(Debug)]
 pub(super) struct Layout {
-    parts: Vec<Vec<Piece>>,
+    parts: Vec<PartLayout>,
+}
+
+/// Where the rows of one part go.
+#[derive(Clone, Debug, Default)]
+struct PartLayout {
+    pieces: Vec<Piece>,
+    rows: u32,
 }
 
 /// Rows of a part that stay together.
@@ -97,11 +104,11 @@ impl Segments {
     /// The visitors, and where the rows of so many parts go. They must be sorted.
     pub(super) fn lay_out(&self, parts: usize, mixed: &Mixed) -> (Vec<VisitorRun>, Layout) {
         let mut visitors = Vec::with_capacity(self.each_visitor().count());
-        let mut laid = vec![Laid::default(); parts];
+        let mut parts = vec![PartLayout::default(); parts];
         let mut at = 0;
         let mut push = |part: u32, rows: u32| {
-            if let Some(laid) = laid.get_mut(part as usize) {
-                laid.push(at, rows);
+            if let Some(part) = parts.get_mut(part as usize) {
+                part.push(at, rows);
             }
             at += rows;
         };
@@ -109,22 +116,16 @@ impl Segments {
             let visitor = segments.first().map_or(0, |segment| segment.visitor);
             match mixed.get(&visitor).filter(|_| segments.len() > 1) {
                 None => segments.iter().for_each(|segment| push(segment.part, segment.rows)),
-                Some(parts) => parts.iter().for_each(|part| push(*part, 1)),
+                Some(order) => order.iter().for_each(|part| push(*part, 1)),
             }
             visitors.push(VisitorRun { visitor, end: places.end as u32 });
         }
-        (visitors, Layout { parts: laid.into_iter().map(|laid| laid.pieces).collect() })
+        (visitors, Layout { parts })
     }
 }
 
-/// The pieces of a part while they come.
-#[derive(Clone, Debug, Default)]
-struct Laid {
-    pieces: Vec<Piece>,
-    rows: u32,
-}
-
-impl Laid {
+impl PartLayout {
+    /// Adds the next so many rows, of which the first has this place.
     fn push(&mut self, at: u32, rows: u32) {
         let from = self.rows;
         let follows = self.pieces.last().is_some_and(|last| from - last.from == at - last.at);
@@ -137,7 +138,8 @@ impl Laid {
 
 impl Order {
     pub(super) fn bytes(&self) -> usize {
-        let pieces = self.layout.parts.iter().map(|pieces| size_of_val(pieces.as_slice()));
+        let parts = self.layout.parts.iter();
+        let pieces = parts.map(|part| size_of_val(part.pieces.as_slice()));
         size_of_val(self.visitors.as_slice()) + size_of_val(&*self.ts) + pieces.sum::<usize>()
     }
 
@@ -164,18 +166,18 @@ impl Order {
 impl Layout {
     /// The places of a part's rows, from the first on.
     pub(super) fn places(&self, part: usize) -> Places<'_> {
-        let pieces = self.parts.get(part).map(Vec::as_slice).unwrap_or_default();
+        let pieces = self.parts.get(part).map(|part| part.pieces.as_slice()).unwrap_or_default();
         Places { pieces, row: 0 }
     }
 
     /// Of which part the row at a place is, and which of its rows.
-    pub(super) fn origin(&self, place: usize, rows_of: impl Fn(usize) -> usize) -> (usize, usize) {
-        let origin = |(part, pieces): (usize, &Vec<Piece>)| {
+    pub(super) fn origin(&self, place: usize) -> (usize, usize) {
+        let origin = |(nth, PartLayout { pieces, rows }): (usize, &PartLayout)| {
             let next = pieces.partition_point(|piece| piece.at as usize <= place);
             let piece = next.checked_sub(1).and_then(|last| pieces.get(last))?;
             let row = piece.from as usize + place - piece.at as usize;
-            let end = pieces.get(next).map_or_else(|| rows_of(part), |next| next.from as usize);
-            (row < end).then_some((part, row))
+            let end = pieces.get(next).map_or(*rows, |next| next.from);
+            (row < end as usize).then_some((nth, row))
         };
         self.parts.iter().enumerate().find_map(origin).unwrap_or_default()
     }
@@ -267,7 +269,7 @@ mod tests {
             [(0, 0), (0, 1), (1, 0), (2, 0), (0, 2), (0, 3), (1, 1), (1, 2), (2, 1), (2, 2)];
         assert_eq!(put(&layout, [4, 3, 3]), expected);
         for (place, origin) in expected.into_iter().enumerate() {
-            assert_eq!(layout.origin(place, |part| [4, 3, 3][part]), origin);
+            assert_eq!(layout.origin(place), origin);
         }
     }
 
@@ -280,7 +282,7 @@ mod tests {
             [(0, 0), (0, 1), (1, 0), (2, 0), (0, 2), (1, 1), (2, 1), (0, 3), (1, 2), (2, 2)];
         assert_eq!(put(&layout, [4, 3, 3]), expected);
         for (place, origin) in expected.into_iter().enumerate() {
-            assert_eq!(layout.origin(place, |part| [4, 3, 3][part]), origin);
+            assert_eq!(layout.origin(place), origin);
         }
     }
 
