@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use wayfarer_session::{
-    CookieKeys, Created, Record, Saved, SessionManager, SessionStore, StoreKey, SystemRandom,
-    Version, django::PickleCodec,
+    CookieKeys, Created, Met, Record, Saved, SessionManager, SessionStore, StoreKey, SystemRandom,
+    Touched, Version, django::PickleCodec,
 };
 
 /// Many saves of one session take their time on a busy machine.
@@ -54,6 +54,28 @@ pub(crate) async fn saved(
         other => Err(other),
     }
     .unwrap()
+}
+
+/// A save upon a touch, upon another save, after the end by our clock, and after the session was ended: each does what it should.
+pub(crate) async fn are_told_apart(store: &impl SessionStore) {
+    let (key, now) = (key(), now());
+    let (one, two) = (record("1", now), record("2", now));
+    created(store, &key, &one, now).await;
+    let seen = store.load(&key, now).await.unwrap().unwrap();
+    let end = seen.record.expires_at;
+    let later = end + SignedDuration::from_hours(1);
+    assert_eq!(store.touch(&key, end, later, now).await.unwrap(), Touched::Moved);
+    let second = saved(store, &key, &two, &seen.version, now).await;
+    let late = store.save(&key, &one, &seen.version, now).await.unwrap();
+    assert_eq!(late, Saved::Conflict, "somebody has saved");
+    let after = store.save(&key, &one, &second, end).await.unwrap();
+    assert_eq!(after, Saved::Gone, "it ran out, and Redis has it still");
+    let loaded = store.load(&key, now).await.unwrap().unwrap();
+    assert_eq!((&*loaded.record.data, &loaded.version), (&b"2"[..], &second));
+    assert_eq!(store.delete(&key, now).await.unwrap(), Met::Live);
+    let late = store.save(&key, &one, &second, now).await.unwrap();
+    assert_eq!(late, Saved::Gone, "it was ended");
+    assert!(store.load(&key, now).await.unwrap().is_none());
 }
 
 /// What `Redis::ran` says of these.

@@ -5,15 +5,14 @@ mod real {
 
     use jiff::{SignedDuration, Timestamp};
     use wayfarer_session::{
-        Met, Record, Rotated, Rotation, Saved, SessionStore, StoreErrorKind, StoreKey, Touched,
-        Version, conformance,
+        Record, Rotated, Rotation, SessionStore, StoreErrorKind, StoreKey, Version, conformance,
     };
     use wayfarer_store_kv::{RedisOptions, RedisStore};
     use wayfarer_testkit::{Redis, RedisCluster, Wire, sessions};
 
-    use crate::common::{commands, created, key, native, now, prefix, record, saved};
-
-    const HOUR: SignedDuration = SignedDuration::from_hours(1);
+    use crate::common::{
+        are_told_apart, commands, created, key, native, now, prefix, record, saved,
+    };
 
     fn options() -> RedisOptions {
         let mut options = RedisOptions::default();
@@ -166,29 +165,9 @@ mod real {
 
     #[tokio::test]
     async fn a_save_upon_a_touch_an_end_or_another_save_is_told_apart() {
-        are_told_apart(on(Redis::shared().unwrap()).await).await;
-        are_told_apart(on(Redis::shared_valkey().unwrap()).await).await;
-        are_told_apart(across(RedisCluster::shared_valkey().unwrap()).await).await;
-    }
-
-    async fn are_told_apart(store: RedisStore) {
-        let (key, now) = (key(), now());
-        let (one, two) = (record("1", now), record("2", now));
-        created(&store, &key, &one, now).await;
-        let seen = store.load(&key, now).await.unwrap().unwrap();
-        let (end, later) = (seen.record.expires_at, seen.record.expires_at + HOUR);
-        assert_eq!(store.touch(&key, end, later, now).await.unwrap(), Touched::Moved);
-        let second = saved(&store, &key, &two, &seen.version, now).await;
-        let late = store.save(&key, &one, &seen.version, now).await.unwrap();
-        assert_eq!(late, Saved::Conflict, "somebody has saved");
-        let after = store.save(&key, &one, &second, end).await.unwrap();
-        assert_eq!(after, Saved::Gone, "it ran out, and Redis has it still");
-        let loaded = store.load(&key, now).await.unwrap().unwrap();
-        assert_eq!((&*loaded.record.data, &loaded.version), (&b"2"[..], &second));
-        assert_eq!(store.delete(&key, now).await.unwrap(), Met::Live);
-        let late = store.save(&key, &one, &second, now).await.unwrap();
-        assert_eq!(late, Saved::Gone, "it was ended");
-        assert!(store.load(&key, now).await.unwrap().is_none());
+        are_told_apart(&on(Redis::shared().unwrap()).await).await;
+        are_told_apart(&on(Redis::shared_valkey().unwrap()).await).await;
+        are_told_apart(&across(RedisCluster::shared_valkey().unwrap()).await).await;
     }
 
     #[tokio::test]

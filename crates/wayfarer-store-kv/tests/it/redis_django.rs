@@ -3,8 +3,7 @@
 mod real {
     use std::time::Duration;
 
-    use jiff::SignedDuration;
-    use wayfarer_session::{Met, Saved, SessionStore, Touched, Version, conformance};
+    use wayfarer_session::{SessionStore, Version, conformance};
     use wayfarer_store_kv::{DjangoRedisStore, RedisOptions};
     use wayfarer_testkit::{
         Redis,
@@ -12,9 +11,9 @@ mod real {
         sessions,
     };
 
-    use crate::common::{commands, created, django, key, now, prefix, record, saved};
-
-    const HOUR: SignedDuration = SignedDuration::from_hours(1);
+    use crate::common::{
+        are_told_apart, commands, created, django, key, now, prefix, record, saved,
+    };
 
     async fn open(server: &Redis, prefix: &str) -> DjangoRedisStore {
         let mut options = RedisOptions::default();
@@ -83,24 +82,7 @@ mod real {
     #[tokio::test]
     async fn a_save_upon_a_touch_an_end_or_another_save_is_told_apart() {
         for server in [Redis::shared().unwrap(), Redis::shared_valkey().unwrap()] {
-            let store = open(server, &prefix()).await;
-            let (key, now) = (key(), now());
-            let (one, two) = (record("1", now), record("2", now));
-            created(&store, &key, &one, now).await;
-            let seen = store.load(&key, now).await.unwrap().unwrap();
-            let (end, later) = (seen.record.expires_at, seen.record.expires_at + HOUR);
-            assert_eq!(store.touch(&key, end, later, now).await.unwrap(), Touched::Moved);
-            let second = saved(&store, &key, &two, &seen.version, now).await;
-            let late = store.save(&key, &one, &seen.version, now).await.unwrap();
-            assert_eq!(late, Saved::Conflict, "somebody has saved");
-            let after = store.save(&key, &one, &second, end).await.unwrap();
-            assert_eq!(after, Saved::Gone, "it ran out, and Redis has it still");
-            let loaded = store.load(&key, now).await.unwrap().unwrap();
-            assert_eq!((&*loaded.record.data, &loaded.version), (&b"2"[..], &second));
-            assert_eq!(store.delete(&key, now).await.unwrap(), Met::Live);
-            let late = store.save(&key, &one, &second, now).await.unwrap();
-            assert_eq!(late, Saved::Gone, "it was ended");
-            assert!(store.load(&key, now).await.unwrap().is_none());
+            are_told_apart(&open(server, &prefix()).await).await;
         }
     }
 
