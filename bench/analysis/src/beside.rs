@@ -81,18 +81,18 @@ pub(crate) fn run(arguments: &Arguments, runtime: &Runtime) -> Result<Value> {
     }
     let mut measured = Vec::new();
     for question in question::present(arguments) {
-        let mut unasked = Measured::default();
+        let mut own = Measured::default();
         for _ in 0..UNREAD {
-            unasked.cold.push(unread(&place, arguments, runtime, question, true)?);
-            unasked.first.push(unread(&place, arguments, runtime, question, false)?);
+            own.cold.push(unread(&place, arguments, runtime, question, true)?);
+            own.first.push(unread(&place, arguments, runtime, question, false)?);
             for running in &mut peers {
                 running.forget()?;
                 if let Some(answer) = running.ask(question.name, &Days::of_round(0))? {
-                    unasked.of(running.peer).cold_s.push(answer.first_s);
+                    own.of(running.peer).cold_s.push(answer.first_s);
                 }
             }
         }
-        measured.push((question, unasked));
+        measured.push((question, own));
     }
     let lake = place.open(arguments, runtime, arguments.resident << 20)?;
     for round in 0..=arguments.rounds.max(1) {

@@ -73,8 +73,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Value> {
         "the peers take a stream once: at most {} events",
         load::LARGEST
     );
-    let builder = tempfile::Builder::new().prefix("bench-analysis-").to_owned();
-    let temporary = builder.tempdir_in(&arguments.folder)?;
+    let temporary = arguments.temporary()?;
     let folder = temporary.path();
     let lake = Lake::open(folder, load::options_at_rest()).await?;
     load::load_at_rest(&lake, arguments).await?;

@@ -73,6 +73,13 @@ struct Arguments {
     json: Option<PathBuf>,
 }
 
+impl Arguments {
+    /// A folder that goes away again.
+    fn temporary(&self) -> Result<tempfile::TempDir> {
+        Ok(tempfile::Builder::new().prefix("bench-analysis-").tempdir_in(&self.folder)?)
+    }
+}
+
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Runtime::new()?;
@@ -132,8 +139,7 @@ impl Place {
         if let Some(folder) = &arguments.lake {
             return Ok(Place { folder: folder.clone(), _temporary: None });
         }
-        let builder = tempfile::Builder::new().prefix("bench-analysis-").to_owned();
-        let temporary = builder.tempdir_in(&arguments.folder)?;
+        let temporary = arguments.temporary()?;
         Ok(Place { folder: temporary.path().to_owned(), _temporary: Some(temporary) })
     }
 

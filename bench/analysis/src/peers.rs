@@ -107,8 +107,7 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a peer. It loads its table before it answers.
     pub(crate) fn start(peer: Peer, arguments: &Arguments, clicks: &Path) -> Result<Running> {
-        let builder = tempfile::Builder::new().prefix("bench-analysis-").to_owned();
-        let folder = builder.tempdir_in(&arguments.folder)?;
+        let folder = arguments.temporary()?;
         let mut child = Command::new(&arguments.python)
             .args(["-c", DRIVER])
             .arg(&arguments.scripts)
