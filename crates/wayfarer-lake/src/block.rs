@@ -120,6 +120,12 @@ impl Block {
         self.ts.len()
     }
 
+    /// Whether it is from memory, where rows are put in order before anybody reads them: nothing can be out of order.
+    #[must_use]
+    pub fn was_in_order(&self) -> bool {
+        matches!(self.arrival.0, Order::Later { group: Lookup::Memory(_), picked: None, .. })
+    }
+
     /// The first row, counted from 0, before which it should stand: `None` when visitors ascend, and times within each.
     #[must_use]
     pub fn out_of_order(&self) -> Option<usize> {

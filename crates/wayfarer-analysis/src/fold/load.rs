@@ -89,7 +89,7 @@ impl Loader {
         Ok(Loaded {
             hidden: self.bots.as_mut().and_then(|bots| hidden(bots, &block)),
             columns,
-            is_in_order: block.out_of_order().is_none(),
+            is_in_order: block.was_in_order() || block.out_of_order().is_none(),
             visitors: block.visitors,
             times: block.ts,
             arrival: block.arrival,
