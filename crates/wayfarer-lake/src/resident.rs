@@ -59,6 +59,8 @@ struct Kept {
     /// The files of the newest snapshot.
     live: HashSet<u64>,
     bundles: HashMap<Key, Entry>,
+    /// How many rows of a group were wanted since it was worth decoding, by scans that read them from files.
+    passed_by: HashMap<Key, u64>,
     turn: u64,
 }
 
@@ -134,10 +136,9 @@ impl Group {
         self.files.iter().map(|(_, span)| *span.times.end()).max().unwrap_or(i64::MIN)
     }
 
-    /// Whether a scan wants so much of it that all of it is worth decoding.
-    fn is_worth(&self, scan: &Scan) -> bool {
-        let wanted: u64 = self.wanted(scan).map(|(_, span)| span.rows).sum();
-        wanted > 0 && wanted * 2 >= self.rows() && self.rows() < u64::from(u32::MAX)
+    /// How many rows the files have that may have rows of a scan.
+    fn rows_for(&self, scan: &Scan) -> u64 {
+        self.wanted(scan).map(|(_, span)| span.rows).sum()
     }
 
     fn key(&self, site: &str) -> Key {
@@ -167,7 +168,7 @@ impl Group {
 
 impl Resident {
     pub(crate) fn new(limit: usize, live: HashSet<u64>) -> Resident {
-        let kept = Kept { live, bundles: HashMap::new(), turn: 0 };
+        let kept = Kept { live, bundles: HashMap::new(), passed_by: HashMap::new(), turn: 0 };
         Resident { limit, kept: Mutex::new(kept), preparing: Mutex::new(()) }
     }
 
@@ -183,7 +184,9 @@ impl Resident {
     /// Lets go of what has rows of a file that is not among these.
     pub(crate) fn keep(&self, live: &HashSet<u64>) {
         let mut kept = self.kept();
-        kept.bundles.retain(|key, _| key.files.iter().all(|file| live.contains(file)));
+        let lives = |key: &Key| key.files.iter().all(|file| live.contains(file));
+        kept.bundles.retain(|key, _| lives(key));
+        kept.passed_by.retain(|key, _| lives(key));
         kept.live.clone_from(live);
     }
 
@@ -233,10 +236,12 @@ impl Resident {
 
     /// Makes room for what fits of a scan, and says what that is; the largest first.
     fn admit(&self, groups: &[Group], scan: &Scan) -> Result<Vec<Arc<Bundle>>> {
-        let mut worth: Vec<&Group> = groups.iter().filter(|group| group.is_worth(scan)).collect();
-        worth.sort_by_key(|group| std::cmp::Reverse(group.newest()));
+        let is_wanted =
+            |group: &&Group| group.rows_for(scan) > 0 && group.rows() < u64::from(u32::MAX);
+        let mut wanted: Vec<&Group> = groups.iter().filter(is_wanted).collect();
+        wanted.sort_by_key(|group| std::cmp::Reverse(group.newest()));
         let (mut chosen, mut total) = (Vec::new(), 0);
-        for group in worth {
+        for group in wanted {
             let key = group.key(&scan.site);
             let known = self.kept().bundles.get(&key).map(|entry| Arc::clone(&entry.bundle));
             let bundle = known.unwrap_or_else(|| Arc::new(Bundle::new(&group.files)));
@@ -249,6 +254,9 @@ impl Resident {
             }
             for &column in scan.columns.iter().filter(|column| bundle.column(**column).is_none()) {
                 lacking += group.estimate(column)?;
+            }
+            if lacking > 0 && !self.kept().is_worth(&key, group, scan) {
+                continue;
             }
             if total + bundle.bytes() + lacking > self.limit {
                 bundle.keep_columns(&scan.columns);
@@ -267,6 +275,21 @@ impl Resident {
 impl Kept {
     fn bytes(&self) -> usize {
         self.bundles.values().map(|entry| entry.bundle.bytes()).sum()
+    }
+
+    /// Whether it pays to decode all of a group: a scan wants half of its rows, or did so together with those before it that
+    /// wanted fewer. So what is decoded for nothing is never more than twice what was read.
+    fn is_worth(&mut self, key: &Key, group: &Group, scan: &Scan) -> bool {
+        // A view may be older than the newest snapshot.
+        let lives = key.files.iter().all(|file| self.live.contains(file));
+        let before = self.passed_by.get(key).copied().unwrap_or_default();
+        let wanted = before.saturating_add(group.rows_for(scan));
+        let is_worth = wanted.saturating_mul(2) >= group.rows();
+        match lives && !is_worth {
+            true => self.passed_by.insert(key.clone(), wanted),
+            false => self.passed_by.remove(key),
+        };
+        is_worth
     }
 
     /// Takes bundles in, each with the bytes that it will grow by.

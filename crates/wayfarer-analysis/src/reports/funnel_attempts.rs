@@ -312,7 +312,7 @@ impl Split {
     fn of(plan: &mut Plan, job: &Job<'_>) -> Result<Split, Error> {
         let at = At::of(job.request)?;
         match (EventKey::of(plan, job)?, job.request.interval.as_deref()) {
-            (None, None) if job.request.attribution.is_some() => {
+            (None, _) if job.request.attribution.is_some() => {
                 Err(Error::parameter("attribution", "is about a dimension: give `by`, too"))
             }
             (None, None) => Ok(Split::None),

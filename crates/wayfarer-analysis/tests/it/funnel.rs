@@ -313,6 +313,10 @@ fn what_does_not_go_together_is_refused() {
     let by = |request: &mut Request, by: &str| request.by = Some(by.into());
     assert!(problem(&|request| request.entry = Some("ajar".into())).contains("closed or open"));
     assert!(problem(&|request| request.attribution = Some("last".into())).contains("give `by`"));
+    let by_time = problem(&|request| {
+        (request.interval, request.attribution) = (Some("day".into()), Some("last".into()));
+    });
+    assert!(by_time.contains("give `by`"), "{by_time}");
     let beyond = problem(&|request| {
         by(request, "path");
         request.attribution = Some("2".into());

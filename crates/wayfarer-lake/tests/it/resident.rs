@@ -140,6 +140,31 @@ async fn where_files_meet_the_order_of_arrival_decides() {
     assert_eq!(after.concat(), before);
 }
 
+/// A report on a few days decodes no more than these, until such reports have read as much as there is.
+#[tokio::test]
+async fn what_is_wanted_again_and_again_comes_to_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open(folder.path(), options()).await.unwrap();
+    let minute = |minute: i64| Micros(1_767_225_600_000_000 + minute * 60_000_000);
+    for part in 0..4_u64 {
+        let event =
+            |n: u64| Event { ts: minute(part as i64), ..event_with_id(SITE, part * 100 + n) };
+        lake.append((0..50).map(event).collect(), Ids::Window).await.unwrap();
+        lake.seal().await.unwrap();
+    }
+    let (view, whole) = (lake.view(), Scan::new(SITE, &COLUMNS));
+    let narrow = Scan { from: Some(minute(1)), until: Some(minute(2)), ..whole.clone() };
+    let before = sorted(runs(&view, &narrow));
+    assert_eq!(before.len(), 50);
+    prepare(&view, &narrow);
+    assert_eq!(view.resident_bytes(), 0, "a quarter of the rows was wanted");
+    assert_eq!(sorted(runs(&view, &narrow)), before);
+    prepare(&view, &narrow);
+    assert!(view.resident_bytes() > 0, "half of the rows were wanted by now");
+    assert_eq!(sorted(runs(&view, &narrow)), before);
+    assert_eq!(runs(&view, &whole).len(), 1, "all of them are there");
+}
+
 #[tokio::test]
 async fn memory_has_its_bound_and_may_be_none() {
     let folder = tempfile::tempdir().unwrap();
