@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use proptest::{prelude::*, sample::select};
+use proptest::{
+    prelude::*,
+    sample::{select, subsequence},
+};
 use serde_json::{Value, json};
 use wayfarer_analysis::{Answer, Request, answer};
 use wayfarer_event::{Event, Micros};
 
 use super::{
     behaviour::Test,
+    journeys::one_visitor,
     oracle::{self, By, FILTERS, Filter, Key, Period},
     world::{SITE, World, config, world},
 };
@@ -24,6 +28,11 @@ const GOALS: [Test; 2] = [
 /// All metrics, in the order of the table.
 fn metrics() -> Vec<String> {
     wayfarer_analysis::metrics().map(|(name, _)| name.to_owned()).collect()
+}
+
+/// All metrics, or just a few: what is not asked for is not counted, which is another way through the code.
+fn some_metrics() -> impl Strategy<Value = Vec<String>> {
+    prop_oneof![Just(metrics()), subsequence(metrics(), 1..4)]
 }
 
 /// A period, as it is asked for and as it is meant.
@@ -104,9 +113,10 @@ proptest! {
     #[test]
     fn trend_is_what_the_definitions_say(
         world in world(), hours in period(), filter in select(&FILTERS[..]), by in select(&[By::Hour, By::Day][..]),
+        metrics in some_metrics(),
     ) {
         let (mut request, period) = request("trend", &world, hours, filter);
-        request.metrics = metrics();
+        request.metrics = metrics;
         request.interval = Some(by.name().into());
         let answer = ask(&world, &request);
         let mut expected = match period {
@@ -202,5 +212,18 @@ proptest! {
             assert_eq!(row["pageviews"], json!(pages.len()));
             assert_eq!(row["events"], json!(visit.len()));
         }
+    }
+}
+
+/// Midnight belongs to the day that begins, also for who was there just before it, whatever is counted.
+#[test]
+fn an_event_at_midnight_is_of_the_new_day() {
+    let world = one_visitor(&[(959, "page_view", "Direct"), (960, "page_view", "Direct")]);
+    for metrics in [metrics(), vec!["events".into(), "pageviews".into()]] {
+        let (mut request, _) = request("trend", &world, Some((0, 48)), FILTERS[0]);
+        (request.metrics, request.interval) = (metrics, Some("day".into()));
+        let days = ask(&world, &request).rows;
+        let counted: Vec<_> = days.iter().map(|day| (&day["events"], &day["pageviews"])).collect();
+        assert!(counted.starts_with(&[(&json!(1), &json!(1)), (&json!(1), &json!(1))]), "{days:?}");
     }
 }
