@@ -229,9 +229,7 @@ impl Measure {
             if events > 0 {
                 let turn = counted.visitors;
                 let tally = self.cell(counted, history, interval as u32);
-                tally.events += events;
-                tally.pageviews += pageviews;
-                tally.visitors += u64::from(tally.last_visitor.first(turn));
+                tally.count(turn, events, pageviews);
             }
         }
     }
@@ -263,9 +261,7 @@ impl Measure {
         }
         let turn = counted.visitors;
         let tally = self.cell(counted, history, code);
-        tally.events += events;
-        tally.pageviews += both(self.page_view);
-        tally.visitors += u64::from(tally.last_visitor.first(turn));
+        tally.count(turn, events, both(self.page_view));
         if self.goal.is_some_and(|goal| both(goal) > 0) {
             tally.converted += u64::from(tally.last_converted.first(turn));
         }
@@ -280,9 +276,7 @@ impl Measure {
     fn event(&self, counted: &mut Counted, history: &History<'_>, row: usize, code: u32) {
         let turn = counted.visitors;
         let tally = self.cell(counted, history, code);
-        tally.events += 1;
-        tally.pageviews += u64::from(history.test(self.page_view)[row]);
-        tally.visitors += u64::from(tally.last_visitor.first(turn));
+        tally.count(turn, 1, u64::from(history.test(self.page_view)[row]));
         if self.goal.is_some_and(|goal| history.test(goal)[row]) {
             tally.converted += u64::from(tally.last_converted.first(turn));
         }

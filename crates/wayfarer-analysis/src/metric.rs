@@ -40,6 +40,14 @@ pub(crate) struct VisitTally {
 }
 
 impl Tally {
+    /// Counts events of one visitor, of which so many are page views.
+    #[inline]
+    pub(crate) fn count(&mut self, visitor: u32, events: u64, pageviews: u64) {
+        self.events += events;
+        self.pageviews += pageviews;
+        self.visitors += u64::from(self.last_visitor.first(visitor));
+    }
+
     /// Adds what was counted of other visitors.
     pub(crate) fn add(&mut self, other: Tally) {
         self.visitors += other.visitors;

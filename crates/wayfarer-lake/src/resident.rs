@@ -92,6 +92,13 @@ enum Together {
     Small(u64),
 }
 
+impl Key {
+    /// Whether all of its files are among these.
+    fn is_among(&self, files: &HashSet<u64>) -> bool {
+        self.files.iter().all(|file| files.contains(file))
+    }
+}
+
 impl Group {
     /// The files that have rows of a site, in groups.
     pub(crate) fn all(files: &[Arc<DataFile>], site: &str) -> Vec<Group> {
@@ -184,9 +191,8 @@ impl Resident {
     /// Lets go of what has rows of a file that is not among these.
     pub(crate) fn keep(&self, live: &HashSet<u64>) {
         let mut kept = self.kept();
-        let lives = |key: &Key| key.files.iter().all(|file| live.contains(file));
-        kept.bundles.retain(|key, _| lives(key));
-        kept.passed_by.retain(|key, _| lives(key));
+        kept.bundles.retain(|key, _| key.is_among(live));
+        kept.passed_by.retain(|key, _| key.is_among(live));
         kept.live.clone_from(live);
     }
 
@@ -281,7 +287,7 @@ impl Kept {
     /// wanted fewer. So what is decoded for nothing is never more than twice what was read.
     fn is_worth(&mut self, key: &Key, group: &Group, scan: &Scan) -> bool {
         // A view may be older than the newest snapshot.
-        let lives = key.files.iter().all(|file| self.live.contains(file));
+        let lives = key.is_among(&self.live);
         let before = self.passed_by.get(key).copied().unwrap_or_default();
         let wanted = before.saturating_add(group.rows_for(scan));
         let is_worth = wanted.saturating_mul(2) >= group.rows();
@@ -297,7 +303,7 @@ impl Kept {
         self.turn += 1;
         for (key, bundle, _) in chosen {
             // A view may be older than the newest snapshot. What only it has is read by it alone.
-            if key.files.iter().all(|file| self.live.contains(file)) {
+            if key.is_among(&self.live) {
                 let entry = Entry { bundle: Arc::clone(bundle), used: self.turn };
                 self.bundles.insert(key.clone(), entry);
             }

@@ -30,7 +30,7 @@ fn follow_in<const STRICT: bool, const PLACES: usize>(
     let mut attempts = [Attempt::default(); PLACES];
     // Of which steps there is an attempt that has reached them, as bits.
     let mut held = 0_u64;
-    let (patience, is_whole) = (funnel.patience(), matches!(funnel.window, Window::Whole(_)));
+    let is_whole = matches!(funnel.window, Window::Whole(_));
     for (row, &mask) in rows.masks.iter().enumerate() {
         if mask == 0 && (!STRICT || !rows.counts.is_none_or(|counts| counts[row])) {
             continue;
@@ -60,7 +60,7 @@ fn follow_in<const STRICT: bool, const PLACES: usize>(
             else {
                 break;
             };
-            if now.saturating_sub(before.since) <= patience {
+            if funnel.is_in_time(before.since, now) {
                 let since = if is_whole { before.since } else { now };
                 *after = Attempt { start: before.start, since };
                 held |= 1 << step;
