@@ -79,7 +79,7 @@ pub(crate) fn options_at_rest() -> Options {
 
 /// Puts every row into the lake, and checks that they are all there.
 ///
-/// The lake is left as it lives: nine tenths of the rows in files of a day or a month, then [`SMALL_FILES`] that nobody has
+/// The lake is left as it lives: nine tenths of the rows in files of a day, a week or a month, then [`SMALL_FILES`] that nobody has
 /// merged yet, and the last of a tenth in memory.
 pub(crate) async fn load(lake: &Lake, arguments: &Arguments) -> Result<Loaded> {
     let rows = arguments.rows;

@@ -22,7 +22,7 @@ const PASSIVE: [&str; 3] = [name::PAGE_VIEW, name::ENGAGEMENT, name::SESSION];
 pub(crate) struct FactsReader {
     page_view: TestSlot,
     passive: TestSlot,
-    active: NumberSlot,
+    active: Option<NumberSlot>,
     goal: Option<TestSlot>,
 }
 
@@ -46,19 +46,35 @@ impl FactsReader {
     pub(crate) fn new(plan: &mut Plan, goal: Option<&Expr>) -> FactsReader {
         FactsReader {
             page_view: plan.test(&page_view()),
-            passive: plan.test(&Expr::Any(PASSIVE.map(named).to_vec())),
-            active: plan.number(Column::ActiveMs),
+            passive: plan.test(&passive()),
+            active: Some(plan.number(Column::ActiveMs)),
             goal: goal.map(|goal| plan.test(goal)),
+        }
+    }
+
+    /// For those who tell neither active time nor engagement: what these facts follow from is not read.
+    pub(crate) fn without_activity(plan: &mut Plan) -> FactsReader {
+        FactsReader {
+            page_view: plan.test(&page_view()),
+            passive: plan.test(&passive()),
+            active: None,
+            goal: None,
         }
     }
 
     /// The facts of a visit.
     pub(crate) fn read(&self, history: &History<'_>, visit: &Visit) -> Facts {
-        let pageviews = count(history.test(self.page_view), &visit.rows);
-        let interactions = visit.rows.len() as u64 - count(history.test(self.passive), &visit.rows);
-        let known =
-            history.number(self.active)[visit.rows.clone()].iter().filter(|ms| !ms.is_nan());
-        let active = known.copied().reduce(|one, other| one + other);
+        let page_view = &history.test(self.page_view)[visit.rows.clone()];
+        let passive = &history.test(self.passive)[visit.rows.clone()];
+        let (mut pageviews, mut interactions) = (0, 0);
+        for (page_view, passive) in page_view.iter().zip(passive) {
+            pageviews += u64::from(*page_view);
+            interactions += u64::from(!passive);
+        }
+        let active = self.active.and_then(|active| {
+            let known = history.number(active)[visit.rows.clone()].iter().filter(|ms| !ms.is_nan());
+            known.copied().reduce(|one, other| one + other)
+        });
         let duration = visit.end - visit.start;
         let goals = self.goal.map_or(0, |goal| count(history.test(goal), &visit.rows));
         Facts {
@@ -89,6 +105,11 @@ impl FactsReader {
         let page_view = history.test(self.page_view);
         visit.rows.clone().find(|&row| page_view[row])
     }
+}
+
+/// An event that nobody does on purpose.
+fn passive() -> Expr {
+    Expr::Any(PASSIVE.map(named).to_vec())
 }
 
 fn count(truths: &[bool], rows: &Range<usize>) -> u64 {

@@ -29,6 +29,8 @@ pub(crate) struct Measure {
     money: Option<(NumberSlot, KeySlot)>,
     /// Set where a metric or the key must know visits.
     visits: Option<FactsReader>,
+    /// Whether events are counted, or nothing but visits.
+    events: bool,
 }
 
 /// Under which key an event counts.
@@ -104,6 +106,13 @@ impl Measure {
         if of_visits {
             plan.visits(job.context.visits);
         }
+        // Under other keys an event makes a row, whatever is told of it.
+        let events = !matches!(key, Key::One | Key::Time(_))
+            || metrics.iter().any(|metric| !metric.of_visits());
+        let facts = |plan: &mut Plan| match metrics.iter().any(|metric| metric.of_activity()) {
+            true => FactsReader::new(plan, job.goal.as_ref()),
+            false => FactsReader::without_activity(plan),
+        };
         Measure {
             key,
             selected: job.filter.as_ref().map(|filter| plan.test(filter)),
@@ -112,7 +121,8 @@ impl Measure {
             money: metrics
                 .contains(&Metric::Revenue)
                 .then(|| (plan.number(Column::Value), self::key(plan, Column::Currency))),
-            visits: of_visits.then(|| FactsReader::new(plan, job.goal.as_ref())),
+            visits: of_visits.then(|| facts(plan)),
+            events,
         }
     }
 }
@@ -146,7 +156,9 @@ impl Fold for Measure {
                 Key::Visit(key) => Some(key.code(history, &visit, nth)),
                 _ => None,
             };
-            self.events(counted, history, start..end, code);
+            if self.events {
+                self.events(counted, history, start..end, code);
+            }
             if visit.starts_inside {
                 counted.visits += 1;
                 self.visit(counted, history, &visit, (code, &facts.read(history, &visit)));

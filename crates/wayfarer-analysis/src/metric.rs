@@ -188,6 +188,11 @@ impl Metric {
         self.entry().of_visits
     }
 
+    /// Whether it must know active time, or what else makes a visit an engaged one.
+    pub(crate) fn of_activity(self) -> bool {
+        matches!(self, Metric::Active | Metric::EngagedRate)
+    }
+
     fn entry(self) -> &'static Entry {
         TABLE.iter().find(|entry| entry.metric == self).unwrap_or(&TABLE[0])
     }

@@ -39,13 +39,12 @@ impl VisitRule {
         let rule = *self;
         let mut start = 0;
         std::iter::from_fn(move || {
-            let rest = times.get(start..)?;
-            let &first = rest.first()?;
-            let goes_on = |pair: &[i64]| rule.continues(first, pair[0], pair[1]);
-            let more = rest.windows(2).position(|pair| !goes_on(pair)).unwrap_or(rest.len() - 1);
-            let visit = start..start + 1 + more;
-            start = visit.end;
-            Some(visit)
+            let &first = times.get(start)?;
+            let (mut end, mut last) = (start + 1, first);
+            while let Some(&ts) = times.get(end).filter(|ts| rule.continues(first, last, **ts)) {
+                (end, last) = (end + 1, ts);
+            }
+            Some(std::mem::replace(&mut start, end)..end)
         })
     }
 }

@@ -36,7 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// With so many files merges no longer give way to what makes them.
 const CROWDED: usize = 2000;
-/// A period's files of one size are merged when there are so many of them, and an ended period's of any size.
+/// A period's files of one size are merged when there are so many of them, and an ended period's of any size when there are
+/// more.
 const ENOUGH: usize = 4;
 /// Files are of one size when they are within this factor.
 const SIZE_FACTOR: u64 = 4;
@@ -49,8 +50,10 @@ pub(crate) struct Compactor {
     pub(crate) sealer: Arc<Sealer>,
     /// The folder of all data.
     pub(crate) data: PathBuf,
-    /// Days from today back that get files of their own.
+    /// How many days from today back get files of their own.
     pub(crate) days: u32,
+    /// How many days from today back lie in files of a week.
+    pub(crate) weeks: u32,
     pub(crate) keep_snapshots: Duration,
     pub(crate) merging: Mutex<()>,
     pub(crate) background: Background,
@@ -182,7 +185,7 @@ impl Compactor {
         let files = Arc::clone(&self.sealer.shared.rows().files);
         let files: Vec<_> = files.iter().filter(|file| !but.contains(&file.id)).cloned().collect();
         let now = (self.sealer.clock.0)();
-        plan(&files, &Calendar::new(now, self.days), now, effort)
+        plan(&files, &Calendar::new(now, self.days, self.weeks), now, effort)
     }
 
     async fn merge(&self, files: Vec<Arc<DataFile>>, pace: Pace) -> Result<Compacted> {
@@ -230,11 +233,12 @@ impl Compactor {
         let newest = files.iter().map(|file| file.id).max().unwrap_or_default();
         let writer = self.sealer.shared.writer;
         let stem = self.sealer.table.join(format!("{PREFIX}{writer:x}-m{newest:x}-{attempt}"));
-        let (storage, days) = (Arc::clone(&self.sealer.storage), self.days);
+        let storage = Arc::clone(&self.sealer.storage);
+        let (days, weeks) = (self.days, self.weeks);
         let half_made = HalfMade::new(&self.sealer, &stem);
         let shared = Arc::clone(&self.sealer.shared);
         let merge = move || {
-            let calendar = Calendar::new(now, days);
+            let calendar = Calendar::new(now, days, weeks);
             let merge = Merge {
                 storage: storage.as_ref(),
                 files,
@@ -331,13 +335,22 @@ fn plan(
             // A file over several periods is taken apart even when it is alone.
             (Effort::All, None) => files.len(),
             (Effort::All, _) if files.len() > 1 => files.len(),
-            (Effort::Due, Some(period)) if period != today && files.len() > ENOUGH => files.len(),
+            (Effort::Due, Some(period)) if period != today && is_due(&files) => files.len(),
             (Effort::Due, _) => of_one_size(&files),
             _ => 0,
         };
         files.truncate(count.min(MOST_INPUTS));
         (!files.is_empty()).then_some(files)
     })
+}
+
+/// Whether files of an ended period are to become one: there are many, or the largest is not much larger than the rest, as
+/// when the days of a week have come of age. So a row is written again only when what comes with it has grown.
+fn is_due(files: &[Arc<DataFile>]) -> bool {
+    let rows = || files.iter().map(|file| file.rows);
+    let largest = rows().max().unwrap_or_default();
+    let rest = rows().sum::<u64>() - largest;
+    files.len() > ENOUGH || (files.len() > 1 && rest * SIZE_FACTOR >= largest)
 }
 
 /// The period that all rows of a file lie in.

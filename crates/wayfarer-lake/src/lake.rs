@@ -340,6 +340,7 @@ impl Opening {
             sealer: Arc::clone(&sealer),
             data: places.data,
             days: options.day_files,
+            weeks: options.week_files,
             keep_snapshots: options.keep_snapshots,
             merging: Mutex::new(()),
             background: Background::start()?,

@@ -86,8 +86,11 @@ pub struct Options {
     pub compact_after: Duration,
     /// How often a node of a shared lake looks what the others did. Without other nodes it means nothing.
     pub look_after: Duration,
-    /// How many days back, to the start of a month, files are of a day; before that they are of a month.
+    /// How many days back, to the start of a week, files are of a day.
     pub day_files: u32,
+    /// How many days back, to the start of a month, files are of a day or of a week; before that they are of a month. Weeks begin
+    /// on the 1st, 8th, 15th, 22nd and 29th of a month.
+    pub week_files: u32,
     /// How long files stay on disk that were merged into others, for other programs that still read them.
     pub keep_snapshots: Duration,
     /// The most bytes of one batch in the log.
@@ -117,7 +120,8 @@ impl Default for Options {
             seal_after: Duration::from_secs(10),
             compact_after: Duration::from_secs(30),
             look_after: Duration::from_secs(1),
-            day_files: 35,
+            day_files: 7,
+            week_files: 30,
             keep_snapshots: Duration::from_secs(600),
             batch_bytes: 32 << 20,
             segment_bytes: 64 << 20,

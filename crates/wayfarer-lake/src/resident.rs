@@ -1,7 +1,7 @@
 //! Sealed rows that stay in memory, decoded and in one order, for all reports of a process.
 //!
 //! Files never change, so what was decoded of one holds as long as the file is part of the lake. Files that belong together
-//! (the days of a month, small files that were sealed one after the other) are kept as one [`Bundle`]: its rows are put in
+//! (the days and weeks of a month, small files that were sealed one after the other) are kept as one [`Bundle`]: its rows are put in
 //! order once, and a report reads one run where there were thirty. Columns are decoded when a report first needs them.
 //!
 //! Memory is bounded by [`Options::resident_bytes`](crate::Options::resident_bytes): what was not used for longest goes,
@@ -33,7 +33,10 @@ use self::bundle::Bundle;
 pub(crate) use self::run::{Placed, ResidentRun};
 use crate::{
     Result, Scan,
-    file::{DataFile, SiteSpan, read::known_rows},
+    file::{
+        DataFile, SiteSpan,
+        read::{ALWAYS, known_rows},
+    },
     hot::is_distinct,
     period::Period,
 };
@@ -225,14 +228,18 @@ impl Resident {
         }
         let one_at_a_time = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
         let bundles = self.admit(groups, scan)?;
-        bundles.iter().try_for_each(|bundle| bundle.expect(&scan.columns))?;
-        let sort = |bundle: &Arc<Bundle>| bundle.sort(self.limit);
-        in_parallel(&bundles, threads, goes_on, sort)?;
-        let columns = bundles
-            .iter()
-            .flat_map(|bundle| scan.columns.iter().map(|column| (Arc::clone(bundle), *column)));
-        in_parallel(&columns.collect::<Vec<_>>(), threads, goes_on, |(bundle, column)| {
-            bundle.decode(*column)
+        // In the order in which they are decoded, so that nobody waits for what is needed later.
+        for column in ALWAYS.iter().chain(&scan.columns) {
+            bundles.iter().try_for_each(|bundle| bundle.expect(*column))?;
+        }
+        // Who finds nothing left to put in order goes on with columns of what is.
+        let orders = bundles.iter().map(|bundle| (bundle, None));
+        let columns =
+            bundles.iter().flat_map(|bundle| scan.columns.iter().map(move |c| (bundle, Some(*c))));
+        let work: Vec<_> = orders.chain(columns).collect();
+        in_parallel(&work, threads, goes_on, |(bundle, column)| match column {
+            None => bundle.sort(self.limit),
+            Some(column) => bundle.decode(*column, self.limit),
         })?;
         // What was estimated is known now.
         self.kept().make_room(0, self.limit);
@@ -240,7 +247,7 @@ impl Resident {
         Ok(())
     }
 
-    /// Makes room for what fits of a scan, and says what that is; the largest first.
+    /// Makes room for what fits of a scan, and says what that is; what takes longest first.
     fn admit(&self, groups: &[Group], scan: &Scan) -> Result<Vec<Arc<Bundle>>> {
         let is_wanted =
             |group: &&Group| group.rows_for(scan) > 0 && group.rows() < u64::from(u32::MAX);
@@ -273,7 +280,7 @@ impl Resident {
             }
         }
         self.kept().insert(&chosen, self.limit);
-        chosen.sort_by_key(|(_, bundle, _)| std::cmp::Reverse(bundle.rows));
+        chosen.sort_by_key(|(_, bundle, _)| std::cmp::Reverse(bundle.effort()));
         Ok(chosen.into_iter().map(|(_, bundle, _)| bundle).collect())
     }
 }

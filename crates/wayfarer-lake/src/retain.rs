@@ -1,7 +1,7 @@
 //! Retention: rows of a site that are older than it keeps them go, in the background.
 //!
 //! A file that holds nothing else leaves the catalog unread. Any other is written again without those rows; since files are
-//! of a day or a month, these are one or two a site. Readers keep the old files for as long as they need them, as after a
+//! of a day, a week or a month, these are one or two a site. Readers keep the old files for as long as they need them, as after a
 //! compaction, and a crash leaves the rows or takes them, never a part of a file.
 
 use std::{collections::HashMap, sync::Arc};

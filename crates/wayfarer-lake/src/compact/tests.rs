@@ -13,7 +13,7 @@ fn file(id: u64, rows: u64, days: std::ops::RangeInclusive<i64>) -> Arc<DataFile
 }
 
 fn planned(files: &[Arc<DataFile>], effort: Effort) -> Vec<u64> {
-    let planned = plan(files, &Calendar::new(NOW, 35), NOW, effort);
+    let planned = plan(files, &Calendar::new(NOW, 7, 30), NOW, effort);
     planned.unwrap_or_default().iter().map(|file| file.id).collect()
 }
 
@@ -30,6 +30,31 @@ fn small_files_of_today_wait_until_there_are_enough() {
 fn an_ended_day_becomes_one_file() {
     let files: Vec<_> = (0..5).map(|id| file(id, 100 << (3 * id), 19_998..=19_998)).collect();
     assert_eq!(planned(&files, Effort::Due).len(), 5);
+}
+
+#[test]
+fn days_become_a_week_and_weeks_a_month() {
+    // 20,000 days after 1970 is the 4th of October 2024: days from the 22nd of September on, weeks of the whole month.
+    let (september, august) = (19_967_i64, 19_936_i64);
+    let day = |n| file(n, 5_000, september + n as i64..=september + n as i64);
+    let days: Vec<_> = (0..7).map(day).collect();
+    assert_eq!(planned(&days, Effort::Due), [0, 1, 2, 3, 4, 5, 6]);
+    let weeks = [(0, 6), (7, 13), (14, 20), (21, 27), (28, 30)].into_iter().zip(0..);
+    let week = |((from, until), n)| file(n, 5_000 * n.max(1), august + from..=august + until);
+    let weeks: Vec<_> = weeks.map(week).collect();
+    assert_eq!(planned(&weeks, Effort::Due).len(), 5);
+    assert_eq!(planned(&weeks[..2], Effort::Due), [0, 1], "what a month has of weeks");
+}
+
+#[test]
+fn late_events_wait_until_they_are_worth_writing_a_month_again() {
+    let august = 19_936..=19_966;
+    let mut files: Vec<_> = vec![file(0, 1_000_000, august.clone())];
+    files.extend((1..=4).map(|id| file(id, 20_000, august.clone())));
+    assert!(planned(&files[..4], Effort::Due).is_empty());
+    assert_eq!(planned(&files, Effort::Due), [1, 2, 3, 4, 0], "five are more than enough");
+    files[1] = file(1, 250_000, august);
+    assert_eq!(planned(&files[..2], Effort::Due), [1, 0], "a quarter of what is there");
 }
 
 #[test]

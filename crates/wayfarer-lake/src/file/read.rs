@@ -38,7 +38,7 @@ use crate::{
 /// Rows decoded at once: small enough to stay in the processor's cache, large enough to pay for the calls.
 pub(crate) const BLOCK_ROWS: usize = 32 << 10;
 /// The columns that every block has.
-const ALWAYS: [Column; 2] = [Column::Visitor, Column::Ts];
+pub(crate) const ALWAYS: [Column; 2] = [Column::Visitor, Column::Ts];
 
 /// Reads the footer of a file.
 pub(crate) fn footer(file: &DataFile) -> Result<ArrowReaderMetadata> {
@@ -97,19 +97,19 @@ pub(crate) fn each_part(
     Ok(())
 }
 
-/// Lets the disk begin to fetch what [`each_part`] will read of these columns, and what a run reads of visitors and times.
-pub(crate) fn expect(file: &DataFile, span: &SiteSpan, columns: &[Column]) -> Result<()> {
-    let (footer, source) = (file.footer()?, Whole::open(file)?);
+/// Lets the disk begin to fetch what [`each_part`] will read of a column.
+pub(crate) fn expect(file: &DataFile, span: &SiteSpan, column: Column) -> Result<()> {
+    let footer = file.footer()?;
+    let Some(leaf) = leaf(footer, column) else { return Ok(()) };
+    let source = Whole::open(file)?;
     let mut end = 0_u64;
     for group in footer.metadata().row_groups() {
         let start = end;
         end += group.num_rows().unsigned_abs();
-        if start.max(span.first_row) < end.min(span.first_row + span.rows) {
-            let unknown = columns.iter().filter(|column| constant(group, **column).is_none());
-            for leaf in ALWAYS.iter().chain(unknown).filter_map(|column| leaf(footer, *column)) {
-                let chunk = group.columns().get(leaf).map(ColumnChunkMetaData::byte_range);
-                chunk.iter().for_each(|(at, len)| source.expect(&(*at..at.saturating_add(*len))));
-            }
+        let is_wanted = start.max(span.first_row) < end.min(span.first_row + span.rows);
+        if is_wanted && constant(group, column).is_none() {
+            let chunk = group.columns().get(leaf).map(ColumnChunkMetaData::byte_range);
+            chunk.iter().for_each(|(at, len)| source.expect(&(*at..at.saturating_add(*len))));
         }
     }
     Ok(())

@@ -70,7 +70,9 @@ impl Texts {
         }
         self.learn(codes, dictionary);
         let own = self.codes.take().unwrap_or(Codes::Same(Values::NULL));
-        let own = self.codes.insert(own.apart(self.rows, self.known.len()));
+        // What the dictionary has comes sooner or later, and memory is dear that has to be given up for a wider one.
+        let texts = self.known.len().max(dictionary.len());
+        let own = self.codes.insert(own.apart(self.rows, texts));
         own.put(&self.common, places);
     }
 
@@ -190,7 +192,11 @@ impl Codes {
     fn apart(self, rows: usize, texts: usize) -> Codes {
         match self {
             // A column begins with its first text, or with null, all ones.
-            Codes::Same(code) => Codes::Bytes(vec![code as u8; rows]).apart(rows, texts),
+            Codes::Same(code) if texts > usize::from(u16::MAX) => Codes::Whole(vec![code; rows]),
+            Codes::Same(code) if texts > usize::from(u8::MAX) => {
+                Codes::Pairs(vec![code as u16; rows])
+            }
+            Codes::Same(code) => Codes::Bytes(vec![code as u8; rows]),
             Codes::Bytes(codes) if texts > usize::from(u8::MAX) => {
                 let wide = |code: u8| if code == u8::MAX { u16::MAX } else { code.into() };
                 Codes::Pairs(codes.into_iter().map(wide).collect()).apart(rows, texts)

@@ -7,16 +7,16 @@ use wayfarer_event::Column;
 
 use super::{
     builder::Builder,
-    order::{Layout, Mixed, Order, SEGMENT_BYTES, Segment, Segments},
+    order::{Layout, Mixed, Order, SEGMENT_BYTES, Segment, Segments, add_visitors, ascend},
     packed::Packed,
 };
 use crate::{
     Error, Result,
-    block::Values,
+    block::{Values, VisitorRun},
     file::{
         DataFile, SiteSpan,
         arrivals::Arrivals,
-        read::{each_part, expect, foreign},
+        read::{ALWAYS, each_part, expect, foreign},
     },
 };
 
@@ -30,6 +30,8 @@ pub(crate) struct Bundle {
     pub(super) rows: usize,
     /// `None` where it would take too much memory.
     order: OnceLock<Option<Order>>,
+    /// Held by who works out the order.
+    sorting: Mutex<()>,
     /// `None` for a column that has too many texts.
     columns: Mutex<HashMap<Column, Option<Arc<Packed>>>>,
 }
@@ -53,8 +55,18 @@ impl Bundle {
             span: span.clone(),
         };
         let parts = files.iter().map(part).collect();
-        let (order, columns) = (OnceLock::new(), Mutex::default());
-        Bundle { parts, rows, order, columns }
+        Bundle {
+            parts,
+            rows,
+            order: OnceLock::new(),
+            sorting: Mutex::default(),
+            columns: Mutex::default(),
+        }
+    }
+
+    /// How long it takes to put in order, beside others: rows of several parts take twice as long as those that stay.
+    pub(super) fn effort(&self) -> usize {
+        if self.parts.len() > 1 { 2 * self.rows } else { self.rows }
     }
 
     /// The order of the rows, where it was worked out.
@@ -85,32 +97,58 @@ impl Bundle {
         order + columns.values().flatten().map(|column| column.bytes()).sum::<usize>()
     }
 
-    /// Lets the disk begin to fetch what is not decoded yet of these columns.
-    pub(super) fn expect(&self, columns: &[Column]) -> Result<()> {
-        let lacking = columns.iter().copied().filter(|column| self.column(*column).is_none());
-        let lacking: Vec<Column> = lacking.collect();
-        if self.order.get().is_some() && lacking.is_empty() {
+    /// Lets the disk begin to fetch a column, if it is not decoded yet.
+    pub(super) fn expect(&self, column: Column) -> Result<()> {
+        let is_there = match ALWAYS.contains(&column) {
+            true => self.order.get().is_some(),
+            false => self.column(column).is_some(),
+        };
+        if is_there {
             return Ok(());
         }
-        self.parts.iter().try_for_each(|part| expect(&part.file, &part.span, &lacking))
+        self.parts.iter().try_for_each(|part| expect(&part.file, &part.span, column))
     }
 
-    /// Works out the order of the rows, where it is worth the memory, of which there are so many bytes for all bundles. Blocking.
+    /// Works out the order of the rows, where it is worth the memory, of which there are so many bytes for all bundles; or waits
+    /// for who is at it. Blocking.
     pub(super) fn sort(&self, limit: usize) -> Result<()> {
+        let _one_at_a_time = self.sorting.lock().unwrap_or_else(PoisonError::into_inner);
         if self.order.get().is_none() {
             // Three rows of every two visitors of a file, or else an order that takes an eighth of the memory.
             let most = (2 * self.rows / 3).max(limit / 8 / SEGMENT_BYTES);
-            let sorted = self.sorted(most)?;
-            self.order.get_or_init(|| sorted);
+            let order = match self.parts.as_slice() {
+                [part] => self.as_it_lies(part, most)?,
+                _ => self.sorted(most)?,
+            };
+            self.order.get_or_init(|| order);
         }
         Ok(())
+    }
+
+    /// The order of the only part, whose rows stay where they are. `None` where it has more visitors than that.
+    fn as_it_lies(&self, part: &Part, most: usize) -> Result<Option<Order>> {
+        // What is not used of it takes no memory.
+        let mut visitors: Vec<VisitorRun> = Vec::with_capacity(self.rows.min(most));
+        part.visitors(&mut |rows| part.in_order(add_visitors(&mut visitors, rows)))?;
+        if visitors.len() > most {
+            return Ok(None);
+        }
+        let mut ts: Vec<i64> = Vec::with_capacity(self.rows);
+        let mut starts = visitors.iter().map(|run| run.end as usize).peekable();
+        part.times(&mut |times| {
+            let from = ts.len();
+            ts.extend_from_slice(times);
+            part.in_order(ascend(&ts, from, &mut starts))
+        })?;
+        let layout = Layout::as_it_lies(self.rows);
+        Ok(Some(Order { visitors, ts: ts.into(), layout }))
     }
 
     /// `None` where there are more segments than that.
     fn sorted(&self, most: usize) -> Result<Option<Order>> {
         let mut segments = Segments::for_rows(self.rows.min(most));
         for (nth, part) in self.parts.iter().enumerate() {
-            part.segments(nth as u32, &mut segments)?;
+            part.visitors(&mut |rows| part.in_order(segments.add(nth as u32, rows)))?;
             if segments.len() > most {
                 return Ok(None);
             }
@@ -121,12 +159,9 @@ impl Bundle {
         let mut ts = vec![0; self.rows];
         for (nth, part) in self.parts.iter().enumerate() {
             let mut places = layout.places(nth);
-            each_part(&part.file, &part.span, Column::Ts, &mut |values| match values {
-                Values::Int { values, nulls: None } => {
-                    places.put(&values, &mut ts, |ts| ts);
-                    Ok(())
-                }
-                _ => Err(foreign(&part.file, Column::Ts)),
+            part.times(&mut |times| {
+                places.put(times, &mut ts, |ts| ts);
+                Ok(())
             })?;
         }
         let last = Mutex::default();
@@ -185,11 +220,12 @@ impl Bundle {
         Ok(rows.iter().map(Row::part).collect())
     }
 
-    /// Decodes a column. The order must be there. Blocking.
-    pub(super) fn decode(&self, column: Column) -> Result<()> {
+    /// Decodes a column, once the order is there. Blocking.
+    pub(super) fn decode(&self, column: Column, limit: usize) -> Result<()> {
         if self.column(column).is_some() {
             return Ok(());
         }
+        self.sort(limit)?;
         let Some(order) = self.order() else { return Ok(()) };
         let packed = self.decoded(column, &order.layout)?.map(Arc::new);
         self.columns.lock().unwrap_or_else(PoisonError::into_inner).insert(column, packed);
@@ -242,23 +278,39 @@ impl Bundle {
 }
 
 impl Part {
-    /// Adds the visitors of its rows, of which it is the part of this number.
-    fn segments(&self, nth: u32, segments: &mut Segments) -> Result<()> {
-        let (file, mut rows) = (&self.file, 0);
-        each_part(file, &self.span, Column::Visitor, &mut |values| {
-            let Values::Unsigned { values } = values else {
-                return Err(foreign(file, Column::Visitor));
-            };
+    /// Hands over the visitor of each of its rows, some thousand rows at a time.
+    fn visitors(&self, take: &mut dyn FnMut(&[u64]) -> Result<()>) -> Result<()> {
+        self.each(Column::Visitor, &mut |values| match values {
+            Values::Unsigned { values } => take(&values),
+            _ => Err(foreign(&self.file, Column::Visitor)),
+        })
+    }
+
+    /// Hands over the time of each of its rows in the same way.
+    fn times(&self, take: &mut dyn FnMut(&[i64]) -> Result<()>) -> Result<()> {
+        self.each(Column::Ts, &mut |values| match values {
+            Values::Int { values, nulls: None } => take(&values),
+            _ => Err(foreign(&self.file, Column::Ts)),
+        })
+    }
+
+    fn each(&self, column: Column, take: &mut dyn FnMut(Values) -> Result<()>) -> Result<()> {
+        let mut rows = 0;
+        each_part(&self.file, &self.span, column, &mut |values| {
             rows += values.len() as u64;
-            match segments.add(nth, &values) {
-                true => Ok(()),
-                false => Err(self.out_of_order()),
-            }
+            take(values)
         })?;
         match rows == self.span.rows {
             true => Ok(()),
-            false => Err(Error::corrupt(&file.path, "it has other rows than the catalog says")),
+            false => {
+                Err(Error::corrupt(&self.file.path, "it has other rows than the catalog says"))
+            }
         }
+    }
+
+    /// An error unless it is in order.
+    fn in_order(&self, is_in_order: bool) -> Result<()> {
+        if is_in_order { Ok(()) } else { Err(self.out_of_order()) }
     }
 
     fn out_of_order(&self) -> Error {

@@ -5,7 +5,7 @@
 //! order one by one. Either way rows go to their places in [`Piece`]s of which both ends ascend within a part. So whatever is
 //! decoded of a part goes to its place as it comes, and nothing has to be held beside the order to be brought into it.
 
-use std::ops::Range;
+use std::{iter::Peekable, ops::Range};
 
 use arrow_buffer::ScalarBuffer;
 use hashbrown::HashMap;
@@ -124,6 +124,40 @@ impl Segments {
     }
 }
 
+/// Takes the visitors of the next rows, the last that came or the one after. False when they do not ascend.
+pub(super) fn add_visitors(visitors: &mut Vec<VisitorRun>, rows: &[u64]) -> bool {
+    let mut end = visitors.last().map_or(0, |last| last.end);
+    for rows in rows.chunk_by(|a, b| a == b) {
+        let Some(&visitor) = rows.first() else { continue };
+        end += rows.len() as u32;
+        match visitors.last_mut() {
+            Some(last) if last.visitor == visitor => last.end = end,
+            Some(last) if last.visitor > visitor => return false,
+            _ => visitors.push(VisitorRun { visitor, end }),
+        }
+    }
+    true
+}
+
+/// Whether times ascend within each visitor, from this row on and into it from the one before. `starts` are the rows at which
+/// the next visitors begin; those that were looked at are taken.
+pub(super) fn ascend(
+    ts: &[i64],
+    from: usize,
+    starts: &mut Peekable<impl Iterator<Item = usize>>,
+) -> bool {
+    // Whoever begins may begin earlier than the one before ended: all other steps back are wrong.
+    let falls = |pair: &[i64]| matches!(pair, [before, ts] if before > ts);
+    let new = ts.get(from.saturating_sub(1)..).unwrap_or_default();
+    let descents: u64 = new.windows(2).map(|pair| u64::from(falls(pair))).sum();
+    let mut of_starts = 0;
+    while let Some(start) = starts.next_if(|start| *start < ts.len()) {
+        let step = start.checked_sub(1).and_then(|before| ts.get(before..=start));
+        of_starts += u64::from(step.is_some_and(falls));
+    }
+    descents == of_starts
+}
+
 impl PartLayout {
     /// Adds the next so many rows, of which the first has this place.
     fn push(&mut self, at: u32, rows: u32) {
@@ -164,6 +198,12 @@ impl Order {
 }
 
 impl Layout {
+    /// That of a single part of so many rows.
+    pub(super) fn as_it_lies(rows: usize) -> Layout {
+        let pieces = vec![Piece { at: 0, from: 0 }];
+        Layout { parts: vec![PartLayout { pieces, rows: rows as u32 }] }
+    }
+
     /// The places of a part's rows, from the first on.
     pub(super) fn places(&self, part: usize) -> Places<'_> {
         let pieces = self.parts.get(part).map(|part| part.pieces.as_slice()).unwrap_or_default();
@@ -297,10 +337,34 @@ mod tests {
     }
 
     #[test]
+    fn only_whoever_begins_may_step_back() {
+        let check = |ts: &[i64], starts: &[usize], blocks: &[usize]| {
+            let (mut known, mut starts) = (Vec::new(), starts.iter().copied().peekable());
+            blocks.iter().all(|rows| {
+                let from = known.len();
+                known.extend_from_slice(&ts[from..from + rows]);
+                ascend(&known, from, &mut starts)
+            })
+        };
+        for blocks in [&[6][..], &[1, 5], &[2, 4], &[3, 3], &[4, 2], &[5, 1], &[1; 6]] {
+            assert!(check(&[3, 3, 1, 2, 0, 9], &[2, 4, 6], blocks), "{blocks:?}");
+            assert!(check(&[3, 3, 4, 5, 6, 9], &[2, 4, 6], blocks), "{blocks:?}");
+            assert!(!check(&[3, 3, 1, 2, 0, 9], &[2, 6], blocks), "{blocks:?}");
+            assert!(!check(&[3, 2, 3, 4, 5, 6], &[2, 4, 6], blocks), "{blocks:?}");
+            assert!(!check(&[1, 2, 3, 4, 5, 4], &[6], blocks), "{blocks:?}");
+        }
+    }
+
+    #[test]
     fn visitors_that_descend_are_refused() {
         let mut segments = Segments::for_rows(0);
         assert!(segments.add(0, &[1, 2]) && !segments.add(0, &[1]));
         let mut segments = Segments::for_rows(0);
         assert!(segments.add(0, &[2]) && segments.add(1, &[1]), "another part begins anew");
+        let mut visitors = Vec::new();
+        assert!(add_visitors(&mut visitors, &[1, 1, 2]) && add_visitors(&mut visitors, &[2, 5]));
+        let ends: Vec<(u64, u32)> = visitors.iter().map(|run| (run.visitor, run.end)).collect();
+        assert_eq!(ends, [(1, 2), (2, 4), (5, 5)]);
+        assert!(!add_visitors(&mut visitors, &[4]));
     }
 }

@@ -46,7 +46,9 @@ pub(crate) fn options() -> Options {
         seal_after: day,
         compact_after: day,
         keep_snapshots: Duration::ZERO,
-        day_files: 0,
+        // Back to the first of January, so that files are of a day.
+        day_files: 11,
+        week_files: 0,
         ..Options::default()
     }
 }
