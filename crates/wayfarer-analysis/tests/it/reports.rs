@@ -30,6 +30,10 @@ fn metrics() -> Vec<String> {
     wayfarer_analysis::metrics().map(|(name, _)| name.to_owned()).collect()
 }
 
+/// Those that are told of visits.
+const OF_VISITS: [&str; 6] =
+    ["visits", "bounce_rate", "engaged_rate", "visit_duration_s", "active_s", "views_per_visit"];
+
 /// All metrics, or just a few: what is not asked for is not counted, which is another way through the code.
 fn some_metrics() -> impl Strategy<Value = Vec<String>> {
     prop_oneof![Just(metrics()), subsequence(metrics(), 1..4)]
@@ -146,10 +150,14 @@ proptest! {
         request.metrics = std::iter::once("visitors".to_owned()).chain(others).collect();
         request.by = Some(by.name().into());
         let answer = ask(&world, &request);
-        let expected: BTreeMap<Key, Value> = match period {
+        let mut expected: BTreeMap<Key, Value> = match period {
             Some(period) => oracle::measure(&world, period, filter.1, by, false),
             None => BTreeMap::new(),
         };
+        // A visit that starts in the period may have all of a key's events behind it: it makes a row where visits are asked for.
+        let by_visit = matches!(by, By::Source | By::Entry | By::Exit | By::NewReturning);
+        let with_visits = by_visit || request.metrics.iter().any(|name| OF_VISITS.contains(&name.as_str()));
+        expected.retain(|_, row| with_visits || row["events"] != json!(0));
         let keys: Vec<Key> = answer.rows.iter().map(|row| row["key"].as_str().map(Into::into)).collect();
         let visitors = |key: &Key| expected.get(key).map_or(0, |row| row["visitors"].as_u64().unwrap());
         let mut ordered: Vec<Key> = expected.keys().cloned().collect();
