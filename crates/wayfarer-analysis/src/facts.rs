@@ -45,10 +45,9 @@ pub(crate) struct Facts {
 impl FactsReader {
     pub(crate) fn new(plan: &mut Plan, goal: Option<&Expr>) -> FactsReader {
         FactsReader {
-            page_view: plan.test(&page_view()),
-            passive: plan.test(&passive()),
             active: Some(plan.number(Column::ActiveMs)),
             goal: goal.map(|goal| plan.test(goal)),
+            ..FactsReader::without_activity(plan)
         }
     }
 
@@ -56,7 +55,7 @@ impl FactsReader {
     pub(crate) fn without_activity(plan: &mut Plan) -> FactsReader {
         FactsReader {
             page_view: plan.test(&page_view()),
-            passive: plan.test(&passive()),
+            passive: plan.test(&Expr::Any(PASSIVE.map(named).to_vec())),
             active: None,
             goal: None,
         }
@@ -105,11 +104,6 @@ impl FactsReader {
         let page_view = history.test(self.page_view);
         visit.rows.clone().find(|&row| page_view[row])
     }
-}
-
-/// An event that nobody does on purpose.
-fn passive() -> Expr {
-    Expr::Any(PASSIVE.map(named).to_vec())
 }
 
 fn count(truths: &[bool], rows: &Range<usize>) -> u64 {

@@ -3,7 +3,7 @@
 //! A [`Block`] says whose its rows are once for each visitor, not once for each row. In which order rows arrived is looked
 //! up only when somebody asks ([`Arrival::of`]): most readers never need to know.
 
-use std::sync::Arc;
+use std::{iter::Peekable, sync::Arc};
 
 use arrow_array::{Array, StringArray};
 use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
@@ -130,12 +130,8 @@ impl Block {
     #[must_use]
     pub fn out_of_order(&self) -> Option<usize> {
         let ascends = self.visitors.runs().is_sorted_by(|a, b| a.visitor < b.visitor);
-        // Whoever begins may begin earlier than the one before ended: all other steps back are wrong.
-        let (before, after) = (self.ts.iter(), self.ts.get(1..).unwrap_or_default());
-        let descents: u64 = before.zip(after).map(|(before, ts)| u64::from(before > ts)).sum();
-        let starts = self.visitors.runs().iter().map(|run| run.end as usize);
-        let of_starts: u64 = starts.map(|start| u64::from(self.falls_at(start))).sum();
-        if ascends && descents == of_starts {
+        let mut starts = self.visitors.runs().iter().map(|run| run.end as usize).peekable();
+        if ascends && ascend(&self.ts, 0, &mut starts) {
             return None;
         }
         let visitors: Vec<u64> = self.visitors.each().collect();
@@ -144,10 +140,6 @@ impl Block {
             before > (visitors.get(*row), self.ts.get(*row))
         };
         (1..self.len()).find(wrong).or(Some(0))
-    }
-
-    fn falls_at(&self, row: usize) -> bool {
-        matches!(self.ts.get(row.saturating_sub(1)..=row), Some([before, ts]) if before > ts)
     }
 
     /// Whether all of its rows are of visitors behind a range.
@@ -232,6 +224,25 @@ impl Block {
             columns: self.columns.iter().map(|values| values.pick(rows)).collect(),
         }
     }
+}
+
+/// Whether times ascend within each visitor, from this row on and into it from the one before. `starts` are the rows at which
+/// the next visitors begin; those that were looked at are taken.
+pub(crate) fn ascend(
+    ts: &[i64],
+    from: usize,
+    starts: &mut Peekable<impl Iterator<Item = usize>>,
+) -> bool {
+    // Whoever begins may begin earlier than the one before ended: all other steps back are wrong.
+    let new = ts.get(from.saturating_sub(1)..).unwrap_or_default();
+    let steps = new.iter().zip(new.get(1..).unwrap_or_default());
+    let descents: u64 = steps.map(|(before, ts)| u64::from(before > ts)).sum();
+    let mut of_starts = 0;
+    while let Some(start) = starts.next_if(|start| *start < ts.len()) {
+        let falls = matches!(ts.get(start.saturating_sub(1)..=start), Some([a, b]) if a > b);
+        of_starts += u64::from(falls);
+    }
+    descents == of_starts
 }
 
 impl FromIterator<u64> for Visitors {
@@ -455,6 +466,30 @@ impl Values {
                 values: pick(values, rows),
                 nulls: pick_nulls(nulls.as_ref(), rows),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whoever_begins_may_step_back() {
+        let check = |ts: &[i64], starts: &[usize], blocks: &[usize]| {
+            let (mut known, mut starts) = (Vec::new(), starts.iter().copied().peekable());
+            blocks.iter().all(|rows| {
+                let from = known.len();
+                known.extend_from_slice(&ts[from..from + rows]);
+                ascend(&known, from, &mut starts)
+            })
+        };
+        for blocks in [&[6][..], &[1, 5], &[2, 4], &[3, 3], &[4, 2], &[5, 1], &[1; 6]] {
+            assert!(check(&[3, 3, 1, 2, 0, 9], &[2, 4, 6], blocks), "{blocks:?}");
+            assert!(check(&[3, 3, 4, 5, 6, 9], &[2, 4, 6], blocks), "{blocks:?}");
+            assert!(!check(&[3, 3, 1, 2, 0, 9], &[2, 6], blocks), "{blocks:?}");
+            assert!(!check(&[3, 2, 3, 4, 5, 6], &[2, 4, 6], blocks), "{blocks:?}");
+            assert!(!check(&[1, 2, 3, 4, 5, 4], &[6], blocks), "{blocks:?}");
         }
     }
 }

@@ -185,7 +185,12 @@ impl Compactor {
         let files = Arc::clone(&self.sealer.shared.rows().files);
         let files: Vec<_> = files.iter().filter(|file| !but.contains(&file.id)).cloned().collect();
         let now = (self.sealer.clock.0)();
-        plan(&files, &Calendar::new(now, self.days, self.weeks), now, effort)
+        plan(&files, &self.calendar(now), now, effort)
+    }
+
+    /// The periods as they are now.
+    fn calendar(&self, now: Micros) -> Calendar {
+        Calendar::new(now, self.days, self.weeks)
     }
 
     async fn merge(&self, files: Vec<Arc<DataFile>>, pace: Pace) -> Result<Compacted> {
@@ -233,12 +238,10 @@ impl Compactor {
         let newest = files.iter().map(|file| file.id).max().unwrap_or_default();
         let writer = self.sealer.shared.writer;
         let stem = self.sealer.table.join(format!("{PREFIX}{writer:x}-m{newest:x}-{attempt}"));
-        let storage = Arc::clone(&self.sealer.storage);
-        let (days, weeks) = (self.days, self.weeks);
+        let (storage, calendar) = (Arc::clone(&self.sealer.storage), self.calendar(now));
         let half_made = HalfMade::new(&self.sealer, &stem);
         let shared = Arc::clone(&self.sealer.shared);
         let merge = move || {
-            let calendar = Calendar::new(now, days, weeks);
             let merge = Merge {
                 storage: storage.as_ref(),
                 files,

@@ -1,8 +1,8 @@
 //! Sealed rows that stay in memory, decoded and in one order, for all reports of a process.
 //!
 //! Files never change, so what was decoded of one holds as long as the file is part of the lake. Files that belong together
-//! (the days and weeks of a month, small files that were sealed one after the other) are kept as one [`Bundle`]: its rows are put in
-//! order once, and a report reads one run where there were thirty. Columns are decoded when a report first needs them.
+//! (the days and weeks of a month, small files that were sealed one after the other) are kept as one [`Bundle`]: its rows are
+//! put in order once, and a report reads one run where there were thirty. Columns are decoded when a report first needs them.
 //!
 //! Memory is bounded by [`Options::resident_bytes`](crate::Options::resident_bytes): what was not used for longest goes,
 //! and what does not fit is read from its files. When a file leaves the lake, its bundle leaves memory in the same moment.

@@ -101,16 +101,18 @@ pub(crate) fn each_part(
 pub(crate) fn expect(file: &DataFile, span: &SiteSpan, column: Column) -> Result<()> {
     let footer = file.footer()?;
     let Some(leaf) = leaf(footer, column) else { return Ok(()) };
-    let source = Whole::open(file)?;
-    let mut end = 0_u64;
+    let (mut end, mut wanted) = (0_u64, Vec::new());
     for group in footer.metadata().row_groups() {
         let start = end;
         end += group.num_rows().unsigned_abs();
         let is_wanted = start.max(span.first_row) < end.min(span.first_row + span.rows);
         if is_wanted && constant(group, column).is_none() {
-            let chunk = group.columns().get(leaf).map(ColumnChunkMetaData::byte_range);
-            chunk.iter().for_each(|(at, len)| source.expect(&(*at..at.saturating_add(*len))));
+            wanted.extend(group.columns().get(leaf).map(ColumnChunkMetaData::byte_range));
         }
+    }
+    if !wanted.is_empty() {
+        let source = Whole::open(file)?;
+        wanted.iter().for_each(|(at, len)| source.expect(&(*at..at.saturating_add(*len))));
     }
     Ok(())
 }

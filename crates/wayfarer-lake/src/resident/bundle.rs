@@ -7,12 +7,12 @@ use wayfarer_event::Column;
 
 use super::{
     builder::Builder,
-    order::{Layout, Mixed, Order, SEGMENT_BYTES, Segment, Segments, add_visitors, ascend},
+    order::{Layout, Mixed, Order, SEGMENT_BYTES, Segment, Segments, add_visitors},
     packed::Packed,
 };
 use crate::{
     Error, Result,
-    block::{Values, VisitorRun},
+    block::{Values, VisitorRun, ascend},
     file::{
         DataFile, SiteSpan,
         arrivals::Arrivals,

@@ -5,7 +5,7 @@
 //! order one by one. Either way rows go to their places in [`Piece`]s of which both ends ascend within a part. So whatever is
 //! decoded of a part goes to its place as it comes, and nothing has to be held beside the order to be brought into it.
 
-use std::{iter::Peekable, ops::Range};
+use std::ops::Range;
 
 use arrow_buffer::ScalarBuffer;
 use hashbrown::HashMap;
@@ -139,25 +139,6 @@ pub(super) fn add_visitors(visitors: &mut Vec<VisitorRun>, rows: &[u64]) -> bool
     true
 }
 
-/// Whether times ascend within each visitor, from this row on and into it from the one before. `starts` are the rows at which
-/// the next visitors begin; those that were looked at are taken.
-pub(super) fn ascend(
-    ts: &[i64],
-    from: usize,
-    starts: &mut Peekable<impl Iterator<Item = usize>>,
-) -> bool {
-    // Whoever begins may begin earlier than the one before ended: all other steps back are wrong.
-    let falls = |pair: &[i64]| matches!(pair, [before, ts] if before > ts);
-    let new = ts.get(from.saturating_sub(1)..).unwrap_or_default();
-    let descents: u64 = new.windows(2).map(|pair| u64::from(falls(pair))).sum();
-    let mut of_starts = 0;
-    while let Some(start) = starts.next_if(|start| *start < ts.len()) {
-        let step = start.checked_sub(1).and_then(|before| ts.get(before..=start));
-        of_starts += u64::from(step.is_some_and(falls));
-    }
-    descents == of_starts
-}
-
 impl PartLayout {
     /// Adds the next so many rows, of which the first has this place.
     fn push(&mut self, at: u32, rows: u32) {
@@ -200,8 +181,9 @@ impl Order {
 impl Layout {
     /// That of a single part of so many rows.
     pub(super) fn as_it_lies(rows: usize) -> Layout {
-        let pieces = vec![Piece { at: 0, from: 0 }];
-        Layout { parts: vec![PartLayout { pieces, rows: rows as u32 }] }
+        let mut part = PartLayout::default();
+        part.push(0, rows as u32);
+        Layout { parts: vec![part] }
     }
 
     /// The places of a part's rows, from the first on.
@@ -334,25 +316,6 @@ mod tests {
         to.fill(1, &mut places, 7);
         to.put(&[8], &mut places, |value| value);
         assert_eq!(places, [0, 0, 0, 0, 7, 8, 0, 0, 0, 0]);
-    }
-
-    #[test]
-    fn only_whoever_begins_may_step_back() {
-        let check = |ts: &[i64], starts: &[usize], blocks: &[usize]| {
-            let (mut known, mut starts) = (Vec::new(), starts.iter().copied().peekable());
-            blocks.iter().all(|rows| {
-                let from = known.len();
-                known.extend_from_slice(&ts[from..from + rows]);
-                ascend(&known, from, &mut starts)
-            })
-        };
-        for blocks in [&[6][..], &[1, 5], &[2, 4], &[3, 3], &[4, 2], &[5, 1], &[1; 6]] {
-            assert!(check(&[3, 3, 1, 2, 0, 9], &[2, 4, 6], blocks), "{blocks:?}");
-            assert!(check(&[3, 3, 4, 5, 6, 9], &[2, 4, 6], blocks), "{blocks:?}");
-            assert!(!check(&[3, 3, 1, 2, 0, 9], &[2, 6], blocks), "{blocks:?}");
-            assert!(!check(&[3, 2, 3, 4, 5, 6], &[2, 4, 6], blocks), "{blocks:?}");
-            assert!(!check(&[1, 2, 3, 4, 5, 4], &[6], blocks), "{blocks:?}");
-        }
     }
 
     #[test]
