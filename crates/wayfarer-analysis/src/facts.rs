@@ -1,32 +1,30 @@
 //! What is known of one visit as a whole.
 
-use std::ops::Range;
-
 use wayfarer_event::{Column, name};
 
 use crate::{
     filter::{Expr, named},
     fold::{History, NumberSlot, Plan, TestSlot, Visit},
     job::page_view,
-    metric::VisitTally,
+    metric::{Metric, VisitTally},
 };
 
 /// Active time from which on a visit is engaged, in milliseconds.
 const ENGAGED_MS: f64 = 10_000.0;
 
-/// Names of events that nobody does on purpose: they are no interaction.
-const PASSIVE: [&str; 3] = [name::PAGE_VIEW, name::ENGAGEMENT, name::SESSION];
+/// Names of events that nobody does on purpose: neither page views nor interactions.
+const IDLE: [&str; 2] = [name::ENGAGEMENT, name::SESSION];
 
 /// Reads facts from histories.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FactsReader {
-    page_view: TestSlot,
-    passive: TestSlot,
+    idle: TestSlot,
+    page_view: Option<TestSlot>,
     active: Option<NumberSlot>,
     goal: Option<TestSlot>,
 }
 
-/// One visit as a whole.
+/// One visit as a whole. What a reader was not asked for is told as if there were none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Facts {
     /// How many page views it has.
@@ -45,69 +43,87 @@ pub(crate) struct Facts {
 impl FactsReader {
     pub(crate) fn new(plan: &mut Plan, goal: Option<&Expr>) -> FactsReader {
         FactsReader {
+            page_view: Some(plan.test(&page_view())),
             active: Some(plan.number(Column::ActiveMs)),
             goal: goal.map(|goal| plan.test(goal)),
-            ..FactsReader::without_activity(plan)
+            ..FactsReader::of_bounces(plan)
         }
     }
 
-    /// For those who tell neither active time nor engagement: what these facts follow from is not read.
-    pub(crate) fn without_activity(plan: &mut Plan) -> FactsReader {
-        FactsReader {
-            page_view: plan.test(&page_view()),
-            passive: plan.test(&Expr::Any(PASSIVE.map(named).to_vec())),
-            active: None,
-            goal: None,
+    /// Reads what these metrics tell.
+    pub(crate) fn telling(plan: &mut Plan, metrics: &[Metric], goal: Option<&Expr>) -> FactsReader {
+        if metrics.iter().any(|metric| metric.of_activity()) {
+            return FactsReader::new(plan, goal);
         }
+        let with_pages = metrics.contains(&Metric::ViewsPerVisit);
+        FactsReader {
+            page_view: with_pages.then(|| plan.test(&page_view())),
+            ..FactsReader::of_bounces(plan)
+        }
+    }
+
+    fn of_bounces(plan: &mut Plan) -> FactsReader {
+        let idle = plan.test(&Expr::Any(IDLE.map(named).to_vec()));
+        FactsReader { idle, page_view: None, active: None, goal: None }
     }
 
     /// The facts of a visit.
     pub(crate) fn read(&self, history: &History<'_>, visit: &Visit) -> Facts {
-        let page_view = &history.test(self.page_view)[visit.rows.clone()];
-        let passive = &history.test(self.passive)[visit.rows.clone()];
-        let (mut pageviews, mut interactions) = (0, 0);
-        for (page_view, passive) in page_view.iter().zip(passive) {
-            pageviews += u64::from(*page_view);
-            interactions += u64::from(!passive);
-        }
+        // Two tell as much as all would.
+        let idle = &history.test(self.idle)[visit.rows.clone()];
+        let acts = idle.iter().filter(|idle| !**idle).take(2).count();
         let active = self.active.and_then(|active| {
             let known = history.number(active)[visit.rows.clone()].iter().filter(|ms| !ms.is_nan());
             known.copied().reduce(|one, other| one + other)
         });
         let duration = visit.end - visit.start;
-        let goals = self.goal.map_or(0, |goal| count(history.test(goal), &visit.rows));
+        let of = |test: Option<TestSlot>| {
+            test.map_or(0, |test| count(&history.test(test)[visit.rows.clone()]))
+        };
+        let pageviews = of(self.page_view);
         Facts {
             pageviews,
             duration,
             active,
-            bounce: pageviews + interactions == 1,
+            bounce: acts == 1,
             engaged: active.unwrap_or(duration as f64 / 1e3) > ENGAGED_MS
                 || pageviews >= 2
-                || goals > 0,
+                || of(self.goal) > 0,
         }
-    }
-
-    /// The row whose values hold for the whole visit: its first page view, or its first row where it has none.
-    pub(crate) fn first(&self, history: &History<'_>, visit: &Visit) -> usize {
-        let page_view = history.test(self.page_view);
-        visit.rows.clone().find(|&row| page_view[row]).unwrap_or(visit.rows.start)
-    }
-
-    /// The last page view, if there is one.
-    pub(crate) fn last_page(&self, history: &History<'_>, visit: &Visit) -> Option<usize> {
-        let page_view = history.test(self.page_view);
-        visit.rows.clone().rev().find(|&row| page_view[row])
-    }
-
-    /// The first page view, if there is one.
-    pub(crate) fn first_page(&self, history: &History<'_>, visit: &Visit) -> Option<usize> {
-        let page_view = history.test(self.page_view);
-        visit.rows.clone().find(|&row| page_view[row])
     }
 }
 
-fn count(truths: &[bool], rows: &Range<usize>) -> u64 {
-    truths[rows.clone()].iter().map(|truth| u64::from(*truth)).sum()
+/// Finds the page views of visits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PagesReader {
+    page_view: TestSlot,
+}
+
+impl PagesReader {
+    pub(crate) fn new(plan: &mut Plan) -> PagesReader {
+        PagesReader { page_view: plan.test(&page_view()) }
+    }
+
+    /// The row whose values hold for the whole visit: its first page view, or its first row where it has none.
+    pub(crate) fn first_or_row(&self, history: &History<'_>, visit: &Visit) -> usize {
+        self.first(history, visit).unwrap_or(visit.rows.start)
+    }
+
+    /// The first page view, if there is one.
+    pub(crate) fn first(&self, history: &History<'_>, visit: &Visit) -> Option<usize> {
+        let page_view = history.test(self.page_view);
+        visit.rows.clone().find(|&row| page_view[row])
+    }
+
+    /// The last page view, if there is one.
+    pub(crate) fn last(&self, history: &History<'_>, visit: &Visit) -> Option<usize> {
+        let page_view = history.test(self.page_view);
+        visit.rows.clone().rev().find(|&row| page_view[row])
+    }
+}
+
+fn count(truths: &[bool]) -> u64 {
+    truths.iter().map(|truth| u64::from(*truth)).sum()
 }
 
 impl VisitTally {

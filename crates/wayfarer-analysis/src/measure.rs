@@ -24,13 +24,18 @@ use crate::{
 pub(crate) struct Measure {
     key: Key,
     selected: Option<TestSlot>,
+    /// Set where a metric or the key must know visits.
+    visits: Option<FactsReader>,
+    /// Set where events are counted, too.
+    events: Option<Events>,
+}
+
+/// What is counted of events.
+#[derive(Clone, Copy)]
+struct Events {
     page_view: TestSlot,
     goal: Option<TestSlot>,
     money: Option<(NumberSlot, KeySlot)>,
-    /// Set where a metric or the key must know visits.
-    visits: Option<FactsReader>,
-    /// Whether events are counted, or nothing but visits.
-    events: bool,
 }
 
 /// Under which key an event counts.
@@ -100,29 +105,32 @@ impl Measure {
     fn new(plan: &mut Plan, job: &Job<'_>, metrics: &[Metric], key: Key) -> Measure {
         let of_visits =
             metrics.iter().any(|metric| metric.of_visits()) || matches!(key, Key::Visit(_));
-        let with_goals = metrics
-            .iter()
-            .any(|metric| matches!(metric, Metric::Conversions | Metric::ConversionRate));
         if of_visits {
             plan.visits(job.context.visits);
         }
         // Under other keys an event makes a row, whatever is told of it.
-        let events = !matches!(key, Key::One | Key::Time(_))
+        let of_events = !matches!(key, Key::One | Key::Time(_))
             || metrics.iter().any(|metric| !metric.of_visits());
-        let facts = |plan: &mut Plan| match metrics.iter().any(|metric| metric.of_activity()) {
-            true => FactsReader::new(plan, job.goal.as_ref()),
-            false => FactsReader::without_activity(plan),
-        };
         Measure {
             key,
             selected: job.filter.as_ref().map(|filter| plan.test(filter)),
+            visits: of_visits.then(|| FactsReader::telling(plan, metrics, job.goal.as_ref())),
+            events: of_events.then(|| Events::new(plan, job, metrics)),
+        }
+    }
+}
+
+impl Events {
+    fn new(plan: &mut Plan, job: &Job<'_>, metrics: &[Metric]) -> Events {
+        let with_goals = metrics
+            .iter()
+            .any(|metric| matches!(metric, Metric::Conversions | Metric::ConversionRate));
+        Events {
             page_view: plan.test(&page_view()),
             goal: job.goal.as_ref().filter(|_| with_goals).map(|goal| plan.test(goal)),
             money: metrics
                 .contains(&Metric::Revenue)
                 .then(|| (plan.number(Column::Value), self::key(plan, Column::Currency))),
-            visits: of_visits.then(|| facts(plan)),
-            events,
         }
     }
 }
@@ -156,9 +164,7 @@ impl Fold for Measure {
                 Key::Visit(key) => Some(key.code(history, &visit, nth)),
                 _ => None,
             };
-            if self.events {
-                self.events(counted, history, start..end, code);
-            }
+            self.events(counted, history, start..end, code);
             if visit.starts_inside {
                 counted.visits += 1;
                 self.visit(counted, history, &visit, (code, &facts.read(history, &visit)));
@@ -177,7 +183,7 @@ impl Fold for Measure {
 }
 
 impl Measure {
-    /// Counts the selected events among these rows.
+    /// Counts the selected events among these rows, if events are counted.
     fn events(
         &self,
         counted: &mut Counted,
@@ -185,21 +191,24 @@ impl Measure {
         rows: Range<usize>,
         of_visit: Option<u32>,
     ) {
+        let Some(events) = &self.events else { return };
         match &self.key {
             Key::One | Key::Visit(_) => {
-                self.together(counted, history, rows, of_visit.unwrap_or(0));
+                self.together(events, counted, history, (rows, of_visit.unwrap_or(0)));
             }
-            Key::Time(intervals) => self.by_interval(counted, history, rows, intervals),
+            Key::Time(intervals) => {
+                self.by_interval(events, counted, history, (rows, intervals));
+            }
             Key::Event(slot) => {
                 let codes = history.key(*slot);
                 for row in rows.filter(|row| history.selects(self.selected, *row)) {
-                    self.event(counted, history, row, codes[row]);
+                    self.event(events, counted, history, (row, codes[row]));
                 }
             }
             Key::Goals(mask, _) => {
                 for row in rows.filter(|row| history.selects(self.selected, *row)) {
                     for goal in bits(history.mask(*mask)[row]) {
-                        self.event(counted, history, row, goal);
+                        self.event(events, counted, history, (row, goal));
                     }
                 }
             }
@@ -209,39 +218,39 @@ impl Measure {
     /// Counts the selected events among these rows, each under its interval.
     fn by_interval(
         &self,
+        events: &Events,
         counted: &mut Counted,
         history: &History<'_>,
-        rows: Range<usize>,
-        intervals: &Intervals,
+        (rows, intervals): (Range<usize>, &Intervals),
     ) {
-        if self.goal.is_some() || self.money.is_some() {
+        if events.goal.is_some() || events.money.is_some() {
             for (interval, rows) in intervals.cut(history.times(), rows) {
-                self.together(counted, history, rows, interval as u32);
+                self.together(events, counted, history, (rows, interval as u32));
             }
             return;
         }
         // Most of what is asked, and a few rows an interval: their times are looked at as they are counted.
         let times = &history.times()[rows.clone()];
-        let page_views = &history.test(self.page_view)[rows.clone()];
+        let page_views = &history.test(events.page_view)[rows.clone()];
         let selected = self.selected.map(|selected| &history.test(selected)[rows.clone()]);
         let (mut row, mut interval) = (0, 0);
         while let Some(&first) = times.get(row) {
             interval = intervals.find(interval, first);
             let (_, end) = intervals.bounds(interval);
-            let (mut events, mut pageviews) = (0, 0);
+            let (mut all, mut pageviews) = (0, 0);
             loop {
                 let is_selected = selected.is_none_or(|selected| selected[row]);
-                events += u64::from(is_selected);
+                all += u64::from(is_selected);
                 pageviews += u64::from(is_selected & page_views[row]);
                 row += 1;
                 if times.get(row).is_none_or(|ts| *ts >= end) {
                     break;
                 }
             }
-            if events > 0 {
+            if all > 0 {
                 let turn = counted.visitors;
                 let tally = self.cell(counted, history, interval as u32);
-                tally.count(turn, events, pageviews);
+                tally.count(turn, all, pageviews);
             }
         }
     }
@@ -249,10 +258,10 @@ impl Measure {
     /// Counts the selected events among these rows, all under one key.
     fn together(
         &self,
+        events: &Events,
         counted: &mut Counted,
         history: &History<'_>,
-        rows: Range<usize>,
-        code: u32,
+        (rows, code): (Range<usize>, u32),
     ) {
         let selected = self.selected.map(|selected| &history.test(selected)[rows.clone()]);
         // How many of the selected rows a test selects, too.
@@ -265,19 +274,19 @@ impl Measure {
                 }
             }
         };
-        let events = selected.map_or(rows.len() as u64, |selected| {
+        let all = selected.map_or(rows.len() as u64, |selected| {
             selected.iter().map(|truth| u64::from(*truth)).sum()
         });
-        if events == 0 {
+        if all == 0 {
             return;
         }
         let turn = counted.visitors;
         let tally = self.cell(counted, history, code);
-        tally.count(turn, events, both(self.page_view));
-        if self.goal.is_some_and(|goal| both(goal) > 0) {
+        tally.count(turn, all, both(events.page_view));
+        if events.goal.is_some_and(|goal| both(goal) > 0) {
             tally.converted += u64::from(tally.last_converted.first(turn));
         }
-        if let Some(money) = self.money {
+        if let Some(money) = events.money {
             for row in rows.filter(|row| history.selects(self.selected, *row)) {
                 earn(tally, history, money, row);
             }
@@ -285,14 +294,20 @@ impl Measure {
     }
 
     /// Counts an event under a key.
-    fn event(&self, counted: &mut Counted, history: &History<'_>, row: usize, code: u32) {
+    fn event(
+        &self,
+        events: &Events,
+        counted: &mut Counted,
+        history: &History<'_>,
+        (row, code): (usize, u32),
+    ) {
         let turn = counted.visitors;
         let tally = self.cell(counted, history, code);
-        tally.count(turn, 1, u64::from(history.test(self.page_view)[row]));
-        if self.goal.is_some_and(|goal| history.test(goal)[row]) {
+        tally.count(turn, 1, u64::from(history.test(events.page_view)[row]));
+        if events.goal.is_some_and(|goal| history.test(goal)[row]) {
             tally.converted += u64::from(tally.last_converted.first(turn));
         }
-        if let Some(money) = self.money {
+        if let Some(money) = events.money {
             earn(tally, history, money, row);
         }
     }

@@ -16,7 +16,7 @@ use crate::{
     Answer, Context, Error, Request, Row,
     activity::Activity,
     dimension::Dimension,
-    facts::FactsReader,
+    facts::PagesReader,
     filter::{Expr, Field},
     fold::{Cells, Fold, History, KeySlot, NULL, NumberSlot, Plan, TestSlot, Visit},
     job::{Job, read},
@@ -129,7 +129,7 @@ struct Count {
     window: i64,
     by: By,
     channel: KeySlot,
-    facts: FactsReader,
+    pages: PagesReader,
     activity: Activity,
     money: (NumberSlot, KeySlot),
 }
@@ -180,7 +180,7 @@ impl Count {
             window: span("window", request.window.as_deref().unwrap_or(WINDOW))?,
             by: by(plan, request)?,
             channel: key(plan, Column::Channel),
-            facts: FactsReader::new(plan, None),
+            pages: PagesReader::new(plan),
             activity: Activity::new(plan, job),
             money: (plan.number(Column::Value), key(plan, Column::Currency)),
         })
@@ -189,7 +189,7 @@ impl Count {
     /// The visit that gets a conversion, of those that led to it.
     fn touched<'v>(&self, history: &History<'_>, led: &'v [Visit]) -> Option<&'v Visit> {
         let is_direct = |visit: &&Visit| {
-            let channel = history.key(self.channel)[self.facts.first(history, visit)];
+            let channel = history.key(self.channel)[self.pages.first_or_row(history, visit)];
             history.words(self.channel).get(channel).is_none_or(|channel| channel == DIRECT)
         };
         match self.touch {
@@ -204,9 +204,9 @@ impl Count {
     /// The code under which a visit counts.
     fn code(&self, history: &History<'_>, visit: &Visit) -> u32 {
         match self.by {
-            By::Visit(slot) => history.key(slot)[self.facts.first(history, visit)],
+            By::Visit(slot) => history.key(slot)[self.pages.first_or_row(history, visit)],
             By::Entry(slot) => {
-                let page = self.facts.first_page(history, visit);
+                let page = self.pages.first(history, visit);
                 page.map_or(NULL, |row| history.key(slot)[row])
             }
         }

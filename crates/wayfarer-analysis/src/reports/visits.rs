@@ -7,7 +7,7 @@ use wayfarer_event::{Column, Micros, Text, VisitorId};
 use super::{Parameter, Report};
 use crate::{
     Answer, Context, Error, Request, Row,
-    facts::FactsReader,
+    facts::{FactsReader, PagesReader},
     filter::Field,
     fold::{Fold, History, KeySlot, Plan, TestSlot, Visit},
     job::Job,
@@ -45,6 +45,7 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
     plan.visits(context.visits);
     let list = List {
         facts: FactsReader::new(&mut plan, None),
+        pages: PagesReader::new(&mut plan),
         path: plan.key(&Field::Column(Column::Path)),
         selected: job.filter.as_ref().map(|filter| plan.test(filter)),
         limit: request.limit.unwrap_or(usize::MAX),
@@ -58,6 +59,7 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
 /// Lists the latest visits.
 struct List {
     facts: FactsReader,
+    pages: PagesReader,
     path: KeySlot,
     selected: Option<TestSlot>,
     limit: usize,
@@ -129,8 +131,8 @@ impl List {
             visitor: history.visitor(),
             start: visit.start,
             end: visit.end,
-            entry: path(self.facts.first_page(history, visit)),
-            exit: path(self.facts.last_page(history, visit)),
+            entry: path(self.pages.first(history, visit)),
+            exit: path(self.pages.last(history, visit)),
             pageviews: facts.pageviews,
             events: visit.rows.len() as u64,
             bounce: facts.bounce,
