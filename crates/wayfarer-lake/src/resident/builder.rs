@@ -39,14 +39,36 @@ struct Texts {
     codes: Option<Codes>,
     known: HashMap<Box<str>, u32>,
     texts: StringBuilder,
-    /// The dictionary of the last part, with the common code of each of its codes.
-    last: Option<(Arc<StringArray>, Vec<u32>)>,
-    /// The common codes of the rows that came last.
-    common: Vec<u32>,
+    /// How the dictionary of the last rows becomes the common one.
+    last: Option<Common>,
 }
+
+/// The common code of each code of one dictionary.
+#[derive(Debug)]
+struct Common {
+    dictionary: Arc<StringArray>,
+    codes: Vec<u32>,
+    /// How many texts did not come yet.
+    unseen: usize,
+}
+
+/// Where there are so many rows to a text, it is cheaper to take all texts than to look which are there.
+const ROWS_A_TEXT: usize = 4;
 
 /// Not a code: nothing is known yet of this text.
 const UNSEEN: u32 = Values::NULL - 1;
+
+impl Common {
+    fn new(dictionary: &Arc<StringArray>) -> Common {
+        let (dictionary, unseen) = (Arc::clone(dictionary), dictionary.len());
+        Common { dictionary, codes: vec![UNSEEN; unseen], unseen }
+    }
+
+    /// The common code of a code that came. Null has none of its own.
+    fn of(&self, code: u32) -> u32 {
+        self.codes.get(code as usize).copied().unwrap_or(Values::NULL)
+    }
+}
 
 impl Texts {
     /// Of so many rows, of which none came yet, or only such as are null.
@@ -57,23 +79,23 @@ impl Texts {
             known: HashMap::new(),
             texts: StringBuilder::new(),
             last: None,
-            common: Vec::new(),
         }
     }
 
     fn add(&mut self, codes: &[u32], dictionary: &Arc<StringArray>, places: &mut Places<'_>) {
         let Some((first, rest)) = codes.split_first() else { return };
         if rest.iter().all(|code| code == first) {
-            self.learn(&[*first], dictionary);
-            let code = self.common.first().copied().unwrap_or(Values::NULL);
+            let code = self.learn(&[*first], dictionary).of(*first);
             return self.fill(codes.len(), code, places);
         }
         self.learn(codes, dictionary);
         let own = self.codes.take().unwrap_or(Codes::Same(Values::NULL));
         // What the dictionary has comes sooner or later, and memory is dear that has to be given up for a wider one.
-        let texts = self.known.len().max(dictionary.len());
-        let own = self.codes.insert(own.apart(self.rows, texts));
-        own.put(&self.common, places);
+        let own = own.apart(self.rows, self.known.len().max(dictionary.len()));
+        let own = self.codes.insert(own);
+        if let Some(common) = &self.last {
+            own.put(codes, |code| common.of(code), places);
+        }
     }
 
     /// Takes so many rows that have the same code.
@@ -86,28 +108,27 @@ impl Texts {
         self.codes.insert(own).fill(rows, code, places);
     }
 
-    /// Translates codes into common ones, new ones for texts that never came.
-    fn learn(&mut self, codes: &[u32], dictionary: &Arc<StringArray>) {
-        let last = self.last.take().filter(|(last, _)| Arc::ptr_eq(last, dictionary));
-        let mut common = last.map_or_else(|| vec![UNSEEN; dictionary.len()], |(_, common)| common);
-        self.translate(codes, &common);
-        if self.common.contains(&UNSEEN) {
-            for &code in codes {
-                let own = common.get_mut(code as usize).filter(|own| **own == UNSEEN);
-                if let Some(own) = own {
-                    *own = self.code(dictionary.value(code as usize));
-                }
-            }
-            self.translate(codes, &common);
+    /// Gives the texts common codes that have none yet: new ones where no part had them.
+    fn learn(&mut self, codes: &[u32], dictionary: &Arc<StringArray>) -> &Common {
+        let last = self.last.take().filter(|last| Arc::ptr_eq(&last.dictionary, dictionary));
+        let mut common = last.unwrap_or_else(|| Common::new(dictionary));
+        // Few texts beside the rows are taken all at once, also those that are of other sites' rows.
+        if common.unseen > 0 && dictionary.len() <= codes.len() / ROWS_A_TEXT {
+            (0..dictionary.len() as u32).for_each(|code| self.meet(code, &mut common));
+        } else if common.unseen > 0 {
+            codes.iter().for_each(|code| self.meet(*code, &mut common));
         }
-        self.last = Some((Arc::clone(dictionary), common));
+        self.last.insert(common)
     }
 
-    /// Looks up the common code of each code. Null has none.
-    fn translate(&mut self, codes: &[u32], common: &[u32]) {
-        let each = codes.iter().map(|&code| common.get(code as usize));
-        self.common.clear();
-        self.common.extend(each.map(|code| code.copied().unwrap_or(Values::NULL)));
+    /// Gives the text of a code its common code, if it has none yet.
+    fn meet(&mut self, code: u32, common: &mut Common) {
+        if common.of(code) == UNSEEN
+            && let Some(own) = common.codes.get_mut(code as usize)
+        {
+            *own = self.code(common.dictionary.value(code as usize));
+            common.unseen -= 1;
+        }
     }
 
     /// The common code of a text, a new one if it never came.
@@ -209,14 +230,14 @@ impl Codes {
         }
     }
 
-    /// Puts codes in their places. There must be room for them.
-    fn put(&mut self, codes: &[u32], places: &mut Places<'_>) {
+    /// Puts codes, each made into another, in their places. There must be room for them.
+    fn put(&mut self, codes: &[u32], each: impl Fn(u32) -> u32, places: &mut Places<'_>) {
         // What does not fit is null alone, all ones, and stays so.
         match self {
             Codes::Same(_) => places.skip(codes.len()),
-            Codes::Bytes(own) => places.put(codes, own, |code| code as u8),
-            Codes::Pairs(own) => places.put(codes, own, |code| code as u16),
-            Codes::Whole(own) => places.put(codes, own, |code| code),
+            Codes::Bytes(own) => places.put(codes, own, |code| each(code) as u8),
+            Codes::Pairs(own) => places.put(codes, own, |code| each(code) as u16),
+            Codes::Whole(own) => places.put(codes, own, each),
         }
     }
 
