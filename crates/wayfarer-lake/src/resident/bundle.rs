@@ -165,10 +165,11 @@ impl Bundle {
             })?;
         }
         let last = Mutex::default();
+        let is_in_order = ascend(&ts, 0, &mut segments.ends().peekable());
         for (segments, places) in segments.each_visitor() {
             let (Some(first), start) = (segments.first(), places.start) else { continue };
             let ts = ts.get_mut(places).unwrap_or_default();
-            if !ts.is_sorted() || meet(segments, ts) {
+            if meet(segments, ts) || !(is_in_order || ts.is_sorted()) {
                 let order = self.mix(segments, ts, &layout, start, &last)?;
                 mixed.insert(first.visitor, order);
             }
@@ -318,13 +319,13 @@ impl Part {
     }
 }
 
-/// Whether a visitor's segment begins when the one before ends.
+/// Whether a visitor's segment begins when the one before ends, or earlier.
 fn meet(segments: &[Segment], ts: &[i64]) -> bool {
     let mut end = 0;
     segments.split_last().is_some_and(|(_, before)| {
         before.iter().any(|segment| {
             end += segment.rows as usize;
-            ts.get(end - 1) == ts.get(end)
+            ts.get(end - 1) >= ts.get(end)
         })
     })
 }

@@ -91,6 +91,15 @@ impl Segments {
         self.0.sort_by_key(|segment| segment.visitor);
     }
 
+    /// The place after the last row of each. They must be sorted.
+    pub(super) fn ends(&self) -> impl Iterator<Item = usize> {
+        let mut end = 0;
+        self.0.iter().map(move |segment| {
+            end += segment.rows as usize;
+            end
+        })
+    }
+
     /// The segments of each visitor, with the places of their rows. They must be sorted.
     pub(super) fn each_visitor(&self) -> impl Iterator<Item = (&[Segment], Range<usize>)> {
         let mut end = 0;
@@ -103,7 +112,8 @@ impl Segments {
 
     /// The visitors, and where the rows of so many parts go. They must be sorted.
     pub(super) fn lay_out(&self, parts: usize, mixed: &Mixed) -> (Vec<VisitorRun>, Layout) {
-        let mut visitors = Vec::with_capacity(self.each_visitor().count());
+        // What is not used of it takes no memory.
+        let mut visitors = Vec::with_capacity(self.0.len());
         let mut parts = vec![PartLayout::default(); parts];
         let mut at = 0;
         let mut push = |part: u32, rows: u32| {
