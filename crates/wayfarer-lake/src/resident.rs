@@ -2,7 +2,8 @@
 //!
 //! Files never change, so what was decoded of one holds as long as the file is part of the lake. Files that belong together
 //! (the days and weeks of a month, small files that were sealed one after the other) are kept as one [`Bundle`]: its rows are
-//! put in order once, and a report reads one run where there were thirty. Columns are decoded when a report first needs them.
+//! put in order once, and a report reads one run where there were thirty. A large file stays by itself, since its rows are in
+//! order as they lie. Columns are decoded when a report first needs them.
 //!
 //! Memory is bounded by [`Options::resident_bytes`](crate::Options::resident_bytes): what was not used for longest goes,
 //! and what does not fit is read from its files. When a file leaves the lake, its bundle leaves memory in the same moment.
@@ -33,16 +34,15 @@ use self::bundle::Bundle;
 pub(crate) use self::run::{Placed, ResidentRun};
 use crate::{
     Result, Scan,
-    file::{
-        DataFile, SiteSpan,
-        read::{ALWAYS, known_rows},
-    },
+    file::{DataFile, SiteSpan, read::known_rows},
     hot::is_distinct,
     period::Period,
 };
 
 /// Files with fewer rows are not kept with those of their month: they will soon be merged.
 const SMALL_ROWS: u64 = 64 << 10;
+/// Files with so many rows are kept by themselves: to put them in order with others would take longer than what it saves.
+const LARGE_ROWS: u64 = 1 << 20;
 /// How many small files are kept together, by their ids: a new one disturbs no others.
 const SMALL_FILES: u64 = 16;
 /// Bytes of a row for its time, its visitor and its place.
@@ -90,6 +90,7 @@ pub(crate) struct Group {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Together {
     Month(Period),
+    Alone(u64),
     /// What is still merged with new rows every now and then.
     Newest,
     Small(u64),
@@ -112,6 +113,7 @@ impl Group {
             let together = match (span.rows < SMALL_ROWS, span.times.end()) {
                 (true, _) => Together::Small(file.id / SMALL_FILES),
                 (_, end) if *end > newest.saturating_sub(Micros::DAY) => Together::Newest,
+                (false, _) if span.rows >= LARGE_ROWS => Together::Alone(file.id),
                 _ => Together::Month(Period::month(*span.times.start())),
             };
             let file = (Arc::clone(file), span.clone());
@@ -227,20 +229,31 @@ impl Resident {
             return Ok(());
         }
         let one_at_a_time = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
+        // How much there is to come stands in the footers.
+        let files: Vec<_> = groups.iter().flat_map(|group| group.wanted(scan)).collect();
+        in_parallel(&files, threads, goes_on, |(file, _)| file.footer().map(drop))?;
         let bundles = self.admit(groups, scan)?;
-        // In the order in which they are decoded, so that nobody waits for what is needed later.
-        for column in ALWAYS.iter().chain(&scan.columns) {
-            bundles.iter().try_for_each(|bundle| bundle.expect(*column))?;
-        }
         // Who finds nothing left to put in order goes on with columns of what is.
         let orders = bundles.iter().map(|bundle| (bundle, None));
         let columns =
             bundles.iter().flat_map(|bundle| scan.columns.iter().map(move |c| (bundle, Some(*c))));
-        let work: Vec<_> = orders.chain(columns).collect();
-        in_parallel(&work, threads, goes_on, |(bundle, column)| match column {
-            None => bundle.sort(self.limit),
-            Some(column) => bundle.decode(*column, self.limit),
-        })?;
+        let lacks = |(bundle, column): &(&Arc<Bundle>, Option<Column>)| !bundle.has(*column);
+        let work: Vec<_> = orders.chain(columns).filter(lacks).collect();
+        if !work.is_empty() {
+            thread::scope(|scope| {
+                // The disk takes hints no faster than it can queue them, and nobody has to wait for that.
+                let hints = || {
+                    let mut work = work.iter().take_while(|_| goes_on());
+                    work.try_for_each(|(bundle, column)| bundle.expect(*column))
+                };
+                let hints = scope.spawn(hints);
+                in_parallel(&work, threads, goes_on, |(bundle, column)| match column {
+                    None => bundle.sort(self.limit),
+                    Some(column) => bundle.decode(*column, self.limit),
+                })?;
+                hints.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })?;
+        }
         // What was estimated is known now.
         self.kept().make_room(0, self.limit);
         drop(one_at_a_time);
@@ -354,4 +367,41 @@ fn in_parallel<T: Sync>(
             .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         std::iter::once(own).chain(joined).collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{catalog::FileRow, storage::Disk};
+
+    /// A file with so many rows of the hours of some day of January, the 1st being 0.
+    fn file(id: u64, day: i64, rows: u64) -> Arc<DataFile> {
+        let start = Micros::parse("2026-01-01T00:00:00Z").unwrap().0 + day * Micros::DAY;
+        let (site, visitors) = ("a.example".to_owned(), 0..=u64::MAX);
+        let times = start..=start + Micros::DAY / 2;
+        let span = SiteSpan { site, first_row: 0, rows, visitors, times };
+        let path = format!("{id}.parquet");
+        let row = FileRow { id, path, rows, bytes: rows, crc: None, spans: vec![span] };
+        Arc::new(DataFile::new(Arc::new(Disk), row.path.clone().into(), &row))
+    }
+
+    #[test]
+    fn files_that_stay_small_or_change_soon_disturb_no_others() {
+        let files = [
+            file(1, 20, SMALL_ROWS),
+            file(2, 19, SMALL_ROWS),
+            file(3, 18, LARGE_ROWS),
+            file(4, 17, LARGE_ROWS - 1),
+            file(5, -9, SMALL_ROWS),
+            file(15, 3, SMALL_ROWS - 1),
+            file(16, 3, 1),
+            file(17, 20, 1),
+            file(18, 20, LARGE_ROWS),
+        ];
+        let groups = Group::all(&files, "a.example");
+        let ids = |group: &Group| group.files.iter().map(|(file, _)| file.id).collect::<Vec<_>>();
+        let groups: Vec<_> = groups.iter().map(ids).collect();
+        assert_eq!(groups, [vec![1, 18], vec![4, 2], vec![3], vec![5], vec![15], vec![16, 17]]);
+        assert!(Group::all(&files, "b.example").is_empty());
+    }
 }

@@ -97,16 +97,18 @@ impl Bundle {
         order + columns.values().flatten().map(|column| column.bytes()).sum::<usize>()
     }
 
-    /// Lets the disk begin to fetch a column, if it is not decoded yet.
-    pub(super) fn expect(&self, column: Column) -> Result<()> {
-        let is_there = match ALWAYS.contains(&column) {
-            true => self.order.get().is_some(),
-            false => self.column(column).is_some(),
-        };
-        if is_there {
-            return Ok(());
+    /// Whether a column was decoded, or the order worked out where none is named: or it turned out that it cannot be kept.
+    pub(super) fn has(&self, column: Option<Column>) -> bool {
+        column.map_or(self.order.get().is_some(), |column| self.column(column).is_some())
+    }
+
+    /// Lets the disk begin to fetch what it takes to decode a column, or to work out the order where none is named.
+    pub(super) fn expect(&self, column: Option<Column>) -> Result<()> {
+        let columns = column.as_ref().map_or(ALWAYS.as_slice(), std::slice::from_ref);
+        for column in columns.iter().filter(|_| !self.has(column)) {
+            self.parts.iter().try_for_each(|part| expect(&part.file, &part.span, *column))?;
         }
-        self.parts.iter().try_for_each(|part| expect(&part.file, &part.span, column))
+        Ok(())
     }
 
     /// Works out the order of the rows, where it is worth the memory, of which there are so many bytes for all bundles; or waits
