@@ -8,9 +8,10 @@ use wayfarer_event::{Column, Text, VisitorKind};
 use crate::{
     Error, VisitRule,
     dimension::Dimension,
+    facts::PagesReader,
     filter::Field,
-    fold::{Groups, History, KeySlot, NULL, Plan, TestSlot, Visit},
-    job::{Job, event_field, page_view},
+    fold::{Groups, History, KeySlot, NULL, Plan, Visit},
+    job::{Job, event_field},
 };
 
 /// How the value of a visit is found.
@@ -18,7 +19,7 @@ use crate::{
 pub(crate) struct VisitKey {
     how: How,
     slot: KeySlot,
-    page_view: TestSlot,
+    pages: PagesReader,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,20 +57,18 @@ impl VisitKey {
             plan.ever();
         }
         let slot = plan.grouped(&Field::Column(column), groups);
-        Some(VisitKey { how, slot, page_view: plan.test(&page_view()) })
+        Some(VisitKey { how, slot, pages: PagesReader::new(plan) })
     }
 
     /// The code of a visit's value; `nth` is its place among all visits of the history.
     pub(crate) fn code(&self, history: &History<'_>, visit: &Visit, nth: usize) -> u32 {
-        let (page_view, codes) = (history.test(self.page_view), history.key(self.slot));
-        let mut rows = visit.rows.clone();
         let page = match self.how {
-            How::First => Some(rows.find(|row| page_view[*row]).unwrap_or(visit.rows.start)),
-            How::Entry => rows.find(|row| page_view[*row]),
-            How::Exit => rows.rfind(|row| page_view[*row]),
+            How::First => Some(self.pages.first_or_row(history, visit)),
+            How::Entry => self.pages.first(history, visit),
+            How::Exit => self.pages.last(history, visit),
             How::NewReturning => Some(visit.rows.start),
         };
-        let code = page.map_or(NULL, |row| codes[row]);
+        let code = page.map_or(NULL, |row| history.key(self.slot)[row]);
         if !matches!(self.how, How::NewReturning) {
             return code;
         }

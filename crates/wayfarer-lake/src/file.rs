@@ -95,6 +95,11 @@ impl DataFile {
         self.spans.iter().find(|span| span.site == site)
     }
 
+    /// Whether the footer was read.
+    pub(crate) fn has_footer(&self) -> bool {
+        self.footer.get().is_some()
+    }
+
     /// The footer; read once.
     pub(crate) fn footer(&self) -> Result<&ArrowReaderMetadata> {
         if let Some(footer) = self.footer.get() {

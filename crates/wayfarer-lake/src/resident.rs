@@ -230,7 +230,8 @@ impl Resident {
         }
         let one_at_a_time = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
         // How much there is to come stands in the footers.
-        let files: Vec<_> = groups.iter().flat_map(|group| group.wanted(scan)).collect();
+        let files = groups.iter().flat_map(|group| group.wanted(scan));
+        let files: Vec<_> = files.filter(|(file, _)| !file.has_footer()).collect();
         in_parallel(&files, threads, goes_on, |(file, _)| file.footer().map(drop))?;
         let bundles = self.admit(groups, scan)?;
         // Who finds nothing left to put in order goes on with columns of what is.
@@ -275,10 +276,10 @@ impl Resident {
                 continue;
             }
             let mut lacking = 0;
-            if bundle.order().is_none() {
+            if !bundle.has(None) {
                 lacking += (ROW_BYTES * group.rows()) as usize;
             }
-            for &column in scan.columns.iter().filter(|column| bundle.column(**column).is_none()) {
+            for &column in scan.columns.iter().filter(|column| !bundle.has(Some(**column))) {
                 lacking += group.estimate(column)?;
             }
             if lacking > 0 && !self.kept().is_worth(&key, group, scan) {
