@@ -1,12 +1,13 @@
-//! In which intervals a visitor was active: what `lifecycle` and `stickiness` rest on.
+//! In which intervals a visitor was active, and of whom that can be said: what `lifecycle`, `stickiness` and `retention`
+//! rest on.
 
 use std::ops::Range;
 
 use wayfarer_event::{Column, VisitorKind};
 
 use crate::{
-    filter::Field,
-    fold::{History, KeySlot, Plan, TestSlot},
+    filter::{Expr, Field, Literal, Op, Test},
+    fold::{History, Plan, TestSlot},
     job::Job,
     period::Intervals,
 };
@@ -14,22 +15,38 @@ use crate::{
 /// Reads activity from histories.
 pub(crate) struct Activity {
     selected: Option<TestSlot>,
-    kind: KeySlot,
+    daily: Daily,
+}
+
+/// Tells which visitors are known for one day only, or nobody knows for how long: nothing can be said of their coming back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Daily(TestSlot);
+
+impl Daily {
+    pub(crate) fn new(plan: &mut Plan) -> Daily {
+        let daily = Literal::Text(VisitorKind::Daily.as_str().to_owned());
+        let tests = [Test::IsNull, Test::Compare(Op::Eq, daily)];
+        let kind = |test| Expr::Test(Field::Column(Column::VisitorKind), test);
+        Daily(plan.test(&Expr::Any(tests.map(kind).to_vec())))
+    }
+
+    /// Whether the visitor, at this row, is one of them.
+    pub(crate) fn is_at(&self, history: &History<'_>, row: usize) -> bool {
+        history.test(self.0).get(row).copied().unwrap_or(true)
+    }
 }
 
 impl Activity {
     pub(crate) fn new(plan: &mut Plan, job: &Job<'_>) -> Activity {
         Activity {
             selected: job.filter.as_ref().map(|filter| plan.test(filter)),
-            kind: plan.key(&Field::Column(Column::VisitorKind)),
+            daily: Daily::new(plan),
         }
     }
 
     /// Whether the visitor, at this row, is known for one day only, so that nothing can be said of its coming back.
     pub(crate) fn is_daily(&self, history: &History<'_>, row: usize) -> bool {
-        let kind = history.key(self.kind).get(row).copied();
-        let kind = kind.and_then(|code| history.words(self.kind).get(code));
-        kind.is_none_or(|kind| kind == VisitorKind::Daily.as_str())
+        self.daily.is_at(history, row)
     }
 
     /// Whether the visitor was active before the first interval.

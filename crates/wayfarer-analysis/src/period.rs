@@ -316,17 +316,17 @@ impl Interval {
 pub(crate) struct Intervals {
     /// Where each starts, then where the last one ends.
     starts: Vec<i64>,
-    /// About how many begin in a microsecond.
-    per_micro: f64,
+    /// About how many begin in 2⁶⁴ microseconds.
+    pace: u64,
     labels: Vec<String>,
 }
 
 impl Intervals {
     fn new(starts: Vec<i64>, labels: Vec<String>) -> Intervals {
         let ends = starts.first().zip(starts.last());
-        let whole = ends.map_or(0, |(first, last)| last.saturating_sub(*first));
-        let per_micro = labels.len() as f64 / whole.max(1) as f64;
-        Intervals { starts, per_micro, labels }
+        let whole = ends.map_or(0, |(first, last)| last.saturating_sub(*first)).max(1);
+        let pace = ((labels.len() as u128) << 64) / u128::from(whole.unsigned_abs());
+        Intervals { starts, pace: u64::try_from(pace).unwrap_or(u64::MAX), labels }
     }
 
     /// How many there are.
@@ -374,8 +374,9 @@ impl Intervals {
     fn find_later(&self, place: usize, ts: i64) -> usize {
         // Intervals are about equally long, so a guess is hardly ever off by more than one.
         let first = self.starts.first().copied().unwrap_or_default();
-        let guess = (ts.saturating_sub(first) as f64 * self.per_micro) as usize;
-        let mut found = guess.clamp(place, self.len().saturating_sub(1).max(place));
+        let since = ts.saturating_sub(first).max(0).unsigned_abs();
+        let guess = (u128::from(since) * u128::from(self.pace)) >> 64;
+        let mut found = (guess as usize).clamp(place, self.len().saturating_sub(1).max(place));
         while found > place && !self.begins_by(found, ts) {
             found -= 1;
         }

@@ -11,9 +11,13 @@ use wayfarer_event::Column;
 use crate::{
     Error, Result,
     background::blocking,
+    block::VisitorRun,
     commit::Command,
     compact::Compactor,
-    file::DataFile,
+    file::{
+        DataFile,
+        visitors::{VisitorRows, add_rows, each_visitor},
+    },
     scan::{Run, Scan},
 };
 
@@ -133,14 +137,30 @@ fn read_whole(file: &Arc<DataFile>) -> Result<()> {
             ..Scan::new(span.site.as_str(), Column::ALL)
         };
         let mut run = Run::of_file(Arc::clone(file), span.clone(), &scan);
-        let mut found = 0;
+        let (mut found, mut visitors) = (0, Vec::new());
         while let Some(block) = run.next_block()? {
             found += block.count_of_site(&span.site);
+            let mut start = 0;
+            for VisitorRun { visitor, end } in block.visitors.runs().iter().copied() {
+                let rows = end - std::mem::replace(&mut start, end);
+                add_rows(&mut visitors, VisitorRows { visitor, rows });
+            }
         }
         if found != span.rows {
             return damaged(format!(
                 "{found} of {} rows of {:?} are as the catalog says",
                 span.rows, span.site
+            ));
+        }
+        let mut indexed = Vec::new();
+        each_visitor(file, span, &mut |more| {
+            more.iter().for_each(|own| add_rows(&mut indexed, *own));
+            Ok(())
+        })?;
+        if indexed != visitors {
+            return damaged(format!(
+                "its index has other visitors of {:?} than its rows",
+                span.site
             ));
         }
     }

@@ -7,6 +7,7 @@ pub(crate) mod fetch;
 pub(crate) mod read;
 pub(crate) mod schema;
 pub(crate) mod stats;
+pub(crate) mod visitors;
 pub(crate) mod write;
 
 use std::{
@@ -18,6 +19,9 @@ use std::{
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
 use crate::{Error, Result, catalog::FileRow, storage::Storage};
+
+/// How much of the end of a file is expected to be its footer, in bytes: 4 kB a row group.
+const FOOTER: u64 = 64 << 10;
 
 /// The rows of one site in a file; they lie together, since files are sorted by site first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +102,14 @@ impl DataFile {
     /// Whether the footer was read.
     pub(crate) fn has_footer(&self) -> bool {
         self.footer.get().is_some()
+    }
+
+    /// Lets the disk begin to fetch the footer.
+    pub(crate) fn expect_footer(&self) -> Result<()> {
+        let failed = |error| Error::io("cannot open", &self.path, error);
+        let file = self.storage.open(&self.path).map_err(failed)?;
+        file.expect(self.bytes.saturating_sub(FOOTER), FOOTER);
+        Ok(())
     }
 
     /// The footer; read once.

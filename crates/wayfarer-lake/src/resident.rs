@@ -232,7 +232,8 @@ impl Resident {
         // How much there is to come stands in the footers.
         let files = groups.iter().flat_map(|group| group.wanted(scan));
         let files: Vec<_> = files.filter(|(file, _)| !file.has_footer()).collect();
-        in_parallel(&files, threads, goes_on, |(file, _)| file.footer().map(drop))?;
+        let expect = |(file, _): &&(Arc<DataFile>, SiteSpan)| file.expect_footer();
+        in_parallel(&files, threads, goes_on, expect, |(file, _)| file.footer().map(drop))?;
         let bundles = self.admit(groups, scan)?;
         // Who finds nothing left to put in order goes on with columns of what is.
         let orders = bundles.iter().map(|bundle| (bundle, None));
@@ -240,21 +241,11 @@ impl Resident {
             bundles.iter().flat_map(|bundle| scan.columns.iter().map(move |c| (bundle, Some(*c))));
         let lacks = |(bundle, column): &(&Arc<Bundle>, Option<Column>)| !bundle.has(*column);
         let work: Vec<_> = orders.chain(columns).filter(lacks).collect();
-        if !work.is_empty() {
-            thread::scope(|scope| {
-                // The disk takes hints no faster than it can queue them, and nobody has to wait for that.
-                let hints = || {
-                    let mut work = work.iter().take_while(|_| goes_on());
-                    work.try_for_each(|(bundle, column)| bundle.expect(*column))
-                };
-                let hints = scope.spawn(hints);
-                in_parallel(&work, threads, goes_on, |(bundle, column)| match column {
-                    None => bundle.sort(self.limit),
-                    Some(column) => bundle.decode(*column, self.limit),
-                })?;
-                hints.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })?;
-        }
+        let expect = |(bundle, column): &(&Arc<Bundle>, Option<Column>)| bundle.expect(*column);
+        in_parallel(&work, threads, goes_on, expect, |(bundle, column)| match column {
+            None => bundle.sort(self.limit),
+            Some(column) => bundle.decode(*column, self.limit),
+        })?;
         // What was estimated is known now.
         self.kept().make_room(0, self.limit);
         drop(one_at_a_time);
@@ -342,14 +333,20 @@ impl Kept {
     }
 }
 
-/// Does something with each item, on several threads, until one fails or the caller gives up.
+/// Does something with each item, on several threads, until one fails or the caller gives up. One more thread tells the disk
+/// what comes next: it takes hints no faster than it can queue them, and nobody has to wait for that.
 fn in_parallel<T: Sync>(
     items: &[T],
     threads: usize,
     goes_on: &(dyn Fn() -> bool + Sync),
+    expect: impl Fn(&T) -> Result<()> + Sync,
     each: impl Fn(&T) -> Result<()> + Sync,
 ) -> Result<()> {
+    if items.is_empty() {
+        return Ok(());
+    }
     let next = AtomicUsize::new(0);
+    let hints = || items.iter().take_while(|_| goes_on()).try_for_each(&expect);
     let work = || -> Result<()> {
         while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
             if !goes_on() {
@@ -360,11 +357,13 @@ fn in_parallel<T: Sync>(
         Ok(())
     };
     thread::scope(|scope| {
-        let others = 1..threads.min(items.len()).max(1);
+        let hints = scope.spawn(hints);
+        let others = 1..threads.min(items.len());
         let others: Vec<_> = others.map(|_| scope.spawn(work)).collect();
         let own = work();
         let joined = others
             .into_iter()
+            .chain([hints])
             .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         std::iter::once(own).chain(joined).collect()
     })

@@ -143,6 +143,8 @@ struct Table<T> {
     dictionary: Arc<StringArray>,
     /// One a code; the last is that of null.
     values: Vec<T>,
+    /// The value, where all have the same.
+    same: Option<T>,
 }
 
 impl ColumnTest {
@@ -151,7 +153,10 @@ impl ColumnTest {
         match block.columns.get(self.column) {
             Some(Values::Text { codes, dictionary }) => {
                 let table = self.table(dictionary);
-                truths.extend(codes.iter().map(|&code| table.of(code)));
+                match table.same.or_else(|| Some(table.of(only(codes)?))) {
+                    Some(truth) => truths.resize(codes.len(), truth),
+                    None => truths.extend(codes.iter().map(|&code| table.of(code))),
+                }
             }
             Some(Values::Int { values, nulls }) => {
                 self.numbers(values, nulls.as_ref(), truths, (Value::Int, |value| value as f64));
@@ -199,12 +204,14 @@ impl ColumnTest {
     }
 }
 
-impl<T: Copy> Table<T> {
+impl<T: Copy + PartialEq> Table<T> {
     fn new(dictionary: &Arc<StringArray>, value: impl Fn(Option<&str>) -> T) -> Table<T> {
         let codes = 0..dictionary.len();
         let mut values: Vec<T> = codes.map(|code| value(Some(dictionary.value(code)))).collect();
-        values.push(value(None));
-        Table { dictionary: Arc::clone(dictionary), values }
+        let of_null = value(None);
+        let same = values.iter().all(|value| *value == of_null).then_some(of_null);
+        values.push(of_null);
+        Table { dictionary: Arc::clone(dictionary), values, same }
     }
 
     fn is_of(&self, dictionary: &Arc<StringArray>) -> bool {
@@ -215,6 +222,12 @@ impl<T: Copy> Table<T> {
     fn of(&self, code: u32) -> T {
         self.values[(code as usize).min(self.values.len() - 1)]
     }
+}
+
+/// The code that all rows have, if they do.
+fn only(codes: &[u32]) -> Option<u32> {
+    let ((first, rest), (_, before)) = (codes.split_first()?, codes.split_last()?);
+    (rest == before).then_some(*first)
 }
 
 /// The value of a field where `text` is that of its column.

@@ -11,13 +11,14 @@ use std::{cmp::Reverse, ops::Range};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use wayfarer_event::{Column, Text, VisitorKind};
+use wayfarer_event::Text;
 
 use super::{Parameter, Report};
 use crate::{
     Answer, Context, Error, Request, Row,
-    filter::{Expr, Field},
-    fold::{Cells, Fold, History, KeySlot, Plan, TestSlot},
+    activity::Daily,
+    filter::Expr,
+    fold::{Cells, Fold, History, Plan, TestSlot},
     job::{Job, read},
     metric::ratio,
     period::{Interval, Intervals},
@@ -105,7 +106,7 @@ struct Retain {
     by: Option<EventKey>,
     start: Option<TestSlot>,
     back: Option<TestSlot>,
-    kind: KeySlot,
+    daily: Daily,
     intervals: Intervals,
     /// The first start event of all times counts, whether it lies in the period or before.
     first_ever: bool,
@@ -175,12 +176,12 @@ impl Retain {
         };
         let start = test("start", job.request.start.as_deref())?;
         let back = test("return", job.request.returning.as_deref())?;
-        let kind = plan.key(&Field::Column(Column::VisitorKind));
+        let daily = Daily::new(plan);
         Ok(Retain {
             by: EventKey::of(plan, job)?,
             start,
             back,
-            kind,
+            daily,
             intervals,
             first_ever: job.request.first_ever,
             recurring: job.request.recurring,
@@ -242,11 +243,31 @@ impl Retain {
             Some(Seen { place, first, last })
         })
     }
+
+    /// Counts a visitor that began with `start`, and came back then.
+    fn count(
+        &self,
+        counted: &mut Counted,
+        history: &History<'_>,
+        start: &Seen,
+        returns: impl Iterator<Item = Seen>,
+    ) {
+        let code = self.by.map_or(0, |by| by.at(history, start.first));
+        let name = |code| self.by.and_then(|by| by.name(history, code));
+        let (cohort, new) = cohort_at(counted.keys.of(code, name), start.place);
+        counted.numbers += new + cohort.count(start, returns, self.unbounded);
+    }
 }
 
 /// The cohort of this place, and how many numbers it took if it is new.
 fn cohort_at(cohorts: &mut Cohorts, place: usize) -> (&mut Cohort, usize) {
-    let (at, took) = match cohorts.binary_search_by_key(&place, |cohort| cohort.place) {
+    // Mostly there is one for each interval from the first on.
+    let guess = place.wrapping_sub(cohorts.first().map_or(0, |first| first.place));
+    let found = match cohorts.get(guess) {
+        Some(cohort) if cohort.place == place => Ok(guess),
+        _ => cohorts.binary_search_by_key(&place, |cohort| cohort.place),
+    };
+    let (at, took) = match found {
         Ok(at) => (at, 0),
         Err(at) => {
             let took = if cohorts.is_empty() { KEY + COHORT } else { COHORT };
@@ -269,17 +290,26 @@ impl Cohort {
     }
 
     /// Counts a visitor that began with `start`, and tells how many numbers that took.
-    fn count(&mut self, start: &Seen, returns: &[Seen], unbounded: bool) -> usize {
+    fn count(
+        &mut self,
+        start: &Seen,
+        returns: impl Iterator<Item = Seen>,
+        unbounded: bool,
+    ) -> usize {
         self.size += 1;
-        let is_later = |seen: &&Seen| seen.place > start.place;
-        let is_same = |seen: &&Seen| seen.place == start.place && seen.last >= start.first;
+        let is_later = |seen: &Seen| seen.place > start.place;
+        let is_same = |seen: &Seen| seen.place == start.place && seen.last >= start.first;
         let (mut next, mut took) = (0, 0);
-        for seen in returns.iter().filter(|seen| is_later(seen) || is_same(seen)) {
+        for seen in returns.filter(|seen| is_later(seen) || is_same(seen)) {
             let offset = seen.place - start.place;
-            took += self.make_room(offset + 1);
-            let newly = if unbounded { next } else { offset };
-            self.back[newly..=offset].iter_mut().for_each(|count| *count += 1);
-            next = offset + 1;
+            if offset >= self.back.len() {
+                took += self.make_room(offset + 1);
+            }
+            if unbounded {
+                self.back[next..offset].iter_mut().for_each(|count| *count += 1);
+                next = offset + 1;
+            }
+            self.back[offset] += 1;
         }
         took
     }
@@ -320,19 +350,17 @@ impl Fold for Retain {
         if first < inside.start {
             return Ok(());
         }
-        let kind = history.words(self.kind).get(history.key(self.kind)[first]);
-        if kind.is_none_or(|kind| kind == VisitorKind::Daily.as_str()) {
+        if self.daily.is_at(history, first) {
             counted.daily += 1;
             return Ok(());
         }
-        let cohorts = self.seen(history, first..inside.end, self.start);
-        let returns: Vec<Seen> = self.seen(history, first..inside.end, self.back).collect();
-        for cohort in cohorts.take(if self.recurring { usize::MAX } else { 1 }) {
-            let code = self.by.map_or(0, |by| by.at(history, cohort.first));
-            let name = |code| self.by.and_then(|by| by.name(history, code));
-            let key = counted.keys.of(code, name);
-            let (counting, new) = cohort_at(key, cohort.place);
-            counted.numbers += new + counting.count(&cohort, &returns, self.unbounded);
+        let mut cohorts = self.seen(history, first..inside.end, self.start);
+        let returns = self.seen(history, first..inside.end, self.back);
+        if self.recurring {
+            let returns: Vec<Seen> = returns.collect();
+            cohorts.for_each(|start| self.count(counted, history, &start, returns.iter().copied()));
+        } else if let Some(start) = cohorts.next() {
+            self.count(counted, history, &start, returns);
         }
         Ok(())
     }
@@ -355,6 +383,8 @@ impl Fold for Retain {
 
 #[cfg(test)]
 mod tests {
+    use std::iter::once;
+
     use super::*;
 
     fn seen(place: usize) -> Seen {
@@ -375,7 +405,7 @@ mod tests {
         let mut took = 0;
         for (place, back) in [(995, 996), (995, 999), (3, 3), (998, 998), (995, 995)] {
             let (cohort, new) = cohort_at(&mut cohorts, place);
-            took += new + cohort.count(&seen(place), &[seen(back)], false);
+            took += new + cohort.count(&seen(place), once(seen(back)), false);
             assert_eq!(took, numbers(&cohorts));
             assert!(bytes(&cohorts) <= took * size_of::<u64>(), "{cohorts:?}");
         }
@@ -390,7 +420,7 @@ mod tests {
             for &(code, place, back) in seen_at {
                 let key = counted.keys.of(code, |code| Some(format!("key {code}").into()));
                 let (cohort, new) = cohort_at(key, place);
-                counted.numbers += new + cohort.count(&seen(place), &[seen(back)], false);
+                counted.numbers += new + cohort.count(&seen(place), once(seen(back)), false);
             }
             counted
         };

@@ -32,6 +32,12 @@ impl Whole {
         Ok(Whole { file: open, len })
     }
 
+    /// The bytes at a place.
+    pub(super) fn read(&self, range: &Range<u64>) -> io::Result<Vec<u8>> {
+        let len = range.end.saturating_sub(range.start) as usize;
+        read_exact(self.file.as_ref(), range.start, len)
+    }
+
     /// Lets the disk begin to fetch what will be read soon.
     pub(super) fn expect(&self, range: &Range<u64>) {
         self.file.expect(range.start, range.end.saturating_sub(range.start));

@@ -74,25 +74,45 @@ pub(crate) fn each_part(
     take: &mut dyn FnMut(Values) -> Result<()>,
 ) -> Result<()> {
     let footer = file.footer()?;
-    let (mut end, mut known) = (0_u64, None);
-    for (index, group) in footer.metadata().row_groups().iter().enumerate() {
+    let mut known = None;
+    for (index, group, rows) in groups(footer, span) {
+        match constant(group, column) {
+            Some(constant) => take(constant.values(rows.len()))?,
+            None => decode(file, index, rows, column, &mut known, take)?,
+        }
+    }
+    Ok(())
+}
+
+/// The row groups that have rows of a site, each with its place and which of its rows those are.
+pub(super) fn groups<'a>(
+    footer: &'a ArrowReaderMetadata,
+    span: &SiteSpan,
+) -> impl Iterator<Item = (usize, &'a RowGroupMetaData, Range<usize>)> {
+    let (mut end, wanted) = (0_u64, span.first_row..span.first_row + span.rows);
+    footer.metadata().row_groups().iter().enumerate().filter_map(move |(index, group)| {
         let start = end;
         end += group.num_rows().unsigned_abs();
-        let (first, last) = (start.max(span.first_row), end.min(span.first_row + span.rows));
-        if first >= last {
-            continue;
-        }
-        let rows = (first - start) as usize..(last - start) as usize;
-        if let Some(constant) = constant(group, column) {
-            take(constant.values(rows.len()))?;
-            continue;
-        }
-        let leaves = leaf(footer, column).into_iter().collect();
-        for batch in open(file, index, leaves, (rows, BLOCK_ROWS), WINDOW)? {
-            let batch = batch.map_err(|error| damaged(file, error.into()))?;
-            let part = batch.columns().first().and_then(|array| values(array, &mut known));
-            take(part.ok_or_else(|| foreign(file, column))?)?;
-        }
+        let (first, last) = (start.max(wanted.start), end.min(wanted.end));
+        let rows = first.saturating_sub(start) as usize..last.saturating_sub(start) as usize;
+        (first < last).then_some((index, group, rows))
+    })
+}
+
+/// Hands over one column of some rows of a row group, some thousand rows at a time. `known` is the dictionary of the last.
+pub(super) fn decode(
+    file: &DataFile,
+    index: usize,
+    rows: Range<usize>,
+    column: Column,
+    known: &mut Option<Arc<StringArray>>,
+    take: &mut dyn FnMut(Values) -> Result<()>,
+) -> Result<()> {
+    let leaves = leaf(file.footer()?, column).into_iter().collect();
+    for batch in open(file, index, leaves, (rows, BLOCK_ROWS), WINDOW)? {
+        let batch = batch.map_err(|error| damaged(file, error.into()))?;
+        let part = batch.columns().first().and_then(|array| values(array, known));
+        take(part.ok_or_else(|| foreign(file, column))?)?;
     }
     Ok(())
 }
@@ -101,15 +121,9 @@ pub(crate) fn each_part(
 pub(crate) fn expect(file: &DataFile, span: &SiteSpan, column: Column) -> Result<()> {
     let footer = file.footer()?;
     let Some(leaf) = leaf(footer, column) else { return Ok(()) };
-    let (mut end, mut wanted) = (0_u64, Vec::new());
-    for group in footer.metadata().row_groups() {
-        let start = end;
-        end += group.num_rows().unsigned_abs();
-        let is_wanted = start.max(span.first_row) < end.min(span.first_row + span.rows);
-        if is_wanted && constant(group, column).is_none() {
-            wanted.extend(group.columns().get(leaf).map(ColumnChunkMetaData::byte_range));
-        }
-    }
+    let decoded = groups(footer, span).filter(|(_, group, _)| constant(group, column).is_none());
+    let chunks = decoded.filter_map(|(_, group, _)| group.columns().get(leaf));
+    let wanted: Vec<(u64, u64)> = chunks.map(ColumnChunkMetaData::byte_range).collect();
     if !wanted.is_empty() {
         let source = Whole::open(file)?;
         wanted.iter().for_each(|(at, len)| source.expect(&(*at..at.saturating_add(*len))));

@@ -25,7 +25,7 @@ use parquet::{
 };
 use wayfarer_event::{Column, Kind};
 
-use super::{SiteSpan, read, schema, stats::ColumnStats};
+use super::{SiteSpan, read, schema, stats::ColumnStats, visitors::Index};
 use crate::{
     Error, Result,
     block::Values,
@@ -82,6 +82,7 @@ pub(crate) struct FileWriter<'a> {
     schema: SchemaRef,
     columns: Vec<ColumnStats>,
     spans: Vec<SiteSpan>,
+    visitors: Index,
     rows: u64,
 }
 
@@ -99,7 +100,17 @@ impl<'a> FileWriter<'a> {
             .map_err(|error| failed(io_error(error)))?;
         let columns = vec![ColumnStats::default(); Column::ALL.len()];
         let path = path.to_owned();
-        Ok(FileWriter { storage, path, file, writer, schema, columns, spans: Vec::new(), rows: 0 })
+        Ok(FileWriter {
+            storage,
+            path,
+            file,
+            writer,
+            schema,
+            columns,
+            spans: Vec::new(),
+            visitors: Index::new(),
+            rows: 0,
+        })
     }
 
     /// How many rows were pushed.
@@ -109,7 +120,6 @@ impl<'a> FileWriter<'a> {
 
     /// Adds rows: one array a column, as [`Column::ALL`], that come after those before.
     pub(crate) fn push(&mut self, arrays: Vec<ArrayRef>) -> Result<()> {
-        let failed = |error| Error::io("cannot write to", &self.path, error);
         let mut known = None;
         let mut lead = Vec::with_capacity(3);
         for ((&column, array), stats) in Column::ALL.iter().zip(&arrays).zip(&mut self.columns) {
@@ -125,19 +135,57 @@ impl<'a> FileWriter<'a> {
             Values::Int { values: times, .. },
         ] = lead.as_slice()
         {
-            add_spans(&mut self.spans, self.rows, (codes, dictionary), visitors, times);
+            self.add_spans((codes, dictionary), visitors, times);
         }
+        let failed = |error| Error::io("cannot write to", &self.path, error);
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays)
             .map_err(|error| failed(io::Error::other(error)))?;
         self.rows += batch.num_rows() as u64;
         self.writer.write(&batch).map_err(|error| failed(io_error(error)))
     }
 
+    /// Notes whose rows these are, and of which site.
+    fn add_spans(
+        &mut self,
+        (codes, dictionary): (&[u32], &StringArray),
+        visitors: &[u64],
+        times: &[i64],
+    ) {
+        let mut first = 0;
+        for run in codes.chunk_by(|a, b| a == b) {
+            let end = first + run.len();
+            let code = run.first().map_or(usize::MAX, |&code| code as usize);
+            let site = if code < dictionary.len() { dictionary.value(code) } else { "" };
+            let visitors = visitors.get(first..end).unwrap_or_default();
+            let times = bounds(times.get(first..end).unwrap_or_default());
+            let known = self.spans.last_mut().filter(|span| span.site == site);
+            self.visitors.add(visitors, known.is_none());
+            match known {
+                Some(span) => {
+                    span.rows += run.len() as u64;
+                    span.visitors = join(&span.visitors, &bounds(visitors));
+                    span.times = join(&span.times, &times);
+                }
+                None => self.spans.push(SiteSpan {
+                    site: site.to_owned(),
+                    first_row: self.rows + first as u64,
+                    rows: run.len() as u64,
+                    visitors: bounds(visitors),
+                    times,
+                }),
+            }
+            first = end;
+        }
+    }
+
     /// Ends the file. When it answers, the file and its name are durable.
     pub(crate) fn finish(mut self) -> Result<Written> {
         let failed = |error| Error::io("cannot write to", &self.path, error);
-        let metadata = self.writer.finish().map_err(|error| failed(io_error(error)))?;
-        self.writer.inner_mut().flush().map_err(failed)?;
+        let failed_parquet = |error| failed(io_error(error));
+        let (mut writer, _) = self.writer.into_serialized_writer().map_err(failed_parquet)?;
+        self.visitors.write(&mut writer).map_err(failed)?;
+        let metadata = writer.finish().map_err(failed_parquet)?;
+        writer.inner_mut().flush().map_err(failed)?;
         for group in metadata.row_groups() {
             for (stats, chunk) in self.columns.iter_mut().zip(group.columns()) {
                 stats.bytes += chunk.compressed_size().unsigned_abs();
@@ -149,7 +197,7 @@ impl<'a> FileWriter<'a> {
             .and_then(|()| self.storage.sync_folder(folder))
             .map_err(|error| Error::io("cannot sync", &self.path, error))?;
         let (bytes, footer_bytes) = lengths(self.file.as_ref()).map_err(failed)?;
-        let crc = self.writer.inner().get_ref().crc;
+        let crc = writer.inner().get_ref().crc;
         let FileWriter { path, rows, columns, spans, .. } = self;
         Ok(Written { path, rows, bytes, footer_bytes, crc, columns, spans })
     }
@@ -228,39 +276,6 @@ fn array(column: Column, values: Values) -> ArrayRef {
         Values::Int { values, nulls } => Arc::new(Int64Array::new(values, nulls)),
         Values::Unsigned { values } => Arc::new(UInt64Array::new(values, None)),
         Values::Float { values, nulls } => Arc::new(Float64Array::new(values, nulls)),
-    }
-}
-
-/// Adds rows, the first of which is row `start` of the file, to the spans of their sites.
-fn add_spans(
-    spans: &mut Vec<SiteSpan>,
-    start: u64,
-    (codes, dictionary): (&[u32], &StringArray),
-    visitors: &[u64],
-    times: &[i64],
-) {
-    let mut first = 0;
-    for run in codes.chunk_by(|a, b| a == b) {
-        let end = first + run.len();
-        let code = run.first().map_or(usize::MAX, |&code| code as usize);
-        let site = if code < dictionary.len() { dictionary.value(code) } else { "" };
-        let visitors = bounds(visitors.get(first..end).unwrap_or_default());
-        let times = bounds(times.get(first..end).unwrap_or_default());
-        match spans.last_mut().filter(|span| span.site == site) {
-            Some(span) => {
-                span.rows += run.len() as u64;
-                span.visitors = join(&span.visitors, &visitors);
-                span.times = join(&span.times, &times);
-            }
-            None => spans.push(SiteSpan {
-                site: site.to_owned(),
-                first_row: start + first as u64,
-                rows: run.len() as u64,
-                visitors,
-                times,
-            }),
-        }
-        first = end;
     }
 }
 

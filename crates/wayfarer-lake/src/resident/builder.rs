@@ -274,11 +274,13 @@ mod tests {
         super::order::{Mixed, Segments},
         *,
     };
+    use crate::file::visitors::VisitorRows;
 
     /// Texts of two parts, whose rows lie side by side in the end: each part with a dictionary of its own.
     fn read_back(different: usize, with_null: bool) -> (Vec<Option<String>>, Packed) {
         let mut segments = Segments::for_rows(0);
-        let visitors: Vec<u64> = (0..different as u64).collect();
+        let visitors: Vec<_> =
+            (0..different as u64).map(|visitor| VisitorRows { visitor, rows: 1 }).collect();
         assert!(segments.add(0, &visitors) && segments.add(1, &visitors));
         segments.sort();
         let (_, layout) = segments.lay_out(2, &Mixed::default());
@@ -338,7 +340,7 @@ mod tests {
     /// What rows become that come in these blocks: of one text each, or null.
     fn of_blocks(blocks: &[Option<&str>]) -> Packed {
         let mut segments = Segments::for_rows(0);
-        assert!(segments.add(0, &vec![1; 2 * blocks.len()]));
+        assert!(segments.add(0, &[VisitorRows { visitor: 1, rows: 2 * blocks.len() as u32 }]));
         let (_, layout) = segments.lay_out(1, &Mixed::default());
         let (mut builder, mut places) = (Builder::new(2 * blocks.len()), layout.places(0));
         for (nth, block) in blocks.iter().enumerate() {

@@ -16,7 +16,8 @@ use crate::{
     file::{
         DataFile, SiteSpan,
         arrivals::Arrivals,
-        read::{ALWAYS, each_part, expect, foreign},
+        read::{each_part, expect, foreign},
+        visitors::{VisitorRows, each_visitor, expect_visitors},
     },
 };
 
@@ -104,11 +105,13 @@ impl Bundle {
 
     /// Lets the disk begin to fetch what it takes to decode a column, or to work out the order where none is named.
     pub(super) fn expect(&self, column: Option<Column>) -> Result<()> {
-        let columns = column.as_ref().map_or(ALWAYS.as_slice(), std::slice::from_ref);
-        for column in columns.iter().filter(|_| !self.has(column)) {
-            self.parts.iter().try_for_each(|part| expect(&part.file, &part.span, *column))?;
+        if self.has(column) {
+            return Ok(());
         }
-        Ok(())
+        self.parts.iter().try_for_each(|Part { file, span }| match column {
+            Some(column) => expect(file, span, column),
+            None => expect_visitors(file, span).and_then(|()| expect(file, span, Column::Ts)),
+        })
     }
 
     /// Works out the order of the rows, where it is worth the memory, of which there are so many bytes for all bundles; or waits
@@ -281,28 +284,31 @@ impl Bundle {
 }
 
 impl Part {
-    /// Hands over the visitor of each of its rows, some thousand rows at a time.
-    fn visitors(&self, take: &mut dyn FnMut(&[u64]) -> Result<()>) -> Result<()> {
-        self.each(Column::Visitor, &mut |values| match values {
-            Values::Unsigned { values } => take(&values),
-            _ => Err(foreign(&self.file, Column::Visitor)),
-        })
+    /// Hands over its visitors, each with its rows, some thousand rows at a time.
+    fn visitors(&self, take: &mut dyn FnMut(&[VisitorRows]) -> Result<()>) -> Result<()> {
+        let mut rows = 0;
+        each_visitor(&self.file, &self.span, &mut |visitors| {
+            rows += visitors.iter().map(|visitor| u64::from(visitor.rows)).sum::<u64>();
+            take(visitors)
+        })?;
+        self.has_rows(rows)
     }
 
     /// Hands over the time of each of its rows in the same way.
     fn times(&self, take: &mut dyn FnMut(&[i64]) -> Result<()>) -> Result<()> {
-        self.each(Column::Ts, &mut |values| match values {
-            Values::Int { values, nulls: None } => take(&values),
+        let mut rows = 0;
+        each_part(&self.file, &self.span, Column::Ts, &mut |values| match values {
+            Values::Int { values, nulls: None } => {
+                rows += values.len() as u64;
+                take(&values)
+            }
             _ => Err(foreign(&self.file, Column::Ts)),
-        })
+        })?;
+        self.has_rows(rows)
     }
 
-    fn each(&self, column: Column, take: &mut dyn FnMut(Values) -> Result<()>) -> Result<()> {
-        let mut rows = 0;
-        each_part(&self.file, &self.span, column, &mut |values| {
-            rows += values.len() as u64;
-            take(values)
-        })?;
+    /// An error unless it has so many rows.
+    fn has_rows(&self, rows: u64) -> Result<()> {
         match rows == self.span.rows {
             true => Ok(()),
             false => {

@@ -10,7 +10,7 @@ use std::ops::Range;
 use arrow_buffer::ScalarBuffer;
 use hashbrown::HashMap;
 
-use crate::{block::VisitorRun, gather::Wanted};
+use crate::{block::VisitorRun, file::visitors::VisitorRows, gather::Wanted};
 
 /// The rows in the order (visitor, ts, seq, writer).
 #[derive(Debug)]
@@ -68,10 +68,8 @@ impl Segments {
     }
 
     /// Takes the visitors of the next rows of a part, the last that came or the one after. False when they do not ascend.
-    pub(super) fn add(&mut self, part: u32, visitors: &[u64]) -> bool {
-        for rows in visitors.chunk_by(|a, b| a == b) {
-            let Some(&visitor) = rows.first() else { continue };
-            let rows = rows.len() as u32;
+    pub(super) fn add(&mut self, part: u32, visitors: &[VisitorRows]) -> bool {
+        for &VisitorRows { visitor, rows } in visitors {
             match self.0.last_mut().filter(|last| last.part == part) {
                 Some(last) if last.visitor == visitor => last.rows += rows,
                 Some(last) if last.visitor > visitor => return false,
@@ -135,11 +133,10 @@ impl Segments {
 }
 
 /// Takes the visitors of the next rows, the last that came or the one after. False when they do not ascend.
-pub(super) fn add_visitors(visitors: &mut Vec<VisitorRun>, rows: &[u64]) -> bool {
+pub(super) fn add_visitors(visitors: &mut Vec<VisitorRun>, more: &[VisitorRows]) -> bool {
     let mut end = visitors.last().map_or(0, |last| last.end);
-    for rows in rows.chunk_by(|a, b| a == b) {
-        let Some(&visitor) = rows.first() else { continue };
-        end += rows.len() as u32;
+    for &VisitorRows { visitor, rows } in more {
+        end += rows;
         match visitors.last_mut() {
             Some(last) if last.visitor == visitor => last.end = end,
             Some(last) if last.visitor > visitor => return false,
@@ -267,13 +264,17 @@ impl Places<'_> {
 mod tests {
     use super::*;
 
+    fn each(visitors: &[u64]) -> Vec<VisitorRows> {
+        visitors.iter().map(|&visitor| VisitorRows { visitor, rows: 1 }).collect()
+    }
+
     /// Three parts: visitors 1 and 3 in all of them, 2 and 4 in one each.
     fn segments() -> Segments {
         let mut segments = Segments::for_rows(0);
         for (part, visitors) in [(0, &[1, 1, 2, 3][..]), (1, &[1, 3, 3]), (2, &[1, 3, 4])] {
             // In two blocks, of which the second goes on where the first ended.
             let (first, second) = visitors.split_at(1);
-            assert!(segments.add(part, first) && segments.add(part, second));
+            assert!(segments.add(part, &each(first)) && segments.add(part, &each(second)));
         }
         segments.sort();
         segments
@@ -331,13 +332,17 @@ mod tests {
     #[test]
     fn visitors_that_descend_are_refused() {
         let mut segments = Segments::for_rows(0);
-        assert!(segments.add(0, &[1, 2]) && !segments.add(0, &[1]));
+        assert!(segments.add(0, &each(&[1, 2])) && !segments.add(0, &each(&[1])));
         let mut segments = Segments::for_rows(0);
-        assert!(segments.add(0, &[2]) && segments.add(1, &[1]), "another part begins anew");
+        assert!(
+            segments.add(0, &each(&[2])) && segments.add(1, &each(&[1])),
+            "another part begins anew"
+        );
         let mut visitors = Vec::new();
-        assert!(add_visitors(&mut visitors, &[1, 1, 2]) && add_visitors(&mut visitors, &[2, 5]));
+        assert!(add_visitors(&mut visitors, &each(&[1, 1, 2])));
+        assert!(add_visitors(&mut visitors, &each(&[2, 5])));
         let ends: Vec<(u64, u32)> = visitors.iter().map(|run| (run.visitor, run.end)).collect();
         assert_eq!(ends, [(1, 2), (2, 4), (5, 5)]);
-        assert!(!add_visitors(&mut visitors, &[4]));
+        assert!(!add_visitors(&mut visitors, &each(&[4])));
     }
 }
