@@ -130,8 +130,8 @@ impl Block {
     #[must_use]
     pub fn out_of_order(&self) -> Option<usize> {
         let ascends = self.visitors.runs().is_sorted_by(|a, b| a.visitor < b.visitor);
-        let mut starts = self.visitors.runs().iter().map(|run| run.end as usize).peekable();
-        if ascends && ascend(&self.ts, 0, &mut starts) {
+        let starts = self.visitors.runs().iter().map(|run| run.end as usize);
+        if ascends && Ascent::new(starts).goes_on(&self.ts) {
             return None;
         }
         let visitors: Vec<u64> = self.visitors.each().collect();
@@ -226,23 +226,39 @@ impl Block {
     }
 }
 
-/// Whether times ascend within each visitor, from this row on and into it from the one before. `starts` are the rows at which
-/// the next visitors begin; those that were looked at are taken.
-pub(crate) fn ascend(
-    ts: &[i64],
-    from: usize,
-    starts: &mut Peekable<impl Iterator<Item = usize>>,
-) -> bool {
-    // Whoever begins may begin earlier than the one before ended: all other steps back are wrong.
-    let new = ts.get(from.saturating_sub(1)..).unwrap_or_default();
-    let steps = new.iter().zip(new.get(1..).unwrap_or_default());
-    let descents: u64 = steps.map(|(before, ts)| u64::from(before > ts)).sum();
-    let mut of_starts = 0;
-    while let Some(start) = starts.next_if(|start| *start < ts.len()) {
-        let falls = matches!(ts.get(start.saturating_sub(1)..=start), Some([a, b]) if a > b);
-        of_starts += u64::from(falls);
+/// Looks, block by block, whether times ascend within each visitor.
+pub(crate) struct Ascent<I: Iterator<Item = usize>> {
+    /// The rows at which the next visitors begin.
+    starts: Peekable<I>,
+    /// How many rows came, and the time of the last.
+    rows: usize,
+    last: i64,
+}
+
+impl<I: Iterator<Item = usize>> Ascent<I> {
+    /// `starts` are the rows at which visitors begin, after the first.
+    pub(crate) fn new(starts: I) -> Ascent<I> {
+        Ascent { starts: starts.peekable(), rows: 0, last: i64::MIN }
     }
-    descents == of_starts
+
+    /// Whether the times of the next rows go on so.
+    pub(crate) fn goes_on(&mut self, ts: &[i64]) -> bool {
+        let (Some(&first), Some(&last)) = (ts.first(), ts.last()) else { return true };
+        let before = std::mem::replace(&mut self.last, last);
+        let (begun, end) = (self.rows, self.rows + ts.len());
+        self.rows = end;
+        // Whoever begins may begin earlier than the one before ended: all other steps back are wrong.
+        let steps = ts.iter().zip(ts.get(1..).unwrap_or_default());
+        let inner: u64 = steps.map(|(before, ts)| u64::from(before > ts)).sum();
+        let descents = u64::from(before > first) + inner;
+        let mut of_starts = 0;
+        while let Some(start) = self.starts.next_if(|start| *start < end) {
+            let row = start.saturating_sub(begun);
+            let before = row.checked_sub(1).map_or(Some(&before), |row| ts.get(row));
+            of_starts += u64::from(before > ts.get(row));
+        }
+        descents == of_starts
+    }
 }
 
 impl FromIterator<u64> for Visitors {
@@ -477,11 +493,11 @@ mod tests {
     #[test]
     fn only_whoever_begins_may_step_back() {
         let check = |ts: &[i64], starts: &[usize], blocks: &[usize]| {
-            let (mut known, mut starts) = (Vec::new(), starts.iter().copied().peekable());
+            let (mut ascent, mut rest) = (Ascent::new(starts.iter().copied()), ts);
             blocks.iter().all(|rows| {
-                let from = known.len();
-                known.extend_from_slice(&ts[from..from + rows]);
-                ascend(&known, from, &mut starts)
+                let (block, after) = rest.split_at(*rows);
+                rest = after;
+                ascent.goes_on(block)
             })
         };
         for blocks in [&[6][..], &[1, 5], &[2, 4], &[3, 3], &[4, 2], &[5, 1], &[1; 6]] {

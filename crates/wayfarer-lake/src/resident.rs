@@ -9,13 +9,14 @@
 //! and what does not fit is read from its files. When a file leaves the lake, its bundle leaves memory in the same moment.
 //!
 //! Start with [`Resident::prepare`]; `bundle` is what is kept, `order` where its rows lie, `builder` how a
-//! column comes there, `packed` what it takes, and `run` how it is read.
+//! column comes there, `packed` and `times` what it takes, and `run` how it is read.
 
 mod builder;
 mod bundle;
 mod order;
 mod packed;
 mod run;
+mod times;
 
 use std::{
     collections::HashSet,
@@ -46,7 +47,7 @@ const LARGE_ROWS: u64 = 1 << 20;
 /// How many small files are kept together, by their ids: a new one disturbs no others.
 const SMALL_FILES: u64 = 16;
 /// Bytes of a row for its time, its visitor and its place.
-const ROW_BYTES: u64 = 12;
+const ROW_BYTES: u64 = 10;
 
 /// What is kept.
 #[derive(Debug)]

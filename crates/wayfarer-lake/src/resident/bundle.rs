@@ -9,14 +9,15 @@ use super::{
     builder::Builder,
     order::{Layout, Mixed, Order, SEGMENT_BYTES, Segment, Segments, add_visitors},
     packed::Packed,
+    times::Times,
 };
 use crate::{
     Error, Result,
-    block::{Values, VisitorRun, ascend},
+    block::{Ascent, Values, VisitorRun},
     file::{
         DataFile, SiteSpan,
         arrivals::Arrivals,
-        read::{each_part, expect, foreign},
+        read::{BLOCK_ROWS, each_part, expect, foreign},
         visitors::{VisitorRows, each_visitor, expect_visitors},
     },
 };
@@ -29,7 +30,7 @@ const MOST_TEXTS: usize = 1 << 20;
 pub(crate) struct Bundle {
     pub(super) parts: Vec<Part>,
     pub(super) rows: usize,
-    /// `None` where it would take too much memory.
+    /// `None` where it would take too much memory, or times lie too far apart.
     order: OnceLock<Option<Order>>,
     /// Held by who works out the order.
     sorting: Mutex<()>,
@@ -138,18 +139,24 @@ impl Bundle {
         if visitors.len() > most {
             return Ok(None);
         }
-        let mut ts: Vec<i64> = Vec::with_capacity(self.rows);
-        let mut starts = visitors.iter().map(|run| run.end as usize).peekable();
-        part.times(&mut |times| {
-            let from = ts.len();
-            ts.extend_from_slice(times);
-            part.in_order(ascend(&ts, from, &mut starts))
+        let Some(mut times) = Times::between(self.bounds(), self.rows) else { return Ok(None) };
+        let mut ascent = Ascent::new(visitors.iter().map(|run| run.end as usize));
+        part.times(&mut |more| {
+            part.as_known(times.extend(more))?;
+            part.in_order(ascent.goes_on(more))
         })?;
         let layout = Layout::as_it_lies(self.rows);
-        Ok(Some(Order { visitors, ts: ts.into(), layout }))
+        Ok(Some(Order { visitors, times, layout }))
     }
 
-    /// `None` where there are more segments than that.
+    /// The least and the greatest time.
+    fn bounds(&self) -> (i64, i64) {
+        let times = || self.parts.iter().map(|part| &part.span.times);
+        let least = times().map(|times| *times.start()).min();
+        (least.unwrap_or_default(), times().map(|times| *times.end()).max().unwrap_or_default())
+    }
+
+    /// `None` where there are more segments than that, or times lie too far apart.
     fn sorted(&self, most: usize) -> Result<Option<Order>> {
         let mut segments = Segments::for_rows(self.rows.min(most));
         for (nth, part) in self.parts.iter().enumerate() {
@@ -161,28 +168,38 @@ impl Bundle {
         segments.sort();
         let mut mixed = Mixed::default();
         let (mut visitors, mut layout) = segments.lay_out(self.parts.len(), &mixed);
-        let mut ts = vec![0; self.rows];
+        let Some(mut times) = Times::in_places(self.bounds(), self.rows) else { return Ok(None) };
         for (nth, part) in self.parts.iter().enumerate() {
             let mut places = layout.places(nth);
-            part.times(&mut |times| {
-                places.put(times, &mut ts, |ts| ts);
-                Ok(())
-            })?;
+            part.times(&mut |more| part.as_known(times.put(more, &mut places)))?;
         }
         let last = Mutex::default();
-        let is_in_order = ascend(&ts, 0, &mut segments.ends().peekable());
+        let is_in_order = self.ascend(&times, &segments);
         for (segments, places) in segments.each_visitor() {
             let (Some(first), start) = (segments.first(), places.start) else { continue };
-            let ts = ts.get_mut(places).unwrap_or_default();
-            if meet(segments, ts) || !(is_in_order || ts.is_sorted()) {
-                let order = self.mix(segments, ts, &layout, start, &last)?;
+            let ascends = || is_in_order || times.of(places.clone()).is_sorted();
+            if meet(segments, start, &times) || !ascends() {
+                let mut ts: Vec<i64> = times.of(places).collect();
+                let order = self.mix(segments, &mut ts, &layout, start, &last)?;
+                times.write(start, &ts);
                 mixed.insert(first.visitor, order);
             }
         }
         if !mixed.is_empty() {
             (visitors, layout) = segments.lay_out(self.parts.len(), &mixed);
         }
-        Ok(Some(Order { visitors, ts: ts.into(), layout }))
+        Ok(Some(Order { visitors, times, layout }))
+    }
+
+    /// Whether times ascend within each segment.
+    fn ascend(&self, times: &Times, segments: &Segments) -> bool {
+        let mut ascent = Ascent::new(segments.ends());
+        let mut block = Vec::with_capacity(BLOCK_ROWS);
+        (0..self.rows).step_by(BLOCK_ROWS).all(|start| {
+            block.clear();
+            block.extend(times.of(start..self.rows.min(start + BLOCK_ROWS)));
+            ascent.goes_on(&block)
+        })
     }
 
     /// Puts the rows of one visitor, the first of which has this place, in order: by time, and by arrival where rows of several
@@ -309,7 +326,12 @@ impl Part {
 
     /// An error unless it has so many rows.
     fn has_rows(&self, rows: u64) -> Result<()> {
-        match rows == self.span.rows {
+        self.as_known(rows == self.span.rows)
+    }
+
+    /// An error unless its rows are as the catalog says.
+    fn as_known(&self, is_as_known: bool) -> Result<()> {
+        match is_as_known {
             true => Ok(()),
             false => {
                 Err(Error::corrupt(&self.file.path, "it has other rows than the catalog says"))
@@ -327,13 +349,13 @@ impl Part {
     }
 }
 
-/// Whether a visitor's segment begins when the one before ends, or earlier.
-fn meet(segments: &[Segment], ts: &[i64]) -> bool {
-    let mut end = 0;
+/// Whether a visitor's segment, of those whose first row has this place, begins when the one before ends, or earlier.
+fn meet(segments: &[Segment], start: usize, times: &Times) -> bool {
+    let mut end = start;
     segments.split_last().is_some_and(|(_, before)| {
         before.iter().any(|segment| {
             end += segment.rows as usize;
-            ts.get(end - 1) >= ts.get(end)
+            times.get(end - 1) >= times.get(end)
         })
     })
 }

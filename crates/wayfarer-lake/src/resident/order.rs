@@ -7,16 +7,16 @@
 
 use std::ops::Range;
 
-use arrow_buffer::ScalarBuffer;
 use hashbrown::HashMap;
 
+use super::times::Times;
 use crate::{block::VisitorRun, file::visitors::VisitorRows, gather::Wanted};
 
 /// The rows in the order (visitor, ts, seq, writer).
 #[derive(Debug)]
 pub(super) struct Order {
     pub(super) visitors: Vec<VisitorRun>,
-    pub(super) ts: ScalarBuffer<i64>,
+    pub(super) times: Times,
     pub(super) layout: Layout,
 }
 
@@ -162,7 +162,7 @@ impl Order {
     pub(super) fn bytes(&self) -> usize {
         let parts = self.layout.parts.iter();
         let pieces = parts.map(|part| size_of_val(part.pieces.as_slice()));
-        size_of_val(self.visitors.as_slice()) + size_of_val(&*self.ts) + pieces.sum::<usize>()
+        size_of_val(self.visitors.as_slice()) + self.times.bytes() + pieces.sum::<usize>()
     }
 
     /// The first row of a visitor.
@@ -173,15 +173,15 @@ impl Order {
 
     /// Which of one visitor's rows are wanted; they lie together, as their times ascend.
     pub(super) fn wanted(&self, rows: Range<usize>, wanted: &Wanted<'_>) -> Range<usize> {
-        let times = self.ts.get(rows.clone()).unwrap_or_default();
-        let ends = [times.first(), times.last()].into_iter().flatten();
-        if ends.copied().all(|ts| wanted.has(ts)) {
+        let ends = [self.times.get(rows.start), self.times.get(rows.end.saturating_sub(1))];
+        if ends.into_iter().flatten().all(|ts| wanted.has(ts)) {
             return rows;
         }
         let (from, until) = wanted.time;
-        let first = times.partition_point(|ts| *ts < from);
-        let after = times.partition_point(|ts| *ts < until || until == i64::MAX);
-        rows.start + first..rows.start + after.max(first)
+        let first = self.times.first_from(&rows, from);
+        // The end of time bounds nothing.
+        let end = if until == i64::MAX { rows.end } else { self.times.first_from(&rows, until) };
+        first..end.max(first)
     }
 }
 

@@ -144,7 +144,7 @@ impl<T: ArrowNativeType> Numbers<T> {
 }
 
 /// The values in these ranges, one after the other, each made into another.
-pub(super) fn gather<T: Copy, U>(
+fn gather<T: Copy, U>(
     values: &[T],
     ranges: &[Range<usize>],
     rows: usize,

@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 use super::{
     bundle::{Bundle, LastArrivals},
     order::Order,
-    packed::{Packed, gather},
+    packed::Packed,
 };
 use crate::{
     Result, Scan,
@@ -113,10 +113,8 @@ impl ResidentRun {
 
     fn block(&self, order: &Order, visitors: Vec<VisitorRun>, ranges: Vec<Range<usize>>) -> Block {
         let rows = ranges.iter().map(Range::len).sum();
-        let ts = match ranges.as_slice() {
-            [range] => order.ts.slice(range.start, range.len()),
-            ranges => gather(&order.ts, ranges, rows, |ts| ts).into(),
-        };
+        let mut ts = Vec::with_capacity(rows);
+        ranges.iter().for_each(|range| ts.extend(order.times.of(range.clone())));
         let columns = self.columns.iter().map(|column| column.values(&ranges, rows)).collect();
         let mut before = 0;
         let place = |range: Range<usize>| {
@@ -131,7 +129,7 @@ impl ResidentRun {
         };
         Block {
             visitors: Visitors::from(visitors),
-            ts,
+            ts: ts.into(),
             arrival: Arrival::in_memory(Arc::new(placed)),
             columns,
         }
