@@ -80,9 +80,13 @@ impl Wanted<'_> {
         self.has(*times.start()) && self.has(*times.end())
     }
 
-    fn takes(&self, chunk: &Chunk, row: usize) -> bool {
-        let visitor = chunk.visitor.get(row).is_some_and(|visitor| self.visitors.contains(visitor));
-        visitor && chunk.ts.get(row).is_some_and(|ts| self.has(*ts))
+    /// The rows of wanted visitors in a chunk, in order.
+    fn visitors_of<'a>(&self, chunk: &'a Chunk) -> &'a [u32] {
+        let order = chunk.order();
+        let visitor = |row: &u32| chunk.visitor.get(*row as usize);
+        let first = order.partition_point(|row| visitor(row) < Some(self.visitors.start()));
+        let end = order.partition_point(|row| visitor(row) <= Some(self.visitors.end()));
+        order.get(first..end).unwrap_or_default()
     }
 }
 
@@ -116,18 +120,21 @@ impl Sorted {
                 wanted.then(|| ranks.get(common as usize).copied()).flatten()
             };
             let ranks: Vec<Option<u32>> = (0..dictionary.len()).map(rank).collect();
-            for (row, &code) in codes.iter().enumerate() {
-                let Some(&Some(site)) = ranks.get(code as usize) else { continue };
-                if let (true, Some(&visitor), Some(&ts)) =
-                    (wanted.takes(chunk, row), chunk.visitor.get(row), chunk.ts.get(row))
+            for &row in wanted.visitors_of(chunk) {
+                let place = Place { chunk: index as u32, row };
+                let row = row as usize;
+                let code = codes.get(row).and_then(|code| ranks.get(*code as usize));
+                let Some(&Some(site)) = code else { continue };
+                if let (Some(&visitor), Some(&ts)) = (chunk.visitor.get(row), chunk.ts.get(row))
+                    && wanted.has(ts)
                 {
-                    let place = Place { chunk: index as u32, row: row as u32 };
                     keys.push(Key { site, visitor, ts, place });
                 }
             }
         }
-        // Places ascend as the seq does.
-        keys.sort_unstable_by_key(|k| (k.site, k.visitor, k.ts, k.place.chunk, k.place.row));
+        // Each chunk's are in order, save for sites, and what is in order already is quickly merged. Of equal ones those that
+        // came first stay before the others.
+        keys.sort_by_key(|key| (key.site, key.visitor, key.ts));
         let places = keys.iter().map(|key| key.place).collect();
         let dictionaries = HashMap::from([(Column::Site, site_codes)]);
         Sorted { chunks: chunks.to_vec(), writer, places, dictionaries }

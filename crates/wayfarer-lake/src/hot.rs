@@ -3,7 +3,10 @@
 //! A [`Builder`] takes events as they become durable and freezes into a [`Chunk`], which never changes. A column that was
 //! null so far takes no memory. [`crate::gather`] sorts the rows of chunks for readers and for sealing.
 
-use std::{hash::BuildHasher, sync::Arc};
+use std::{
+    hash::BuildHasher,
+    sync::{Arc, OnceLock},
+};
 
 use arrow_array::StringArray;
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
@@ -30,6 +33,8 @@ pub(crate) struct Chunk {
     pub(crate) ts: Vec<i64>,
     columns: Vec<Cells>,
     bytes: usize,
+    /// Worked out for the first reader.
+    order: OnceLock<Vec<u32>>,
 }
 
 /// The values of one column in a chunk. `Null` stands for rows that are all null.
@@ -49,6 +54,16 @@ impl Chunk {
     /// About how much memory it takes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Its rows in the order (visitor, ts, seq).
+    pub(crate) fn order(&self) -> &[u32] {
+        self.order.get_or_init(|| {
+            let mut order: Vec<u32> = (0..self.rows() as u32).collect();
+            let key = |row: usize| (self.visitor.get(row), self.ts.get(row));
+            order.sort_by_key(|row| key(*row as usize));
+            order
+        })
     }
 
     pub(crate) fn cells(&self, column: Column) -> &Cells {
@@ -95,7 +110,8 @@ impl Builder {
         let row = self.visitor.len();
         self.visitor.push(event.visitor.0);
         self.ts.push(event.ts.0);
-        self.bytes += 16;
+        // And four bytes for its place in the order.
+        self.bytes += 20;
         for (column, growing) in &mut self.columns {
             self.bytes += match growing {
                 Growing::Text(texts) => texts.push(row, column.text(event)),
@@ -128,7 +144,7 @@ impl Builder {
             }
         }
         let Builder { first_seq, visitor, ts, bytes, .. } = self;
-        Chunk { first_seq, visitor, ts, columns, bytes }
+        Chunk { first_seq, visitor, ts, columns, bytes, order: OnceLock::new() }
     }
 }
 
