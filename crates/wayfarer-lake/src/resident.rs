@@ -24,6 +24,7 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
     thread,
 };
@@ -46,6 +47,9 @@ const SMALL_ROWS: u64 = 64 << 10;
 const LARGE_ROWS: u64 = 1 << 20;
 /// How many small files are kept together, by their ids: a new one disturbs no others.
 const SMALL_FILES: u64 = 16;
+/// How many columns the disk is told of before they are decoded: if it knew of more, it would fetch what lies near before what
+/// is needed first.
+const AHEAD: usize = 4;
 /// Bytes of a row for its time, its visitor and its place.
 const ROW_BYTES: u64 = 10;
 
@@ -234,7 +238,8 @@ impl Resident {
         let files = groups.iter().flat_map(|group| group.wanted(scan));
         let files: Vec<_> = files.filter(|(file, _)| !file.has_footer()).collect();
         let expect = |(file, _): &&(Arc<DataFile>, SiteSpan)| file.expect_footer();
-        in_parallel(&files, threads, goes_on, expect, |(file, _)| file.footer().map(drop))?;
+        let read = |(file, _): &&(Arc<DataFile>, SiteSpan)| file.footer().map(drop);
+        in_parallel(&files, threads, goes_on, read, (files.len(), expect))?;
         let bundles = self.admit(groups, scan)?;
         // Who finds nothing left to put in order goes on with columns of what is.
         let orders = bundles.iter().map(|bundle| (bundle, None));
@@ -243,10 +248,11 @@ impl Resident {
         let lacks = |(bundle, column): &(&Arc<Bundle>, Option<Column>)| !bundle.has(*column);
         let work: Vec<_> = orders.chain(columns).filter(lacks).collect();
         let expect = |(bundle, column): &(&Arc<Bundle>, Option<Column>)| bundle.expect(*column);
-        in_parallel(&work, threads, goes_on, expect, |(bundle, column)| match column {
+        let bring = |(bundle, column): &(&Arc<Bundle>, Option<Column>)| match column {
             None => bundle.sort(self.limit),
             Some(column) => bundle.decode(*column, self.limit),
-        })?;
+        };
+        in_parallel(&work, threads, goes_on, bring, (AHEAD, expect))?;
         // What was estimated is known now.
         self.kept().make_room(0, self.limit);
         drop(one_at_a_time);
@@ -335,33 +341,43 @@ impl Kept {
 }
 
 /// Does something with each item, on several threads, until one fails or the caller gives up. One more thread tells the disk
-/// what comes next: it takes hints no faster than it can queue them, and nobody has to wait for that.
+/// which so many items come next: it takes hints no faster than it can queue them, and nobody has to wait for that.
 fn in_parallel<T: Sync>(
     items: &[T],
     threads: usize,
     goes_on: &(dyn Fn() -> bool + Sync),
-    expect: impl Fn(&T) -> Result<()> + Sync,
     each: impl Fn(&T) -> Result<()> + Sync,
+    (ahead, expect): (usize, impl Fn(&T) -> Result<()> + Sync),
 ) -> Result<()> {
     if items.is_empty() {
         return Ok(());
     }
     let next = AtomicUsize::new(0);
-    let hints = || items.iter().take_while(|_| goes_on()).try_for_each(&expect);
-    let work = || -> Result<()> {
-        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if !goes_on() {
-                return Ok(());
-            }
+    let work = |taken: mpsc::Sender<usize>| -> Result<()> {
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(place).filter(|_| goes_on()) else { return Ok(()) };
+            // Nobody listens any more where a hint failed, which is told in the end.
+            let _ = taken.send(place);
             each(item)?;
         }
-        Ok(())
     };
     thread::scope(|scope| {
-        let hints = scope.spawn(hints);
+        let (taken, takes) = mpsc::channel::<usize>();
+        let hints = scope.spawn(|| {
+            let mut rest = items.iter().enumerate().peekable();
+            for place in takes {
+                let until = place.saturating_add(ahead);
+                while let Some((_, item)) = rest.next_if(|(place, _)| *place < until) {
+                    expect(item)?;
+                }
+            }
+            Ok(())
+        });
         let others = 1..threads.min(items.len());
-        let others: Vec<_> = others.map(|_| scope.spawn(work)).collect();
-        let own = work();
+        let others: Vec<_> =
+            others.map(|_| taken.clone()).map(|taken| scope.spawn(|| work(taken))).collect();
+        let own = work(taken);
         let joined = others
             .into_iter()
             .chain([hints])
