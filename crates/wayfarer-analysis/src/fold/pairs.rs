@@ -82,6 +82,13 @@ impl<T: Default> Pairs<T> {
 }
 
 impl<T> Pairs<T> {
+    /// The same pairs, with something else known of each.
+    pub fn map<U>(self, of: impl Fn(T) -> U) -> Pairs<U> {
+        let Pairs { ones, others, cells } = self;
+        let cells = cells.into_iter().map(|(codes, cell)| (codes, of(cell))).collect();
+        Pairs { ones, others, cells }
+    }
+
     /// The pairs by their texts, in an order that is the same in every run.
     pub fn into_named(self) -> Vec<(NamedPair, T)> {
         let (ones, others) = (names(self.ones), names(self.others));

@@ -60,12 +60,10 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
         }),
     };
     let top = request.top.unwrap_or(TOP);
-    let mut counted = job.walk(plan, &follow)?.pairs;
-    let all = counted.len();
-    let totals =
-        [0, 1].map(|nth| counted.cells().map(|[one, other]| [one, other][nth].count).sum());
-    counted.keep_greatest(top, |pair| weight(pair, totals));
-    let mut pairs = counted.into_named();
+    let segments = job.walk(plan, &follow)?.segments;
+    let totals = segments.each_ref().map(|pairs| pairs.cells().map(|pair| pair.count).sum());
+    let (all, joined) = joined(segments, totals, top);
+    let mut pairs = joined.into_named();
     pairs.sort_unstable_by(|a, b| {
         weight(&b.1, totals).cmp(&weight(&a.1, totals)).then_with(|| a.0.cmp(&b.0))
     });
@@ -82,6 +80,27 @@ fn run(context: &Context, request: &Request) -> Result<Answer, Error> {
 
 /// Two pages, and how often one came after the other in each segment.
 type Named = ((Option<Text>, Option<Text>), [Pair; 2]);
+
+/// What both segments have, as far as it may be among so many that come first, and how many pairs there are in all.
+fn joined(
+    [mut one, other]: [Pairs<Pair>; 2],
+    totals: [u64; 2],
+    top: usize,
+) -> (usize, Pairs<[Pair; 2]>) {
+    let none = Pair::default();
+    if other.is_empty() {
+        let all = one.len();
+        one.keep_greatest(top, |pair| pair.count);
+        return (all, one.map(|pair| [pair, none]));
+    }
+    let mut both = one.map(|pair| [pair, none]);
+    both.merge(other.map(|pair| [none, pair]), |pairs, others| {
+        pairs.iter_mut().zip(others).for_each(|(pair, other)| pair.add(other));
+    });
+    let all = both.len();
+    both.keep_greatest(top, |pair| weight(pair, totals));
+    (all, both)
+}
 
 /// What comes first: the largest difference of shares, in whole numbers, or where it cannot be told the largest count.
 fn weight([one, other]: &[Pair; 2], [total, against]: [u64; 2]) -> (u128, u64) {
@@ -115,20 +134,28 @@ struct Follow {
     segments: Option<[Option<TestSlot>; 2]>,
 }
 
-/// How often one page came after another.
+/// How often one page came after another. As small as it may be: there are hundreds of thousands, in no order.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Pair {
     count: u64,
-    visitors: u64,
+    visitors: u32,
     #[serde(skip)]
     last_visitor: Stamp,
+}
+
+impl Pair {
+    /// Takes what was counted of other visitors, or in the other segment.
+    fn add(&mut self, other: Pair) {
+        self.count += other.count;
+        self.visitors = self.visitors.saturating_add(other.visitors);
+    }
 }
 
 /// What is known after some visitors.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Counted {
-    pairs: Pairs<[Pair; 2]>,
-    #[serde(skip)]
+    /// The pairs of each segment by themselves: what a cell takes is what counting waits for.
+    segments: [Pairs<Pair>; 2],
     visitors: u32,
 }
 
@@ -143,7 +170,7 @@ impl Follow {
 impl Fold for Follow {
     type State = Counted;
     type Output = Counted;
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
     fn start(&self) -> Counted {
         Counted::default()
@@ -161,10 +188,11 @@ impl Fold for Follow {
             let mut before = NULL;
             for row in visit.rows.filter(|row| is_place[*row] && place[*row] != NULL) {
                 if before != NULL {
-                    let pairs = counted.pairs.of((before, place[row]), (name, name));
-                    for (pair, _) in pairs.iter_mut().zip(belongs).filter(|(_, belongs)| *belongs) {
+                    let segments = counted.segments.iter_mut().zip(belongs);
+                    for (pairs, _) in segments.filter(|(_, belongs)| *belongs) {
+                        let pair = pairs.of((before, place[row]), (name, name));
                         pair.count += 1;
-                        pair.visitors += u64::from(pair.last_visitor.first(counted.visitors));
+                        pair.visitors += u32::from(pair.last_visitor.first(counted.visitors));
                     }
                 }
                 before = place[row];
@@ -174,17 +202,18 @@ impl Fold for Follow {
     }
 
     fn merge(&self, counted: &mut Counted, other: Counted) {
-        counted.pairs.merge(other.pairs, |pairs, others| {
-            for (pair, other) in pairs.iter_mut().zip(others) {
-                pair.count += other.count;
-                pair.visitors += other.visitors;
-            }
-        });
+        counted.visitors = counted.visitors.saturating_add(other.visitors);
+        for (pairs, other) in counted.segments.iter_mut().zip(other.segments) {
+            pairs.merge(other, Pair::add);
+        }
     }
 
     fn check(&self, counted: &Counted) -> Result<(), Error> {
-        if counted.pairs.len() > PAIRS {
+        if counted.segments.iter().map(Pairs::len).sum::<usize>() > PAIRS {
             return Err(Error::TooMany { what: "pairs of pages", limit: PAIRS });
+        }
+        if counted.visitors == u32::MAX {
+            return Err(Error::TooMany { what: "visitors", limit: u32::MAX as usize });
         }
         Ok(())
     }

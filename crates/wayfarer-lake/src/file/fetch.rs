@@ -34,6 +34,9 @@ impl Whole {
 
     /// The bytes at a place.
     pub(super) fn read(&self, range: &Range<u64>) -> io::Result<Vec<u8>> {
+        if range.end > self.len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         let len = range.end.saturating_sub(range.start) as usize;
         read_exact(self.file.as_ref(), range.start, len)
     }

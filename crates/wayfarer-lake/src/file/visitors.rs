@@ -7,7 +7,7 @@
 //! ends. The metadata `wayfarer.visitors` says where the first section begins, then how many bytes each takes.
 //!
 //! A file without it is read by its column: those of before, those of other programs, and those with so many visitors that
-//! an index would be no shorter.
+//! an index would be hardly shorter.
 
 use std::{io, io::Write, ops::Range};
 
@@ -20,13 +20,13 @@ use wayfarer_event::Column;
 use super::{
     DataFile, SiteSpan,
     fetch::Whole,
-    read::{decode, expect, foreign, groups},
+    read::{damaged, decode, expect, foreign, groups},
 };
 use crate::{Error, Result, block::Values};
 
 /// The metadata that tells where the sections lie.
 const KEY: &str = "wayfarer.visitors";
-/// A file with more visitors has no index: what is held of it while the file is written takes 32 MB at the most.
+/// A file with more visitors has no index: what is held of it while the file is written takes some 50 MB at the most.
 const MOST_VISITORS: usize = 2 << 20;
 
 /// Rows of one visitor that lie together.
@@ -48,14 +48,11 @@ impl Index {
     /// Takes the visitor of each of the next rows, all of one site, which may begin with them.
     pub(super) fn add(&mut self, visitors: &[u64], site_begins: bool) {
         let Some(runs) = &mut self.0 else { return };
-        for (nth, own) in runs_of(visitors).enumerate() {
-            let goes_on =
-                |last: &&mut VisitorRows| last.visitor == own.visitor && !(site_begins && nth == 0);
-            match runs.last_mut().filter(goes_on) {
-                Some(last) => last.rows += own.rows,
-                None => runs.push(own),
-            }
+        let mut more = runs_of(visitors);
+        if site_begins {
+            runs.extend(more.next());
         }
+        more.for_each(|own| add_rows(runs, own));
         if runs.len() > MOST_VISITORS {
             self.0 = None;
         }
@@ -104,8 +101,9 @@ fn sections(runs: &[VisitorRows], groups: impl Iterator<Item = u64>) -> Vec<Vec<
     groups.map(section).collect()
 }
 
-/// The visitors of a section; `None` where it is damaged.
-fn read(mut section: &[u8]) -> Option<Vec<VisitorRows>> {
+/// The visitors of the section of so many rows; `None` where it is damaged.
+fn read(mut section: &[u8], of_group: u64) -> Option<Vec<VisitorRows>> {
+    let mut all = 0;
     // Nine bytes each, mostly.
     let mut runs = Vec::with_capacity(section.len() / 9);
     while let Some((visitor, rest)) = section.split_first_chunk() {
@@ -120,9 +118,10 @@ fn read(mut section: &[u8]) -> Option<Vec<VisitorRows>> {
             }
             shift += 7;
         }
+        all += u64::from(rows);
         runs.push(VisitorRows { visitor: u64::from_le_bytes(*visitor), rows });
     }
-    section.is_empty().then_some(runs)
+    (section.is_empty() && all == of_group).then_some(runs)
 }
 
 /// Where the section of each row group lies: none where the file has no index.
@@ -156,14 +155,8 @@ pub(crate) fn each_visitor(
                 Some(source) => source,
                 None => source.insert(Whole::open(file)?),
             };
-            let section = source.read(place).map_err(|error| {
-                Error::io("cannot read the index of visitors of", &file.path, error)
-            })?;
-            let runs = read(&section).filter(|runs| {
-                runs.iter().map(|run| u64::from(run.rows)).sum::<u64>()
-                    == group.num_rows().unsigned_abs()
-            });
-            let runs = runs.ok_or_else(|| {
+            let section = source.read(place).map_err(|error| damaged(file, error.into()))?;
+            let runs = read(&section, group.num_rows().unsigned_abs()).ok_or_else(|| {
                 Error::corrupt(&file.path, "its index of visitors is not one of its rows")
             })?;
             take(&cut(runs, &rows))?;
@@ -230,7 +223,8 @@ mod tests {
         let groups = [200, 101, 127 + 128, 5, (1 << 20) - 5];
         let read: Vec<_> = sections(&runs, groups.into_iter())
             .iter()
-            .map(|section| read(section).unwrap())
+            .zip(groups)
+            .map(|(section, rows)| read(section, rows).unwrap())
             .collect();
         assert_eq!(
             read,
@@ -248,10 +242,12 @@ mod tests {
     fn a_section_that_is_cut_short_is_refused() {
         let sections = sections(&[run(1, 1), run(2, 300)], [301].into_iter());
         let whole = &sections[0];
-        for end in (0..whole.len()).filter(|end| ![0, 9].contains(end)) {
-            assert_eq!(read(&whole[..end]), None, "{end} bytes");
+        assert!(read(whole, 301).is_some() && read(whole, 300).is_none());
+        for end in 0..whole.len() {
+            assert_eq!(read(&whole[..end], 301), None, "{end} bytes");
         }
-        assert_eq!(read(&[1, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 1]), None);
+        let endless = [1, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 1];
+        assert_eq!(read(&endless, 0), None);
     }
 
     #[test]
