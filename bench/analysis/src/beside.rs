@@ -23,9 +23,9 @@ struct Row {
     question: &'static str,
     report: &'static str,
     differs: Option<&'static str>,
-    /// In a process that never read the lake, with its files on the disk.
+    /// Of a lake that was just opened, with its files on the disk.
     cold_s: f64,
-    /// The first time with the files in the system's memory, but nothing decoded.
+    /// The same with its files in the system's memory, but nothing decoded.
     first_s: f64,
     first_cpu_s: f64,
     warm_s: f64,

@@ -102,7 +102,7 @@ pub struct Options {
     /// How many ids of [`Ids::Window`](crate::Ids::Window) are remembered at the most; 16 bytes of disk each.
     pub window_ids: u64,
     /// The most memory for sealed rows that reports keep decoded, in bytes; 0 for none. One report may take as much, so that
-    /// it is fast when it is asked again; without it, reports read their files each time. A million events take about 15 MB.
+    /// it is fast when it is asked again; without it, reports read their files each time. A million events take about 12 MB.
     pub resident_bytes: usize,
     /// How many events wait for a slow [`Subscription`](crate::Subscription) at the most.
     pub live_events: usize,
