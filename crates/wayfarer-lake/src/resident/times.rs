@@ -52,8 +52,9 @@ impl Times {
 
     /// Puts times in the places from one on. They must be in reach.
     pub(super) fn write(&mut self, start: usize, times: &[i64]) {
-        let places = self.low.iter_mut().zip(&mut self.high).skip(start);
-        for ((own_low, own_high), ts) in places.zip(times) {
+        let own_low = self.low.get_mut(start..).unwrap_or_default();
+        let own_high = self.high.get_mut(start..).unwrap_or_default();
+        for ((own_low, own_high), ts) in own_low.iter_mut().zip(own_high).zip(times) {
             let over = over(*ts, self.least);
             (*own_low, *own_high) = (low(over), high(over));
         }
